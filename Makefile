@@ -1,0 +1,67 @@
+# Disco: build, test, demo. Sources are found by pattern: a new file needs no line here.
+#
+#   make            build/disco            make check      all tests
+#   make demo       the 8-VM cluster       make bench      the figures of the README
+#   make SAN=1 ...  the same with address and undefined-behaviour sanitizers, under build/san
+#   make CC=clang B=build/clang ...        another compiler beside the first
+
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+OPT     ?= -O2
+WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+           -Wpointer-arith -Wundef -Wvla -Wwrite-strings
+ifdef SAN
+B       ?= build/san
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+B       ?= build
+CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DDISCO_GUESTS_DIR='"$(CURDIR)/guests"' \
+            -DDISCO_MACHINES_DIR='"$(CURDIR)/numa/machines"'
+CFLAGS  += -std=gnu17 -g $(OPT) $(WARN) $(SANFLAGS) -ffp-contract=off -fno-strict-aliasing -pthread
+LDFLAGS += $(SANFLAGS) -pthread
+LDLIBS  += -lfdt -ljansson -lconfig -lxxhash -lhwloc -lm
+
+SRC     := $(wildcard numa/*.c sharing/*.c monitor/*.c monitor/*/*.c monitor/engine/*/*.c)
+MAIN    := monitor/main.c
+OBJ     := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN),$(SRC)))
+TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test-*.c))
+
+all: $(B)/disco
+
+$(B)/disco: $(B)/monitor/main.o $(B)/libdisco.a
+	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/libdisco.a: $(OBJ)
+	@echo "  AR  $@"; rm -f $@; ar rcs $@ $^
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D); echo "  CC  $<"; $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/tests/%: $(B)/tests/%.o $(B)/libdisco.a
+	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
+
+tests: $(TESTS)
+
+check: deps
+	@$(MAKE) --no-print-directory all tests
+	@tests/run $(B)
+
+# Debian packages needed to build, to test and to make the guest; installed only when missing.
+DEPS    := gcc make libc6-dev libfdt-dev libjansson-dev libconfig-dev libxxhash-dev libhwloc-dev \
+           libnuma-dev check gnuplot-nox e2fsprogs cpio xz-utils ca-certificates
+deps:
+	@missing=$$(for p in $(DEPS); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
+	  grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then echo "installing:" $$missing; \
+	  sudo=; [ $$(id -u) -eq 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; fi
+
+clean:
+	rm -rf build
+
+.PHONY: all check tests deps clean
+.SECONDARY:
+-include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)
