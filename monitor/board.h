@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The board every VM of the `sim` engine sees: QEMU's `virt` (its documented memory map), so that
+ * kernels and firmware built for it boot unchanged. One constructor per device; each lives in its
+ * own file under monitor/dev/ and is freed by its ops->destroy.
+ */
+#ifndef MONITOR_BOARD_H
+#define MONITOR_BOARD_H
+
+#include "monitor/vm.h"
+#include "monitor/console.h"
+#include "sharing/disk.h"
+#include "sharing/subnet.h"
+
+enum {
+	BOARD_TEST = 0x100000,
+	BOARD_RTC = 0x101000,
+	BOARD_ACLINT = 0x2000000,
+	BOARD_PLIC = 0xc000000,
+	BOARD_UART = 0x10000000,
+	BOARD_VIRTIO = 0x10001000, /* 8 slots of 4 KiB */
+	BOARD_VIRTIO_SLOTS = 8,
+	BOARD_IRQ_VIRTIO = 1, /* slot n: 1 + n */
+	BOARD_IRQ_UART = 10,
+	BOARD_IRQ_RTC = 11,
+};
+
+/* All attach themselves to the bus and return the device. */
+struct device *plic_create(
+	struct vm *vm); /* contexts: M and S per hart when vm->bios, else S per hart only */
+struct device *aclint_create(
+	struct vm *vm); /* MSWI and MTIMER (sifive,clint0); only when vm->bios */
+struct device *testdev_create(
+	struct vm *vm); /* sifive,test0/1: 0x5555 off, 0x3333 | code << 16 fail, 0x7777 reset */
+struct device *rtc_create(struct vm *vm); /* goldfish-rtc, starting at a fixed date: a run never
+					     reads the host's clock */
+struct device *uart_create(struct vm *vm, struct stream *s);
+struct device *virtio_blk_create(struct vm *vm, unsigned slot, struct disk *disk); /* owns disk */
+struct device *virtio_console_create(struct vm *vm, unsigned slot, struct stream *s);
+struct device *virtio_net_create(
+	struct vm *vm, unsigned slot, struct subnet *net, const uint8_t mac[6]);
+struct device *virtio_rng_create(struct vm *vm, unsigned slot); /* seeded from vm->seed */
+
+/*
+ * Write the flattened device tree for `vm` with every attached device into buf. 0 or -ENOSPC.
+ * bootargs and initrd (0, 0: none) go to /chosen.
+ */
+int board_fdt(struct vm *vm, const char *bootargs, uint64_t initrd_pa, uint64_t initrd_bytes,
+	void *buf, int bytes);
+
+#endif

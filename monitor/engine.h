@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What executes vCPUs: `sim` (monitor/engine/sim) or, on a NUMA Linux host, KVM. The engine owns
+ * registers, address translation and time; memory, devices and policy are not its business.
+ */
+#ifndef MONITOR_ENGINE_H
+#define MONITOR_ENGINE_H
+
+#include "monitor/vm.h"
+
+struct engine {
+	const char *name;
+	/* Allocate vm->e and each vcpu->e; called by vm_create(). */
+	void (*vm_init)(struct vm *vm);
+	void (*vm_free)(struct vm *vm);
+	/* The pmap functions with vm as their argument. */
+	const struct pmap_ops *pmap_ops;
+	/* Make a vCPU runnable at pc with a0, a1 (S-mode, or M-mode when vm->bios). Owner thread.
+	 */
+	void (*vcpu_start)(struct vcpu *vcpu, uint64_t pc, uint64_t a0, uint64_t a1);
+	/* Level of an interrupt input; wakes an idle vCPU. Owner thread. */
+	void (*vcpu_irq)(struct vcpu *vcpu, enum vcpu_irq irq, bool level);
+	/* Machine time in cycles as this vCPU sees it now. Owner thread. */
+	uint64_t (*vcpu_now)(const struct vcpu *vcpu);
+	/* Set the vCPU's M-mode timer compare value, in timebase ticks (ACLINT). Owner thread. */
+	void (*vcpu_mtimecmp)(struct vcpu *vcpu, uint64_t ticks);
+	/* The guest wrote pages behind the CPU's back (DMA, loader): decoded code of ppn is stale
+	 * after the guest's next fence.i. Owner thread. */
+	void (*page_written)(struct vm *vm, uint32_t ppn);
+	/*
+	 * Run until every VM has stopped, machine time reaches cluster->stop_at or cluster->stop is
+	 * set. 0, or a negative errno after one line on stderr.
+	 */
+	int (*run)(struct cluster *c);
+	/* Guest instructions executed by a vCPU. Boundary. */
+	uint64_t (*vcpu_instructions)(const struct vcpu *vcpu);
+	/* Fold registers and CSRs of a vCPU into the run's digest: XXH64 over architectural state.
+	 * Boundary. */
+	uint64_t (*vcpu_digest)(const struct vcpu *vcpu);
+	/* Host bytes this VM's engine part takes. */
+	uint64_t (*vm_overhead_bytes)(const struct vm *vm);
+};
+
+extern const struct engine engine_sim;
+
+/* `riscv,isa` of the simulated CPU, and its translation mode ("riscv,sv48"), for the device tree.
+ */
+extern const char sim_isa_string[];
+extern const char sim_mmu_type[];
+
+#endif

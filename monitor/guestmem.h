@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How device models and the monitor reach guest memory: by guest physical address, every byte
+ * checked against the VM's memory, page by page through the pmap, so that first touch,
+ * copy-on-write and decoded-code tracking hold for DMA as for stores. Read once into a local,
+ * check, then use: a guest may change its memory at any time between two calls.
+ *
+ * 0, -EFAULT (not guest memory, or wraps), -EAGAIN (run phase: the frame reserve is empty;
+ * device_defer() and do it at the boundary), -ENOMEM (machine memory is exhausted). Partial writes
+ * may have happened on error. Owner thread (see monitor/vm.h).
+ */
+#ifndef MONITOR_GUESTMEM_H
+#define MONITOR_GUESTMEM_H
+
+#include "monitor/vm.h"
+
+bool gm_valid(const struct vm *vm, uint64_t pa, uint64_t bytes);
+int gm_read(struct vm *vm, uint64_t pa, void *buf, uint64_t bytes);
+int gm_write(struct vm *vm, uint64_t pa, const void *buf, uint64_t bytes);
+int gm_zero(struct vm *vm, uint64_t pa, uint64_t bytes);
+
+/* Little-endian scalars, naturally aligned or not. */
+int gm_read16(struct vm *vm, uint64_t pa, uint16_t *v);
+int gm_read32(struct vm *vm, uint64_t pa, uint32_t *v);
+int gm_read64(struct vm *vm, uint64_t pa, uint64_t *v);
+int gm_write16(struct vm *vm, uint64_t pa, uint16_t v);
+int gm_write32(struct vm *vm, uint64_t pa, uint32_t v);
+int gm_write64(struct vm *vm, uint64_t pa, uint64_t v);
+
+#endif

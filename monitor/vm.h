@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Virtual machines, their vCPUs, and the cluster they form on one machine. These structs are shared
+ * by everything on the top floor; each field says who writes it. "Owner thread" is the host thread
+ * that runs the VM in the run phase, or the boundary (see numa/frame.h).
+ */
+#ifndef MONITOR_VM_H
+#define MONITOR_VM_H
+
+#include <stdint.h>
+#include <stdbool.h>
+
+#include "numa/machine.h"
+#include "numa/frame.h"
+#include "numa/pmap.h"
+#include "monitor/device.h"
+
+enum { VM_MAX_VCPUS = MACHINE_MAX_CPUS, VM_MAX_DEVICES = 64, CLUSTER_MAX_VMS = 1024 };
+#define VM_RAM_BASE 0x80000000ull
+
+enum vm_state {
+	VM_RUNNING,
+	VM_OFF,    /* the guest powered off; exit_code says how */
+	VM_FAILED, /* crashed, or did what no guest may; reason says what */
+};
+
+/* Interrupt inputs of a vCPU that devices drive; numbers are the RISC-V mip bits. */
+enum vcpu_irq {
+	IRQ_S_SOFT = 1,
+	IRQ_M_SOFT = 3,
+	IRQ_S_TIMER = 5,
+	IRQ_M_TIMER = 7,
+	IRQ_S_EXT = 9,
+	IRQ_M_EXT = 11
+};
+
+enum vcpu_state { VCPU_STOPPED, VCPU_RUNNABLE, VCPU_IDLE };
+
+struct vcpu {
+	struct vm *vm;
+	unsigned id;           /* hart number within the VM */
+	enum vcpu_state state; /* owner thread */
+	struct engine_vcpu *e; /* the engine's part: registers, soft TLB */
+
+	/* Scheduler, boundary only. */
+	unsigned cpu;        /* CPU it runs on or last ran on; its node is where first touches go */
+	uint64_t ran_cycles; /* CPU time received */
+	uint64_t dispatched_at; /* since when it holds its CPU (cycles) */
+	uint64_t migrations;    /* moves to another CPU */
+};
+
+struct console; /* where a VM's console output goes and its input comes from: monitor/console.h */
+
+struct vm {
+	struct cluster *cluster;
+	unsigned id;
+	char name[32];
+	uint64_t ram_bytes; /* at VM_RAM_BASE */
+	struct pmap *pmap;
+	unsigned n_vcpus;
+	struct vcpu *vcpu; /* n_vcpus of them */
+	bool bios; /* starts in M-mode with its own firmware; else in S-mode over the monitor's SBI
+		    */
+	uint64_t seed; /* of this VM; differs between VMs */
+
+	struct device *device[VM_MAX_DEVICES];
+	unsigned n_devices;
+	bool deferred; /* some device wants io() */
+
+	/* Interrupt controller: device_irq() ends here. Set by the PLIC when it is attached. */
+	void (*irq_line)(struct device *plic, unsigned irq, bool level);
+	struct device *irq_chip;
+
+	/* Result; owner thread. */
+	enum vm_state state;
+	bool reset_wanted; /* the guest asked for a reboot: handled as a power-off with reason
+			      "reset" */
+	int exit_code;     /* from tohost, the test device or the agent; 0 otherwise */
+	char reason[200];  /* why state is VM_FAILED */
+	uint64_t started_at, stopped_at; /* cycles */
+
+	struct engine_vm *e; /* the engine's part: code cache and the like */
+};
+
+struct cluster {
+	const struct machine *machine;
+	const struct engine *engine;
+	struct memory *mem;
+	struct image_cache *images;
+	struct subnet *subnet;
+	unsigned n_vms;
+	struct vm **vm;
+	unsigned threads; /* host threads for the run phase */
+	uint64_t now;     /* machine time in cycles; boundary writes, run phase reads */
+	uint64_t stop_at; /* end the run at this machine time (UINT64_MAX: never) */
+	bool stop;        /* ask engine to return at the next boundary; boundary writes */
+	/*
+	 * Called at each boundary after device work, before the next quantum: progress, console
+	 * input, host timeouts. NULL if not wanted. `idle_cycles` is how far machine time will jump
+	 * next because every vCPU is idle (0: none); UINT64_MAX: nothing will ever happen without
+	 * input from outside, so wait for it or set stop.
+	 */
+	void (*at_boundary)(struct cluster *c, void *arg, uint64_t idle_cycles);
+	void *at_boundary_arg;
+};
+
+/* Make a VM with memory, vCPUs (stopped) and an empty bus, and add it to the cluster. Never fails
+ * for arguments the command line has checked. Before the run. */
+struct vm *vm_create(struct cluster *c, const char *name, unsigned n_vcpus, uint64_t ram_bytes,
+	bool bios, uint64_t seed);
+void vm_destroy(struct vm *vm);
+
+/* The guest is done for: record why (first reason stays), stop its vCPUs. Owner thread. */
+void vm_fail(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The guest powered itself off. Owner thread. */
+void vm_power_off(struct vm *vm, int exit_code);
+
+/* The node on which this VM's next page should be taken when no CPU is at hand: that of vCPU 0. */
+unsigned vm_home_node(const struct vm *vm);
+
+#endif

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Machine memory: per-node pools of 4 KiB frames, and the memmap, which says for each frame what it
+ * holds and who uses it (the paper's memmap, section 4.2.3). A user of a frame is an (owner, page)
+ * pair: a pmap and a ppn, or a file image and a block index. These back-maps are what a shootdown
+ * or a move walks; the count of users is what keeps a frame alive.
+ *
+ * Two phases. In the *run phase* several host threads execute, each the vCPUs of one VM at a time;
+ * at the *boundary* one thread alone does everything that touches more than one VM. Functions below
+ * are for the boundary only, unless they say "run phase": those touch nothing but frames that this
+ * VM alone can reach. This is what makes frame numbers independent of host thread timing.
+ */
+#ifndef NUMA_FRAME_H
+#define NUMA_FRAME_H
+
+#include <stdint.h>
+#include <stdbool.h>
+
+#include "numa/machine.h"
+#include "numa/util.h"
+
+enum { PAGE_SHIFT = 12, PAGE_SIZE = 1 << PAGE_SHIFT };
+#define MPN_NONE UINT32_MAX
+
+enum frame_kind {
+	FRAME_FREE,
+	FRAME_RESERVED, /* set aside for a VM's next first touches; counted as free in reports */
+	FRAME_PRIVATE,  /* one VM's own data, copy-on-write copies included */
+	FRAME_TEXT,     /* kernel image, initrd, firmware: a page of a boot file, shared by all that
+			   booted it */
+	FRAME_CACHE,    /* a disk block as read: the global buffer cache */
+	FRAME_DISK,     /* a block that a VM modified on a copy-on-write disk */
+	FRAME_MONITOR,  /* the monitor's own */
+	FRAME_KINDS
+};
+extern const char *const frame_kind_name[FRAME_KINDS];
+
+/* Owners: pmaps take 0 .. 0x7fffffff (the VM's id); images and disks have the top bit set. */
+struct frame_user {
+	uint32_t owner;
+	uint32_t page;
+};
+
+struct memory {
+	uint8_t *base; /* host address of machine address 0; lazily backed */
+	uint32_t n_frames;
+	unsigned n_nodes;
+	bool boundary; /* true while the boundary's single thread runs */
+	/* Called at the boundary when a pool is empty: give back up to `want` frames nobody maps.
+	 * Set by the buffer cache. Returns how many were freed. */
+	uint32_t (*reclaim)(void *arg, uint32_t want);
+	void *reclaim_arg;
+	struct memory_private *p;
+};
+
+struct memory *memory_create(const struct machine *m);
+void memory_destroy(struct memory *mem);
+
+/* Host address of a frame's 4096 bytes. Run phase. */
+static inline void *frame_data(const struct memory *mem, uint32_t mpn)
+{
+	return mem->base + ((uint64_t)mpn << PAGE_SHIFT);
+}
+
+/* The frame a host address lies in; the address must be within machine memory. Run phase. */
+static inline uint32_t frame_of(const struct memory *mem, const void *host)
+{
+	return (uint32_t)((uint64_t)((const uint8_t *)host - mem->base) >> PAGE_SHIFT);
+}
+
+unsigned frame_node(const struct memory *mem, uint32_t mpn);        /* run phase */
+enum frame_kind frame_kind(const struct memory *mem, uint32_t mpn); /* run phase */
+
+/*
+ * Take a frame of `node`, or of the nearest node (by latency, then number) that has one, reclaiming
+ * when all are empty. Its bytes are zero if `zero`. No user yet. MPN_NONE: machine memory is
+ * exhausted.
+ */
+uint32_t frame_alloc(struct memory *mem, unsigned node, enum frame_kind kind, bool zero);
+
+/* Back-maps. Removing the last user frees the frame. Users are kept in no particular order. */
+void frame_add_user(struct memory *mem, uint32_t mpn, struct frame_user user);
+void frame_del_user(struct memory *mem, uint32_t mpn, struct frame_user user);
+uint32_t frame_users(const struct memory *mem, uint32_t mpn);
+struct frame_user frame_user(const struct memory *mem, uint32_t mpn, uint32_t index);
+void frame_set_kind(struct memory *mem, uint32_t mpn, enum frame_kind kind);
+
+/* Counts of frames, of one node or of all (node < 0). Reserved ones count as free. */
+struct memory_usage {
+	uint64_t total, free;
+	uint64_t kind[FRAME_KINDS];
+};
+void memory_usage(const struct memory *mem, int node, struct memory_usage *u);
+
+/* Bytes of host memory the pools and the memmap itself take (touched part). */
+uint64_t memory_overhead_bytes(const struct memory *mem);
+
+/* Walk everything and die() with a message at the first inconsistency. For tests and debugging. */
+void memory_check(const struct memory *mem);
+
+#endif

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The machine: nodes with CPUs and memory, caches, latencies, and what the monitor's work costs.
+ * A machine is a data file (libconfig syntax, numa/machines/NAME.conf or any path), never code;
+ * every number in it has a default so that a two-line file is a machine. The description is read
+ * once and is constant afterwards: any thread may read it.
+ */
+#ifndef NUMA_MACHINE_H
+#define NUMA_MACHINE_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+enum { MACHINE_MAX_NODES = 64, MACHINE_MAX_CPUS = 128 };
+
+struct machine_node {
+	unsigned first_cpu; /* CPUs first_cpu .. first_cpu + n_cpus - 1 */
+	unsigned n_cpus;
+	uint64_t mem_bytes; /* multiple of 4096 */
+};
+
+struct machine_cache {
+	uint32_t size_bytes;
+	uint32_t line_bytes;
+	uint32_t ways;
+};
+
+struct machine {
+	char name[32];
+	char description[128];
+	unsigned n_nodes;
+	unsigned n_cpus;
+	struct machine_node node[MACHINE_MAX_NODES];
+	uint8_t cpu_node[MACHINE_MAX_CPUS];
+
+	uint64_t clock_hz;         /* CPU clock; one instruction a cycle in functional fidelity */
+	uint64_t timebase_hz;      /* what the guest's `time` counts */
+	uint64_t quantum_cycles;   /* CPUs meet at a boundary this often; device and monitor work is
+				      done there */
+	uint64_t slice_cycles;     /* within a quantum, vCPUs of one VM alternate this often */
+	uint64_t timeslice_cycles; /* a vCPU yields its CPU to a waiting one after this long */
+
+	struct machine_cache l1i, l1d, l2;
+	uint32_t tlb_entries;
+	uint32_t latency_ns[MACHINE_MAX_NODES]
+			   [MACHINE_MAX_NODES]; /* uncontended miss, [cpu's node][home node] */
+
+	struct {                       /* charged to the CPU on which it happens, in cycles */
+		uint64_t trap;         /* enter and leave the monitor */
+		uint64_t monitor_call; /* dispatch of one call, beyond the trap */
+		uint64_t page_fault;   /* pmap miss: find or allocate a frame */
+		uint64_t page_copy;    /* copy 4 KiB */
+		uint64_t page_zero;    /* zero 4 KiB */
+		uint64_t shootdown;    /* one mapping on one CPU */
+		uint64_t vcpu_switch;  /* change the vCPU a CPU runs */
+		uint64_t mmio;         /* emulate one device access */
+	} cost;
+};
+
+/*
+ * Load a machine by preset name ("flash8") or by path of a file (anything with a '/' or that ends
+ * in
+ * ".conf"), or "host" for this computer as hwloc sees it. Returns 0 and a machine the caller frees
+ * with machine_free(); or a negative errno after one line on stderr naming file, line and fault.
+ * Checked: counts in range, every node's memory a multiple of 4 KiB, matrix square, sizes powers of
+ * two.
+ */
+int machine_load(const char *name, struct machine **out);
+void machine_free(struct machine *m);
+
+/* Print what `disco topology` shows: nodes, CPUs, memory, caches, latency matrix, costs. */
+void machine_print(const struct machine *m, FILE *out);
+
+/* Print one line for each preset: name and description. */
+void machine_list(FILE *out);
+
+#endif

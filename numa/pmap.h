@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One VM's physical memory: ppn -> frame. An absent page costs nothing; the first touch takes a
+ * zeroed frame on the toucher's node; a page mapped onto a shared frame is read-only until the
+ * first store copies it. To make a change take effect, the pmap calls the functions its engine
+ * registered.
+ *
+ * Run phase: the VM's host thread calls pmap_fault(), and nothing here touches another VM. Frames
+ * come from a small per-node reserve filled at the boundary; users that a copy-on-write break
+ * leaves behind on a shared frame are dropped at the next boundary, from a list, in order of VM. So
+ * what each VM gets does not depend on which host thread was faster.
+ */
+#ifndef NUMA_PMAP_H
+#define NUMA_PMAP_H
+
+#include "numa/frame.h"
+
+struct pmap;
+
+struct pmap_ops {
+	/*
+	 * The translation of ppn changed or lost the right to write: no CPU of the VM may use the
+	 * old one when this returns. `old` is the frame it had. Called by the thread that made the
+	 * change, before the old frame can be reused.
+	 */
+	void (*shootdown)(void *engine, uint32_t ppn, uint32_t old);
+};
+
+struct pmap_entry {
+	uint32_t mpn; /* MPN_NONE: absent */
+	uint8_t cow;  /* mapped read-only: a store must copy first (or upgrade, when it is the last
+			 user) */
+	uint8_t kind; /* enum frame_kind of what the guest sees here, for the virtual side of the
+			 report */
+	uint16_t spare;
+};
+
+struct pmap_stats {
+	uint64_t faults_zero;             /* first touches */
+	uint64_t faults_cow[FRAME_KINDS]; /* copies made by a store, by kind of the frame that was
+					     shared */
+	uint64_t mapped[FRAME_KINDS];     /* present pages, by kind (virtual memory in use) */
+	uint64_t shared_in; /* pages mapped onto a frame already in memory (no copy) */
+};
+
+/* id: the owner in back-maps. n_pages: size of the VM's memory. */
+struct pmap *pmap_create(struct memory *mem, uint32_t id, uint32_t n_pages,
+	const struct pmap_ops *ops, void *engine);
+/* Drops every page and the reserve. Boundary. */
+void pmap_destroy(struct pmap *pm);
+
+uint32_t pmap_pages(const struct pmap *pm);
+const struct pmap_entry *pmap_entry(
+	const struct pmap *pm, uint32_t ppn); /* run phase; ppn < pmap_pages */
+const struct pmap_stats *pmap_stats(const struct pmap *pm);
+
+/*
+ * Make ppn usable for an access from a CPU on `node`. On 0, *host is the page's bytes and *writable
+ * says whether stores may go there directly (always true after write = true).
+ *   -EFAULT  no such page
+ *   -EAGAIN  run phase only: the reserve is empty; end the vCPU's turn, call again after the
+ * boundary -ENOMEM  machine memory is exhausted Run phase (by the VM's own thread) and boundary.
+ */
+int pmap_fault(
+	struct pmap *pm, uint32_t ppn, unsigned node, bool write, void **host, bool *writable);
+
+/*
+ * Map ppn read-only, copy-on-write, onto a frame in use elsewhere; drops what was there. `kind` is
+ * what the guest sees. Adds the user. Boundary.
+ */
+void pmap_share_in(struct pmap *pm, uint32_t ppn, uint32_t mpn, enum frame_kind kind);
+
+/*
+ * Make ppn's frame copy-on-write so that another owner may use it too (a disk overlay that keeps
+ * the page just written). Returns its mpn (allocating when absent), or MPN_NONE without memory; the
+ * caller adds itself as a user. Boundary.
+ */
+uint32_t pmap_share_out(struct pmap *pm, uint32_t ppn, unsigned node);
+
+/* Forget ppn: it reads as zero when touched next. Boundary. */
+void pmap_drop(struct pmap *pm, uint32_t ppn);
+
+/*
+ * At each boundary, in order of VM: apply what the run phase left to do and refill the reserve of
+ * `node` (call once for each node on which a vCPU of this VM may run next).
+ */
+void pmap_settle(struct pmap *pm);
+void pmap_refill(struct pmap *pm, unsigned node);
+/* Give the reserve back (end of a run, or another VM starves). */
+void pmap_drain(struct pmap *pm);
+
+/* XXH64 over the guest's memory: (ppn, bytes) of every page that is not all zero, in order of ppn,
+ * so that absent and zero are the same and mpn does not matter. */
+uint64_t pmap_digest(const struct pmap *pm);
+
+/* Bytes of host memory this pmap's own structures take. */
+uint64_t pmap_overhead_bytes(const struct pmap *pm);
+
+/* Every entry agrees with the memmap, or die(). Boundary. */
+void pmap_check(const struct pmap *pm);
+
+#endif
