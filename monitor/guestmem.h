@@ -18,6 +18,9 @@ bool gm_valid(const struct vm *vm, uint64_t pa, uint64_t bytes);
 int gm_read(struct vm *vm, uint64_t pa, void *buf, uint64_t bytes);
 int gm_write(struct vm *vm, uint64_t pa, const void *buf, uint64_t bytes);
 int gm_zero(struct vm *vm, uint64_t pa, uint64_t bytes);
+/* Make every page of the range usable now (writable, if `write`): until the run phase ends, none of
+ * the calls above then fails on it. Lets a device find out before it has done half its work. */
+int gm_touch(struct vm *vm, uint64_t pa, uint64_t bytes, bool write);
 
 /* Little-endian scalars, naturally aligned or not. */
 int gm_read16(struct vm *vm, uint64_t pa, uint16_t *v);

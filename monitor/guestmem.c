@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Guest memory as devices see it. One walk, page by page through the pmap, serves reading, writing,
+ * zeroing and touching, so the rules (bounds first, first touch, copy-on-write, telling the engine
+ * that decoded code may be stale) are in one place.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "monitor/guestmem.h"
+#include "monitor/engine.h"
+
+enum access { READ, WRITE, ZERO, TOUCH_READ, TOUCH_WRITE };
+
+bool gm_valid(const struct vm *vm, uint64_t pa, uint64_t bytes)
+{
+	return pa >= VM_RAM_BASE && bytes <= vm->ram_bytes &&
+	       pa - VM_RAM_BASE <= vm->ram_bytes - bytes;
+}
+
+/* `buf` is written for READ, read for WRITE, unused otherwise. */
+static int walk(struct vm *vm, uint64_t pa, uint8_t *buf, uint64_t bytes, enum access access)
+{
+	bool store = access == WRITE || access == ZERO || access == TOUCH_WRITE;
+	unsigned node = vm_home_node(vm);
+
+	if (!gm_valid(vm, pa, bytes))
+		return -EFAULT;
+	for (uint64_t at = pa - VM_RAM_BASE, left = bytes, n; left; at += n, left -= n) {
+		uint32_t ppn = (uint32_t)(at >> PAGE_SHIFT);
+		uint64_t in_page = at & (PAGE_SIZE - 1);
+		void *host;
+		bool writable;
+		int err = pmap_fault(vm->pmap, ppn, node, store, &host, &writable);
+
+		if (err)
+			return err;
+		n = MIN(left, PAGE_SIZE - in_page);
+		if (access == READ) {
+			memcpy(buf, (uint8_t *)host + in_page, n);
+			buf += n;
+		} else if (access == WRITE) {
+			memcpy((uint8_t *)host + in_page, buf, n);
+			buf += n;
+		} else if (access == ZERO) {
+			memset((uint8_t *)host + in_page, 0, n);
+		}
+		if (store)
+			vm->cluster->engine->page_written(vm, ppn);
+	}
+	return 0;
+}
+
+int gm_read(struct vm *vm, uint64_t pa, void *buf, uint64_t bytes)
+{
+	return walk(vm, pa, buf, bytes, READ);
+}
+
+int gm_write(struct vm *vm, uint64_t pa, const void *buf, uint64_t bytes)
+{
+	return walk(vm, pa, (uint8_t *)buf, bytes, WRITE);
+}
+
+int gm_zero(struct vm *vm, uint64_t pa, uint64_t bytes)
+{
+	return walk(vm, pa, NULL, bytes, ZERO);
+}
+
+int gm_touch(struct vm *vm, uint64_t pa, uint64_t bytes, bool write)
+{
+	return walk(vm, pa, NULL, bytes, write ? TOUCH_WRITE : TOUCH_READ);
+}
+
+/* The host is little-endian, as the guest is: x86-64 and arm64 are all the monitor runs on. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "guest scalars are copied as they are");
+
+int gm_read16(struct vm *vm, uint64_t pa, uint16_t *v)
+{
+	return gm_read(vm, pa, v, sizeof(*v));
+}
+
+int gm_read32(struct vm *vm, uint64_t pa, uint32_t *v)
+{
+	return gm_read(vm, pa, v, sizeof(*v));
+}
+
+int gm_read64(struct vm *vm, uint64_t pa, uint64_t *v)
+{
+	return gm_read(vm, pa, v, sizeof(*v));
+}
+
+int gm_write16(struct vm *vm, uint64_t pa, uint16_t v)
+{
+	return gm_write(vm, pa, &v, sizeof(v));
+}
+
+int gm_write32(struct vm *vm, uint64_t pa, uint32_t v)
+{
+	return gm_write(vm, pa, &v, sizeof(v));
+}
+
+int gm_write64(struct vm *vm, uint64_t pa, uint64_t v)
+{
+	return gm_write(vm, pa, &v, sizeof(v));
+}
