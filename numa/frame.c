@@ -1,0 +1,579 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Machine memory: see frame.h. One 16-byte record a frame, in an array that the host backs only
+ * where it is touched. Most frames have one user (a VM's own page), which is kept in the record; a
+ * shared frame has a set of users on the heap, with a hash index once it is large, because a guest
+ * may map one disk block a million times and must not make everyone else wait for a linear search.
+ *
+ * Each node's pool hands out freed frames first, the last freed first, and then frames never used,
+ * the lowest first. So memory stays dense, and which frame is next depends only on the order of
+ * calls. A frame never used is zero because the host made it so; a freed one is marked dirty and
+ * zeroed when someone needs zeroes. When many dirty frames lie idle the host gets their memory
+ * back, so that the process's size follows the frames in use.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "numa/memmap.h"
+
+const char *const frame_kind_name[FRAME_KINDS] = {
+	"free", "reserved", "private", "text", "cache", "disk", "monitor"};
+
+enum {
+	SET_MIN = 4,        /* smallest set of users on the heap */
+	SET_LINEAR = 32,    /* sets up to this large are searched without an index */
+	RECLAIM_BATCH = 64, /* frames asked of the buffer cache at a time */
+	TRIM_FRAMES = 4096, /* dirty free frames (16 MiB) after which the host gets them back */
+	TRIM_RUN = 8        /* shorter runs of dirty frames are not worth a system call */
+};
+
+struct user_set {
+	uint32_t cap; /* a power of two */
+	struct frame_user user[];
+	/* cap > SET_LINEAR: uint32_t slot[2 * cap] follows, position + 1 or 0, linear probing */
+};
+
+struct frame {
+	union {
+		struct frame_user one; /* n_users == 1 */
+		struct user_set *many; /* n_users > 1 */
+		uint32_t next;         /* free: the next free frame of the node, or MPN_NONE */
+	};
+	uint32_t n_users;
+	uint8_t kind;  /* enum frame_kind */
+	uint8_t dirty; /* not known to be zero; kept for free and reserved frames */
+	uint16_t spare;
+};
+_Static_assert(sizeof(struct frame) == 16, "the memmap costs 16 bytes a frame");
+
+struct pool {
+	uint32_t first, n; /* frames first .. first + n - 1 */
+	uint32_t used;     /* frames ever handed out; those beyond have an all-zero record */
+	uint32_t free;     /* head of the list of freed frames */
+	uint32_t n_dirty;  /* dirty frames on that list */
+	uint32_t kind[FRAME_KINDS]; /* relaxed atomics: the run phase turns reserved into private */
+};
+
+struct memory_private {
+	struct frame *frame;
+	struct pool pool[MACHINE_MAX_NODES];
+	uint8_t order[MACHINE_MAX_NODES][MACHINE_MAX_NODES]; /* nodes by distance from each */
+	uint64_t set_bytes;                                  /* heap taken by user sets */
+	uint64_t n_dels;      /* users removed so far; wraps harmlessly */
+	uint64_t futile_dels; /* n_dels when the cache last had nothing to give back ... */
+	bool futile;          /* ... if it had not */
+	struct pmap *pmaps;   /* list that numa/pmap.c keeps */
+	uint32_t (*steal)(struct memory *mem);
+};
+
+struct memory *memory_create(const struct machine *m)
+{
+	struct memory *mem = xcalloc(1, sizeof(*mem));
+	struct memory_private *p = mem->p = xcalloc(1, sizeof(*p));
+	uint64_t total = 0;
+
+	mem->n_nodes = m->n_nodes;
+	mem->boundary = true;
+	for (unsigned node = 0; node < m->n_nodes; node++) {
+		struct pool *pool = &p->pool[node];
+
+		pool->first = (uint32_t)total;
+		pool->n = (uint32_t)(m->node[node].mem_bytes >> PAGE_SHIFT);
+		pool->free = MPN_NONE;
+		pool->kind[FRAME_FREE] = pool->n;
+		total += m->node[node].mem_bytes >> PAGE_SHIFT;
+
+		/* Insertion sort: by latency, then number; the node itself always first. */
+		for (unsigned i = 0; i < m->n_nodes; i++) {
+			unsigned at = i;
+			uint32_t ns = i == node ? 0 : m->latency_ns[node][i];
+
+			for (; at > 0; at--) {
+				unsigned o = p->order[node][at - 1];
+
+				if ((o == node ? 0 : m->latency_ns[node][o]) <= ns && i != node)
+					break;
+				p->order[node][at] = (uint8_t)o;
+			}
+			p->order[node][at] = (uint8_t)i;
+		}
+	}
+	if (total >= MPN_NONE)
+		die("a machine of %llu frames is beyond 32-bit frame numbers",
+			(unsigned long long)total);
+	mem->n_frames = (uint32_t)total;
+	mem->base = lazy_alloc((size_t)total << PAGE_SHIFT);
+	p->frame = lazy_alloc(total * sizeof(struct frame));
+	return mem;
+}
+
+void memory_destroy(struct memory *mem)
+{
+	struct memory_private *p;
+
+	if (!mem)
+		return;
+	p = mem->p;
+	for (unsigned node = 0; node < mem->n_nodes; node++)
+		for (uint32_t i = 0; i < p->pool[node].used; i++) {
+			struct frame *f = &p->frame[p->pool[node].first + i];
+
+			if (f->kind != FRAME_FREE && f->n_users > 1)
+				free(f->many);
+		}
+	lazy_free(p->frame, mem->n_frames * sizeof(struct frame));
+	lazy_free(mem->base, (size_t)mem->n_frames << PAGE_SHIFT);
+	free(p);
+	free(mem);
+}
+
+unsigned frame_node(const struct memory *mem, uint32_t mpn)
+{
+	const struct pool *pool = mem->p->pool;
+	unsigned lo = 0, hi = mem->n_nodes - 1;
+
+	/* The last node that starts at or before mpn; a node without memory starts where the next
+	 * one does. */
+	while (lo < hi) {
+		unsigned mid = (lo + hi + 1) / 2;
+
+		if (pool[mid].first <= mpn)
+			lo = mid;
+		else
+			hi = mid - 1;
+	}
+	while (!pool[lo].n || mpn >= pool[lo].first + pool[lo].n)
+		lo--;
+	return lo;
+}
+
+enum frame_kind frame_kind(const struct memory *mem, uint32_t mpn)
+{
+	return (enum frame_kind)mem->p->frame[mpn].kind;
+}
+
+unsigned memory_nearest(const struct memory *mem, unsigned node, unsigned i)
+{
+	return mem->p->order[node][i];
+}
+
+struct pmap **memory_pmaps(struct memory *mem)
+{
+	return &mem->p->pmaps;
+}
+
+void memory_set_steal(struct memory *mem, uint32_t (*steal)(struct memory *mem))
+{
+	mem->p->steal = steal;
+}
+
+/* ---- users ------------------------------------------------------------------------------- */
+
+static bool same_user(struct frame_user a, struct frame_user b)
+{
+	return a.owner == b.owner && a.page == b.page;
+}
+
+static uint32_t *set_slots(struct user_set *s)
+{
+	return (uint32_t *)&s->user[s->cap];
+}
+
+static size_t set_bytes(uint32_t cap)
+{
+	return sizeof(struct user_set) + cap * sizeof(struct frame_user) +
+	       (cap > SET_LINEAR ? 2ull * cap * sizeof(uint32_t) : 0);
+}
+
+static uint32_t user_hash(struct frame_user u)
+{
+	uint64_t key = (uint64_t)u.owner << 32 | u.page;
+
+	return (uint32_t)(splitmix64(&key) >> 32);
+}
+
+/* Where the index says `position` (of user u) is, or where it would go. */
+static uint32_t slot_of(struct user_set *s, struct frame_user u)
+{
+	uint32_t *slot = set_slots(s), mask = 2 * s->cap - 1, h = user_hash(u) & mask;
+
+	while (slot[h] && !same_user(s->user[slot[h] - 1], u))
+		h = (h + 1) & mask;
+	return h;
+}
+
+/* Position of u among n users, or n. */
+static uint32_t set_find(struct user_set *s, uint32_t n, struct frame_user u)
+{
+	uint32_t i;
+
+	if (s->cap > SET_LINEAR) {
+		i = set_slots(s)[slot_of(s, u)];
+		return i ? i - 1 : n;
+	}
+	for (i = 0; i < n && !same_user(s->user[i], u); i++)
+		;
+	return i;
+}
+
+static struct user_set *set_resize(
+	struct memory_private *p, struct user_set *old, uint32_t n, uint32_t cap)
+{
+	struct user_set *s = xcalloc(1, set_bytes(cap));
+
+	s->cap = cap;
+	p->set_bytes += set_bytes(cap);
+	if (old) {
+		memcpy(s->user, old->user, n * sizeof(s->user[0]));
+		p->set_bytes -= set_bytes(old->cap);
+		free(old);
+	}
+	if (cap > SET_LINEAR)
+		for (uint32_t i = 0; i < n; i++)
+			set_slots(s)[slot_of(s, s->user[i])] = i + 1;
+	return s;
+}
+
+/* Empty slot h, moving up those behind it that would no longer be found (Knuth 6.4, algorithm R).
+ */
+static void slot_clear(struct user_set *s, uint32_t h)
+{
+	uint32_t *slot = set_slots(s), mask = 2 * s->cap - 1;
+
+	for (uint32_t i = (h + 1) & mask; slot[i]; i = (i + 1) & mask) {
+		uint32_t home = user_hash(s->user[slot[i] - 1]) & mask;
+
+		if (((i - home) & mask) >= ((i - h) & mask)) {
+			slot[h] = slot[i];
+			h = i;
+		}
+	}
+	slot[h] = 0;
+}
+
+static void set_remove(struct user_set *s, uint32_t n, uint32_t at)
+{
+	if (s->cap > SET_LINEAR) {
+		slot_clear(s, slot_of(s, s->user[at]));
+		if (at != n - 1)
+			set_slots(s)[slot_of(s, s->user[n - 1])] = at + 1;
+	}
+	s->user[at] = s->user[n - 1];
+}
+
+bool frame_has_user(const struct memory *mem, uint32_t mpn, struct frame_user user)
+{
+	const struct frame *f = &mem->p->frame[mpn];
+
+	if (f->kind == FRAME_FREE)
+		return false;
+	if (f->n_users > 1)
+		return set_find(f->many, f->n_users, user) < f->n_users;
+	return f->n_users == 1 && same_user(f->one, user);
+}
+
+void frame_add_user(struct memory *mem, uint32_t mpn, struct frame_user user)
+{
+	struct memory_private *p = mem->p;
+	struct frame *f = &p->frame[mpn];
+	struct user_set *s;
+
+	if (f->n_users == 0) {
+		f->one = user;
+		f->n_users = 1;
+		return;
+	}
+	if (f->n_users == 1) {
+		s = set_resize(p, NULL, 0, SET_MIN);
+		s->user[0] = f->one;
+		f->many = s;
+	} else if (f->n_users == f->many->cap) {
+		f->many = set_resize(p, f->many, f->n_users, 2 * f->many->cap);
+	}
+	s = f->many;
+	s->user[f->n_users] = user;
+	if (s->cap > SET_LINEAR)
+		set_slots(s)[slot_of(s, user)] = f->n_users + 1;
+	f->n_users++;
+}
+
+static void frame_free(struct memory *mem, uint32_t mpn);
+
+void frame_del_user(struct memory *mem, uint32_t mpn, struct frame_user user)
+{
+	struct memory_private *p = mem->p;
+	struct frame *f = &p->frame[mpn];
+	uint32_t at = f->n_users > 1 ? set_find(f->many, f->n_users, user) : 0;
+
+	if (at == f->n_users || (f->n_users == 1 && !same_user(f->one, user)))
+		die("memmap: page %u of owner %#x does not use frame %u", user.page, user.owner,
+			mpn);
+	p->n_dels++;
+	if (f->n_users == 1) {
+		f->n_users = 0;
+		frame_free(mem, mpn);
+		return;
+	}
+	set_remove(f->many, f->n_users, at);
+	f->n_users--;
+	if (f->n_users == 1) {
+		struct user_set *s = f->many;
+
+		f->one = s->user[0];
+		p->set_bytes -= set_bytes(s->cap);
+		free(s);
+	} else if (f->many->cap > SET_MIN && f->n_users <= f->many->cap / 4) {
+		f->many = set_resize(p, f->many, f->n_users, f->many->cap / 2);
+	}
+}
+
+uint32_t frame_users(const struct memory *mem, uint32_t mpn)
+{
+	return mem->p->frame[mpn].n_users;
+}
+
+struct frame_user frame_user(const struct memory *mem, uint32_t mpn, uint32_t index)
+{
+	const struct frame *f = &mem->p->frame[mpn];
+
+	return f->n_users > 1 ? f->many->user[index] : f->one;
+}
+
+uint64_t memory_count_owner(const struct memory *mem, uint32_t owner)
+{
+	uint64_t n = 0;
+
+	for (unsigned node = 0; node < mem->n_nodes; node++) {
+		const struct pool *pool = &mem->p->pool[node];
+
+		for (uint32_t mpn = pool->first; mpn < pool->first + pool->used; mpn++)
+			for (uint32_t i = 0; i < frame_users(mem, mpn); i++)
+				n += frame_user(mem, mpn, i).owner == owner;
+	}
+	return n;
+}
+
+/* ---- pools ------------------------------------------------------------------------------- */
+
+static void count(uint32_t *counter, uint32_t change)
+{
+	__atomic_fetch_add(counter, change, __ATOMIC_RELAXED);
+}
+
+/* The kind of a frame in use or reserved; run phase for a frame only this thread can reach. */
+static void set_kind(struct memory *mem, uint32_t mpn, enum frame_kind kind)
+{
+	struct pool *pool = &mem->p->pool[frame_node(mem, mpn)];
+	struct frame *f = &mem->p->frame[mpn];
+
+	count(&pool->kind[f->kind], -1u);
+	count(&pool->kind[kind], 1);
+	f->kind = (uint8_t)kind;
+}
+
+void frame_set_kind(struct memory *mem, uint32_t mpn, enum frame_kind kind)
+{
+	set_kind(mem, mpn, kind);
+}
+
+/* Give the host back the memory of dirty free frames, which makes them zero. */
+static void pool_trim(struct memory *mem, struct pool *pool)
+{
+	struct frame *f = mem->p->frame + pool->first;
+
+	for (uint32_t i = 0, n; i < pool->used; i += n + 1) {
+		for (n = 0; i + n < pool->used && f[i + n].kind == FRAME_FREE && f[i + n].dirty;
+			n++)
+			;
+		if (n < TRIM_RUN || madvise(frame_data(mem, pool->first + i),
+					    (size_t)n << PAGE_SHIFT, MADV_DONTNEED))
+			continue;
+		for (uint32_t k = 0; k < n; k++)
+			f[i + k].dirty = 0;
+	}
+	/* What is left in short runs is counted anew only when more is freed. */
+	pool->n_dirty = 0;
+}
+
+static void pool_push(struct memory *mem, struct pool *pool, uint32_t mpn)
+{
+	struct frame *f = &mem->p->frame[mpn];
+
+	f->next = pool->free;
+	pool->free = mpn;
+	pool->n_dirty += f->dirty;
+	if (pool->n_dirty >= TRIM_FRAMES)
+		pool_trim(mem, pool);
+}
+
+static void frame_free(struct memory *mem, uint32_t mpn)
+{
+	struct pool *pool = &mem->p->pool[frame_node(mem, mpn)];
+
+	set_kind(mem, mpn, FRAME_FREE);
+	mem->p->frame[mpn].dirty = 1;
+	pool_push(mem, pool, mpn);
+}
+
+static uint32_t pool_pop(struct memory *mem, struct pool *pool)
+{
+	uint32_t mpn = pool->free;
+
+	if (mpn != MPN_NONE) {
+		struct frame *f = &mem->p->frame[mpn];
+
+		pool->free = f->next;
+		if (f->dirty && pool->n_dirty)
+			pool->n_dirty--;
+		return mpn;
+	}
+	return pool->used < pool->n ? pool->first + pool->used++ : MPN_NONE;
+}
+
+static uint32_t nearest_pop(struct memory *mem, unsigned node, enum frame_kind kind)
+{
+	for (unsigned i = 0; i < mem->n_nodes; i++) {
+		uint32_t mpn = pool_pop(mem, &mem->p->pool[mem->p->order[node][i]]);
+
+		if (mpn == MPN_NONE)
+			continue;
+		set_kind(mem, mpn, kind);
+		return mpn;
+	}
+	return MPN_NONE;
+}
+
+/* Have the buffer cache give something back; not asked twice while nobody let go of a frame. */
+static bool reclaim(struct memory *mem)
+{
+	struct memory_private *p = mem->p;
+
+	if (!mem->reclaim || (p->futile && p->futile_dels == p->n_dels))
+		return false;
+	p->futile = !mem->reclaim(mem->reclaim_arg, RECLAIM_BATCH);
+	p->futile_dels = p->n_dels;
+	return !p->futile;
+}
+
+uint32_t frame_reserve(struct memory *mem, unsigned node)
+{
+	uint32_t mpn = nearest_pop(mem, node, FRAME_RESERVED);
+
+	if (mpn == MPN_NONE && reclaim(mem))
+		mpn = nearest_pop(mem, node, FRAME_RESERVED);
+	return mpn;
+}
+
+void frame_unreserve(struct memory *mem, uint32_t mpn)
+{
+	set_kind(mem, mpn, FRAME_FREE);
+	pool_push(mem, &mem->p->pool[frame_node(mem, mpn)], mpn);
+}
+
+void frame_take_reserved(struct memory *mem, uint32_t mpn, struct frame_user user, bool zero)
+{
+	struct frame *f = &mem->p->frame[mpn];
+
+	set_kind(mem, mpn, FRAME_PRIVATE);
+	f->one = user;
+	f->n_users = 1;
+	if (zero && f->dirty)
+		memset(frame_data(mem, mpn), 0, PAGE_SIZE);
+}
+
+uint32_t frame_alloc(struct memory *mem, unsigned node, enum frame_kind kind, bool zero)
+{
+	uint32_t mpn = nearest_pop(mem, node, kind);
+
+	if (mpn == MPN_NONE && reclaim(mem))
+		mpn = nearest_pop(mem, node, kind);
+	if (mpn == MPN_NONE && mem->p->steal && mem->p->steal(mem))
+		mpn = nearest_pop(mem, node, kind);
+	if (mpn != MPN_NONE && zero && mem->p->frame[mpn].dirty)
+		memset(frame_data(mem, mpn), 0, PAGE_SIZE);
+	return mpn;
+}
+
+/* ---- reports ----------------------------------------------------------------------------- */
+
+void memory_usage(const struct memory *mem, int node, struct memory_usage *u)
+{
+	memset(u, 0, sizeof(*u));
+	for (unsigned i = 0; i < mem->n_nodes; i++) {
+		if (node >= 0 && i != (unsigned)node)
+			continue;
+		u->total += mem->p->pool[i].n;
+		for (unsigned k = 0; k < FRAME_KINDS; k++)
+			u->kind[k] += mem->p->pool[i].kind[k];
+	}
+	u->free = u->kind[FRAME_FREE] + u->kind[FRAME_RESERVED];
+}
+
+uint64_t memory_overhead_bytes(const struct memory *mem)
+{
+	uint64_t bytes = sizeof(*mem) + sizeof(*mem->p) + mem->p->set_bytes;
+
+	for (unsigned i = 0; i < mem->n_nodes; i++)
+		bytes += (uint64_t)mem->p->pool[i].used * sizeof(struct frame);
+	return bytes;
+}
+
+static void check_users(const struct memory *mem, uint32_t mpn)
+{
+	const struct frame *f = &mem->p->frame[mpn];
+	bool unused = f->kind == FRAME_FREE || f->kind == FRAME_RESERVED;
+
+	if (f->kind >= FRAME_KINDS)
+		die("memmap: frame %u is of kind %u", mpn, f->kind);
+	if (unused != (f->n_users == 0) && f->kind != FRAME_MONITOR)
+		die("memmap: frame %u (%s) has %u users", mpn, frame_kind_name[f->kind],
+			f->n_users);
+	if (f->n_users < 2)
+		return;
+	if (f->many->cap < f->n_users || (f->many->cap & (f->many->cap - 1)))
+		die("memmap: frame %u has %u users in a set of %u", mpn, f->n_users, f->many->cap);
+	/* Each must be found where it is: this also finds duplicates and a broken index. */
+	for (uint32_t i = 0; i < f->n_users; i++)
+		if (set_find(f->many, f->n_users, f->many->user[i]) != i)
+			die("memmap: frame %u: user %u (owner %#x page %u) is lost or double", mpn,
+				i, f->many->user[i].owner, f->many->user[i].page);
+}
+
+void memory_check(const struct memory *mem)
+{
+	uint64_t sets = 0;
+
+	for (unsigned node = 0; node < mem->n_nodes; node++) {
+		const struct pool *pool = &mem->p->pool[node];
+		uint32_t kinds[FRAME_KINDS] = {0}, listed = 0;
+
+		if (pool->used > pool->n)
+			die("memmap: node %u has used %u of %u frames", node, pool->used, pool->n);
+		for (uint32_t i = 0; i < pool->used; i++) {
+			uint32_t mpn = pool->first + i;
+
+			check_users(mem, mpn);
+			kinds[mem->p->frame[mpn].kind]++;
+			if (mem->p->frame[mpn].n_users > 1)
+				sets += set_bytes(mem->p->frame[mpn].many->cap);
+			if (frame_node(mem, mpn) != node)
+				die("memmap: frame %u of node %u is taken for node %u's", mpn, node,
+					frame_node(mem, mpn));
+		}
+		for (uint32_t mpn = pool->free; mpn != MPN_NONE; mpn = mem->p->frame[mpn].next)
+			if (mem->p->frame[mpn].kind != FRAME_FREE || ++listed > kinds[FRAME_FREE])
+				die("memmap: node %u's free list breaks at frame %u", node, mpn);
+		if (listed != kinds[FRAME_FREE])
+			die("memmap: node %u: %u frames are free, %u of them listed", node,
+				kinds[FRAME_FREE], listed);
+		kinds[FRAME_FREE] += pool->n - pool->used;
+		for (unsigned k = 0; k < FRAME_KINDS; k++)
+			if (kinds[k] != pool->kind[k])
+				die("memmap: node %u: %u frames are %s, counted %u", node, kinds[k],
+					frame_kind_name[k], pool->kind[k]);
+	}
+	if (sets != mem->p->set_bytes)
+		die("memmap: user sets take %llu bytes, counted %llu", (unsigned long long)sets,
+			(unsigned long long)mem->p->set_bytes);
+}

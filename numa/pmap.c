@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One VM's ppn -> frame table: see pmap.h. The table is in two levels, so that memory a guest never
+ * touches costs nothing; a whole missing leaf is answered by one constant entry.
+ *
+ * In the run phase the VM's thread may read the contents of any frame it maps and change nothing
+ * but frames of its own. So it never asks how many users a copy-on-write frame has (another VM's
+ * count is in the same record): it copies into a frame of its reserve and leaves the old frame's
+ * user in `pending` for the boundary. At the boundary the last user of a frame keeps it without a
+ * copy.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "numa/memmap.h"
+#include "numa/pmap.h"
+
+enum {
+	LEAF_SHIFT = 9,
+	LEAF_PAGES = 1 << LEAF_SHIFT, /* a leaf is 4 KiB and maps 2 MiB */
+	/* Frames set aside for each node a VM runs on: a quantum of 50000 cycles zeroes or touches
+	 * fewer new pages than this, so a vCPU is stopped by an empty reserve only when several
+	 * start at once. */
+	RESERVE_FRAMES = 64
+};
+
+struct leaf {
+	struct pmap_entry entry[LEAF_PAGES];
+};
+
+struct reserve {
+	uint32_t head, n; /* frame[head .. n - 1] are left, handed out from head */
+	uint32_t frame[RESERVE_FRAMES];
+};
+
+struct pending {
+	uint32_t mpn, ppn;
+};
+
+struct pmap {
+	struct memory *mem;
+	struct pmap *next; /* memory_pmaps(), in order of creation */
+	uint32_t id;
+	uint32_t n_pages;
+	const struct pmap_ops *ops;
+	void *engine;
+	struct leaf **leaf;      /* NULL: 512 absent pages */
+	uint32_t n_leaves;       /* that exist */
+	struct reserve *reserve; /* one for each node */
+	uint32_t n_reserved;     /* in all of them */
+	bool starved;            /* the last refill found machine memory exhausted */
+	struct pending *pending; /* users to drop at the boundary */
+	uint32_t n_pending, cap_pending;
+	struct pmap_stats stats;
+};
+
+static const struct pmap_entry absent = {.mpn = MPN_NONE};
+
+static uint32_t n_slots(const struct pmap *pm)
+{
+	return (pm->n_pages + LEAF_PAGES - 1) >> LEAF_SHIFT;
+}
+
+/* ---- reserves ---------------------------------------------------------------------------- */
+
+static uint32_t reserve_left(const struct reserve *r)
+{
+	return r->n - r->head;
+}
+
+/* Give back up to `want` frames, the ones that would be used last first. */
+static uint32_t reserve_give_back(struct pmap *pm, uint32_t want)
+{
+	uint32_t given = 0;
+
+	for (unsigned node = pm->mem->n_nodes; node-- > 0 && given < want;)
+		for (struct reserve *r = &pm->reserve[node]; reserve_left(r) && given < want;
+			given++)
+			frame_unreserve(pm->mem, r->frame[--r->n]);
+	pm->n_reserved -= given;
+	return given;
+}
+
+/*
+ * Take half of the largest reserve of all VMs back into the pools. `last`: also when that is one
+ * frame; a refill must not, or two starving VMs could take the last frame from each other for ever.
+ */
+static uint32_t steal(struct memory *mem, bool last)
+{
+	struct pmap *richest = NULL;
+
+	for (struct pmap *pm = *memory_pmaps(mem); pm; pm = pm->next)
+		if (!richest || pm->n_reserved > richest->n_reserved)
+			richest = pm;
+	return richest ? reserve_give_back(richest, (richest->n_reserved + last) / 2) : 0;
+}
+
+static uint32_t steal_for_alloc(struct memory *mem)
+{
+	return steal(mem, true);
+}
+
+void pmap_refill(struct pmap *pm, unsigned node)
+{
+	struct reserve *r = &pm->reserve[node];
+
+	if (r->head) {
+		memmove(r->frame, r->frame + r->head, reserve_left(r) * sizeof(r->frame[0]));
+		r->n -= r->head;
+		r->head = 0;
+	}
+	while (r->n < RESERVE_FRAMES) {
+		uint32_t mpn = frame_reserve(pm->mem, node);
+
+		/* A VM that has frames left does not take those of others. */
+		if (mpn == MPN_NONE && !pm->n_reserved && steal(pm->mem, false))
+			mpn = frame_reserve(pm->mem, node);
+		if (mpn == MPN_NONE)
+			break;
+		r->frame[r->n++] = mpn;
+		pm->n_reserved++;
+	}
+	pm->starved = r->n == 0;
+}
+
+void pmap_drain(struct pmap *pm)
+{
+	reserve_give_back(pm, UINT32_MAX);
+}
+
+/* Run phase: the next frame of the reserve for `node`; when there is no more memory to refill it
+ * from, of whichever node's is nearest. */
+static int reserve_take(struct pmap *pm, unsigned node, uint32_t *mpn)
+{
+	unsigned n = pm->starved ? pm->mem->n_nodes : 1;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct reserve *r = &pm->reserve[memory_nearest(pm->mem, node, i)];
+
+		if (reserve_left(r)) {
+			*mpn = r->frame[r->head++];
+			pm->n_reserved--;
+			return 0;
+		}
+	}
+	return pm->starved ? -ENOMEM : -EAGAIN;
+}
+
+/* ---- entries ----------------------------------------------------------------------------- */
+
+struct pmap *pmap_create(
+	struct memory *mem, uint32_t id, uint32_t n_pages, const struct pmap_ops *ops, void *engine)
+{
+	struct pmap *pm = xcalloc(1, sizeof(*pm)), **tail;
+
+	pm->mem = mem;
+	pm->id = id;
+	pm->n_pages = n_pages;
+	pm->ops = ops;
+	pm->engine = engine;
+	pm->leaf = xcalloc(n_slots(pm), sizeof(pm->leaf[0]));
+	pm->reserve = xcalloc(mem->n_nodes, sizeof(pm->reserve[0]));
+	for (tail = memory_pmaps(mem); *tail; tail = &(*tail)->next)
+		;
+	*tail = pm;
+	memory_set_steal(mem, steal_for_alloc);
+	return pm;
+}
+
+uint32_t pmap_pages(const struct pmap *pm)
+{
+	return pm->n_pages;
+}
+
+const struct pmap_stats *pmap_stats(const struct pmap *pm)
+{
+	return &pm->stats;
+}
+
+const struct pmap_entry *pmap_entry(const struct pmap *pm, uint32_t ppn)
+{
+	const struct leaf *leaf = pm->leaf[ppn >> LEAF_SHIFT];
+
+	return leaf ? &leaf->entry[ppn & (LEAF_PAGES - 1)] : &absent;
+}
+
+static struct pmap_entry *entry_get(struct pmap *pm, uint32_t ppn)
+{
+	struct leaf **leaf = &pm->leaf[ppn >> LEAF_SHIFT];
+
+	if (unlikely(!*leaf)) {
+		*leaf = xcalloc(1, sizeof(**leaf));
+		pm->n_leaves++;
+		for (unsigned i = 0; i < LEAF_PAGES; i++)
+			(*leaf)->entry[i] = absent;
+	}
+	return &(*leaf)->entry[ppn & (LEAF_PAGES - 1)];
+}
+
+static struct frame_user me(const struct pmap *pm, uint32_t ppn)
+{
+	return (struct frame_user){.owner = pm->id, .page = ppn};
+}
+
+/* Map ppn to mpn; the caller has seen to users on both sides. */
+static void entry_set(
+	struct pmap *pm, struct pmap_entry *e, uint32_t mpn, bool cow, enum frame_kind kind)
+{
+	if (e->mpn != MPN_NONE)
+		pm->stats.mapped[e->kind]--;
+	if (mpn != MPN_NONE)
+		pm->stats.mapped[kind]++;
+	*e = (struct pmap_entry){.mpn = mpn, .cow = cow, .kind = (uint8_t)kind};
+}
+
+void pmap_settle(struct pmap *pm)
+{
+	for (uint32_t i = 0; i < pm->n_pending; i++)
+		frame_del_user(pm->mem, pm->pending[i].mpn, me(pm, pm->pending[i].ppn));
+	pm->n_pending = 0;
+}
+
+/* A frame for ppn with this VM as its user. */
+static int new_frame(struct pmap *pm, uint32_t ppn, unsigned node, bool zero, uint32_t *mpn)
+{
+	struct memory *mem = pm->mem;
+
+	if (!mem->boundary) {
+		int err = reserve_take(pm, node, mpn);
+
+		if (!err)
+			frame_take_reserved(mem, *mpn, me(pm, ppn), zero);
+		return err;
+	}
+	*mpn = frame_alloc(mem, node, FRAME_PRIVATE, zero);
+	if (*mpn == MPN_NONE)
+		return -ENOMEM;
+	frame_add_user(mem, *mpn, me(pm, ppn));
+	return 0;
+}
+
+/* The VM no longer uses `mpn` for ppn: at once at the boundary, else when it comes. */
+static void old_frame(struct pmap *pm, uint32_t ppn, uint32_t mpn)
+{
+	pm->ops->shootdown(pm->engine, ppn, mpn);
+	if (pm->mem->boundary) {
+		frame_del_user(pm->mem, mpn, me(pm, ppn));
+		return;
+	}
+	if (pm->n_pending == pm->cap_pending) {
+		pm->cap_pending = MAX(64u, 2 * pm->cap_pending);
+		pm->pending = xrealloc(pm->pending, pm->cap_pending * sizeof(pm->pending[0]));
+	}
+	pm->pending[pm->n_pending++] = (struct pending){.mpn = mpn, .ppn = ppn};
+}
+
+static int break_cow(struct pmap *pm, uint32_t ppn, struct pmap_entry *e, unsigned node)
+{
+	struct memory *mem = pm->mem;
+	uint32_t old = e->mpn, mpn;
+	int err;
+
+	if (mem->boundary && frame_users(mem, old) == 1) {
+		frame_set_kind(mem, old, FRAME_PRIVATE);
+		entry_set(pm, e, old, false, FRAME_PRIVATE);
+		return 0;
+	}
+	err = new_frame(pm, ppn, node, false, &mpn);
+	if (err)
+		return err;
+	memcpy(frame_data(mem, mpn), frame_data(mem, old), PAGE_SIZE);
+	pm->stats.faults_cow[e->kind]++;
+	entry_set(pm, e, mpn, false, FRAME_PRIVATE);
+	old_frame(pm, ppn, old);
+	return 0;
+}
+
+int pmap_fault(
+	struct pmap *pm, uint32_t ppn, unsigned node, bool write, void **host, bool *writable)
+{
+	struct pmap_entry *e;
+	uint32_t mpn;
+	int err;
+
+	if (ppn >= pm->n_pages)
+		return -EFAULT;
+	if (pm->n_pending && pm->mem->boundary)
+		pmap_settle(pm);
+	e = entry_get(pm, ppn);
+	if (e->mpn == MPN_NONE) {
+		err = new_frame(pm, ppn, node, true, &mpn);
+		if (err)
+			return err;
+		pm->stats.faults_zero++;
+		entry_set(pm, e, mpn, false, FRAME_PRIVATE);
+	} else if (write && e->cow) {
+		err = break_cow(pm, ppn, e, node);
+		if (err)
+			return err;
+	}
+	*host = frame_data(pm->mem, e->mpn);
+	*writable = !e->cow;
+	return 0;
+}
+
+void pmap_share_in(struct pmap *pm, uint32_t ppn, uint32_t mpn, enum frame_kind kind)
+{
+	struct pmap_entry *e = entry_get(pm, ppn);
+	uint32_t old = e->mpn;
+	bool was_writable = !e->cow;
+
+	pmap_settle(pm);
+	entry_set(pm, e, mpn, true, kind);
+	pm->stats.shared_in++;
+	if (old == mpn) {
+		if (was_writable)
+			pm->ops->shootdown(pm->engine, ppn, old);
+		return;
+	}
+	frame_add_user(pm->mem, mpn, me(pm, ppn));
+	if (old != MPN_NONE)
+		old_frame(pm, ppn, old);
+}
+
+uint32_t pmap_share_out(struct pmap *pm, uint32_t ppn, unsigned node)
+{
+	struct pmap_entry *e = entry_get(pm, ppn);
+	bool writable;
+	void *host;
+
+	if (pmap_fault(pm, ppn, node, false, &host, &writable))
+		return MPN_NONE;
+	if (!e->cow) {
+		e->cow = 1;
+		pm->ops->shootdown(pm->engine, ppn, e->mpn);
+	}
+	return e->mpn;
+}
+
+void pmap_drop(struct pmap *pm, uint32_t ppn)
+{
+	struct pmap_entry *e;
+	uint32_t old = pmap_entry(pm, ppn)->mpn;
+
+	pmap_settle(pm);
+	if (old == MPN_NONE)
+		return;
+	e = entry_get(pm, ppn);
+	entry_set(pm, e, MPN_NONE, false, FRAME_FREE);
+	old_frame(pm, ppn, old);
+}
+
+void pmap_destroy(struct pmap *pm)
+{
+	struct pmap **link;
+
+	if (!pm)
+		return;
+	pmap_settle(pm);
+	pmap_drain(pm);
+	/* No shootdowns: the VM's CPUs are gone. */
+	for (uint32_t s = 0; s < n_slots(pm); s++) {
+		for (uint32_t i = 0; pm->leaf[s] && i < LEAF_PAGES; i++)
+			if (pm->leaf[s]->entry[i].mpn != MPN_NONE)
+				frame_del_user(pm->mem, pm->leaf[s]->entry[i].mpn,
+					me(pm, s << LEAF_SHIFT | i));
+		free(pm->leaf[s]);
+	}
+	for (link = memory_pmaps(pm->mem); *link != pm; link = &(*link)->next)
+		;
+	*link = pm->next;
+	free(pm->leaf);
+	free(pm->reserve);
+	free(pm->pending);
+	free(pm);
+}
+
+/* ---- reports ----------------------------------------------------------------------------- */
+
+static bool all_zero(const uint64_t *w)
+{
+	uint64_t any = 0;
+
+	for (unsigned i = 0; i < PAGE_SIZE / 8 && !any; i += 8)
+		any = w[i] | w[i + 1] | w[i + 2] | w[i + 3] | w[i + 4] | w[i + 5] | w[i + 6] |
+		      w[i + 7];
+	return !any;
+}
+
+uint64_t pmap_digest(const struct pmap *pm)
+{
+	XXH64_state_t *state = XXH64_createState();
+	uint64_t digest;
+
+	if (!state)
+		die("out of host memory");
+	XXH64_reset(state, 0);
+	for (uint32_t ppn = 0; ppn < pm->n_pages; ppn++) {
+		uint32_t mpn = pmap_entry(pm, ppn)->mpn;
+
+		if (mpn == MPN_NONE || all_zero(frame_data(pm->mem, mpn)))
+			continue;
+		XXH64_update(state, &ppn, sizeof(ppn));
+		XXH64_update(state, frame_data(pm->mem, mpn), PAGE_SIZE);
+	}
+	digest = XXH64_digest(state);
+	XXH64_freeState(state);
+	return digest;
+}
+
+uint64_t pmap_overhead_bytes(const struct pmap *pm)
+{
+	return sizeof(*pm) + n_slots(pm) * sizeof(pm->leaf[0]) +
+	       (uint64_t)pm->n_leaves * sizeof(struct leaf) +
+	       pm->mem->n_nodes * sizeof(pm->reserve[0]) + pm->cap_pending * sizeof(pm->pending[0]);
+}
+
+void pmap_check(const struct pmap *pm)
+{
+	const struct memory *mem = pm->mem;
+	uint64_t mapped[FRAME_KINDS] = {0}, present = 0;
+	uint32_t reserved = 0;
+
+	for (uint32_t ppn = 0; ppn < pm->n_pages; ppn++) {
+		const struct pmap_entry *e = pmap_entry(pm, ppn);
+
+		if (e->mpn == MPN_NONE)
+			continue;
+		if (e->mpn >= mem->n_frames || e->kind >= FRAME_KINDS || e->cow > 1)
+			die("pmap %u: page %u: frame %u, kind %u", pm->id, ppn, e->mpn, e->kind);
+		if (!frame_has_user(mem, e->mpn, me(pm, ppn)))
+			die("pmap %u: page %u maps frame %u, which does not know it", pm->id, ppn,
+				e->mpn);
+		if (!e->cow &&
+			(frame_users(mem, e->mpn) != 1 || frame_kind(mem, e->mpn) != FRAME_PRIVATE))
+			die("pmap %u: page %u may write to frame %u (%s, %u users)", pm->id, ppn,
+				e->mpn, frame_kind_name[frame_kind(mem, e->mpn)],
+				frame_users(mem, e->mpn));
+		present++;
+		mapped[e->kind]++;
+	}
+	for (unsigned k = 0; k < FRAME_KINDS; k++)
+		if (mapped[k] != pm->stats.mapped[k])
+			die("pmap %u: %llu pages are %s, counted %llu", pm->id,
+				(unsigned long long)mapped[k], frame_kind_name[k],
+				(unsigned long long)pm->stats.mapped[k]);
+	if (memory_count_owner(mem, pm->id) != present + pm->n_pending)
+		die("pmap %u: %llu pages present and %u to settle, but the memmap has %llu", pm->id,
+			(unsigned long long)present, pm->n_pending,
+			(unsigned long long)memory_count_owner(mem, pm->id));
+	for (unsigned node = 0; node < mem->n_nodes; node++)
+		for (uint32_t i = pm->reserve[node].head; i < pm->reserve[node].n; i++, reserved++)
+			if (frame_kind(mem, pm->reserve[node].frame[i]) != FRAME_RESERVED)
+				die("pmap %u: frame %u in the reserve is %s", pm->id,
+					pm->reserve[node].frame[i],
+					frame_kind_name[frame_kind(
+						mem, pm->reserve[node].frame[i])]);
+	if (reserved != pm->n_reserved)
+		die("pmap %u: %u frames in reserve, counted %u", pm->id, reserved, pm->n_reserved);
+}
