@@ -50,7 +50,7 @@ check: deps
 
 # Debian packages needed to build, to test and to make the guest; installed only when missing.
 DEPS    := gcc make libc6-dev libfdt-dev libjansson-dev libconfig-dev libxxhash-dev libhwloc-dev \
-           libnuma-dev check gnuplot-nox e2fsprogs cpio xz-utils ca-certificates
+           libnuma-dev check gnuplot-nox e2fsprogs cpio xz-utils ca-certificates debian-archive-keyring
 deps:
 	@missing=$$(for p in $(DEPS); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
 	  grep -q 'ok installed' || echo $$p; done); \
@@ -59,9 +59,13 @@ deps:
 	  $$sudo apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; fi
 
+# The Debian guest, in the user's cache directory; prints where.
+guest: deps
+	@guests/debian/fetch
+
 clean:
 	rm -rf build
 
-.PHONY: all check tests deps clean
+.PHONY: all check tests deps guest clean
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)
