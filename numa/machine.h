@@ -62,8 +62,8 @@ struct machine {
  * in
  * ".conf"), or "host" for this computer as hwloc sees it. Returns 0 and a machine the caller frees
  * with machine_free(); or a negative errno after one line on stderr naming file, line and fault.
- * Checked: counts in range, every node's memory a multiple of 4 KiB, matrix square, sizes powers of
- * two.
+ * Checked: counts in range, every node's memory a multiple of 4 KiB, matrix square, cache lines and
+ * sets powers of two, no unknown setting.
  */
 int machine_load(const char *name, struct machine **out);
 void machine_free(struct machine *m);
