@@ -15,6 +15,9 @@ struct float_format {
 	int exp_bits;
 };
 
+static const struct float_format binary32 = {23, 8};
+static const struct float_format binary64 = {52, 11};
+
 struct operands {
 	uint64_t a, b, c;
 };
