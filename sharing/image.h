@@ -21,11 +21,12 @@ struct image;
 
 struct image_cache *image_cache_create(struct memory *mem);
 void image_cache_destroy(struct image_cache *c); /* every image must be closed */
+struct memory *image_cache_memory(struct image_cache *c);
 
 /*
  * Open `path` read-only as an image whose blocks are of `kind` (FRAME_TEXT or FRAME_CACHE). Counts
- * references. 0, or a negative errno after one line on stderr (missing, not a regular file or block
- * device, empty).
+ * references. The first opening decides the kind. 0, or a negative errno after one line on stderr
+ * (missing, not a regular file or block device, empty, in use as a private disk).
  */
 int image_open(struct image_cache *c, const char *path, enum frame_kind kind, struct image **out);
 /* The same over bytes in memory (copied), for boot blobs made by the monitor. Never shared by name.

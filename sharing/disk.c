@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Virtual disks: see disk.h. A shared disk is an image plus an overlay of the blocks this VM
+ * modified: a sparse table in two levels, its leaves made when first written. A transfer is cut
+ * into pieces that cross neither a page of memory nor a block of the disk; a piece that is all of
+ * both is done by mapping, in either direction, and any other by copying.
+ *
+ * Frames are made safe before anything that may allocate, for that may evict a cached block nobody
+ * maps: the guest's page is looked up first, the block last.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "sharing/disk.h"
+
+enum {
+	LEAF_SHIFT = 10,
+	LEAF_BLOCKS = 1 << LEAF_SHIFT, /* a leaf is 4 KiB and covers 4 MiB of disk */
+	IOV_BATCH = 64
+};
+
+struct disk {
+	enum disk_mode mode;
+	char *path;
+	struct memory *mem;
+	uint64_t n_sectors;
+	uint32_t owner;
+	struct image *img;  /* shared, ro */
+	uint32_t **overlay; /* shared: leaves of frame + 1, or 0: as in the image */
+	int fd;             /* private */
+	struct disk_stats stats;
+};
+
+struct piece {
+	uint32_t ppn, page_offset;
+	uint32_t block, block_offset;
+	uint32_t bytes;
+};
+
+/* ---- opening ----------------------------------------------------------------------------- */
+
+static int open_private(struct disk *d)
+{
+	struct stat st;
+	off_t bytes;
+	int err;
+
+	d->fd = open(d->path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (d->fd < 0)
+		return complain(errno, "%s: %s", d->path, strerror(errno));
+	if (fstat(d->fd, &st) || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
+		return complain(EINVAL, "%s: not a regular file or block device", d->path);
+	bytes = lseek(d->fd, 0, SEEK_END);
+	if (bytes <= 0 || bytes % SECTOR_SIZE)
+		return complain(EINVAL,
+			"%s: a private disk must be a multiple of 512 bytes long, not %lld",
+			d->path, (long long)bytes);
+	if (flock(d->fd, LOCK_EX | LOCK_NB)) {
+		err = errno;
+		return err == EWOULDBLOCK
+			       ? complain(EBUSY,
+					 "%s: in use by another disk or process; a "
+					 "private disk has one user",
+					 d->path)
+			       : complain(err, "%s: cannot be locked: %s", d->path, strerror(err));
+	}
+	d->n_sectors = (uint64_t)bytes / SECTOR_SIZE;
+	return 0;
+}
+
+static int open_image(struct disk *d, struct image_cache *c)
+{
+	uint64_t n_blocks;
+	int err = image_open(c, d->path, FRAME_CACHE, &d->img);
+
+	if (err)
+		return err;
+	d->n_sectors = image_bytes(d->img) / SECTOR_SIZE;
+	if (!d->n_sectors)
+		return complain(EINVAL, "%s: shorter than a sector of 512 bytes", d->path);
+	n_blocks = (image_bytes(d->img) + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	if (d->mode == DISK_SHARED)
+		d->overlay =
+			xcalloc((n_blocks + LEAF_BLOCKS - 1) >> LEAF_SHIFT, sizeof(d->overlay[0]));
+	return 0;
+}
+
+int disk_open(struct image_cache *c, const char *path, enum disk_mode mode, uint32_t owner,
+	struct disk **out)
+{
+	struct disk *d = xcalloc(1, sizeof(*d));
+	int err;
+
+	d->mode = mode;
+	d->path = xstrdup(path);
+	d->mem = image_cache_memory(c);
+	d->owner = owner;
+	d->fd = -1;
+	err = mode == DISK_PRIVATE ? open_private(d) : open_image(d, c);
+	if (err)
+		disk_close(d);
+	else
+		*out = d;
+	return err;
+}
+
+static struct frame_user block_user(const struct disk *d, uint32_t block)
+{
+	return (struct frame_user){.owner = d->owner, .page = block};
+}
+
+void disk_close(struct disk *d)
+{
+	if (!d)
+		return;
+	for (uint32_t leaf = 0; d->stats.pages_private; leaf++) {
+		for (uint32_t i = 0; d->overlay[leaf] && i < LEAF_BLOCKS; i++) {
+			if (!d->overlay[leaf][i])
+				continue;
+			frame_del_user(d->mem, d->overlay[leaf][i] - 1,
+				block_user(d, leaf << LEAF_SHIFT | i));
+			d->stats.pages_private--;
+		}
+	}
+	if (d->overlay) {
+		uint64_t n_blocks = (image_bytes(d->img) + PAGE_SIZE - 1) >> PAGE_SHIFT;
+
+		for (uint64_t leaf = 0; leaf << LEAF_SHIFT < n_blocks; leaf++)
+			free(d->overlay[leaf]);
+		free(d->overlay);
+	}
+	image_close(d->img);
+	if (d->fd >= 0)
+		close(d->fd);
+	free(d->path);
+	free(d);
+}
+
+uint64_t disk_sectors(const struct disk *d)
+{
+	return d->n_sectors;
+}
+
+enum disk_mode disk_mode(const struct disk *d)
+{
+	return d->mode;
+}
+
+const char *disk_path(const struct disk *d)
+{
+	return d->path;
+}
+
+const struct disk_stats *disk_stats(const struct disk *d)
+{
+	return &d->stats;
+}
+
+/* ---- overlay ----------------------------------------------------------------------------- */
+
+/* Frame + 1 of a modified block, or 0. */
+static uint32_t overlay_get(const struct disk *d, uint32_t block)
+{
+	const uint32_t *leaf = d->overlay ? d->overlay[block >> LEAF_SHIFT] : NULL;
+
+	return leaf ? leaf[block & (LEAF_BLOCKS - 1)] : 0;
+}
+
+/* Make mpn, of which the disk is a user already, the contents of `block`. */
+static void overlay_put(struct disk *d, uint32_t block, uint32_t mpn)
+{
+	uint32_t **leaf = &d->overlay[block >> LEAF_SHIFT], *slot, old;
+
+	if (!*leaf)
+		*leaf = xcalloc(LEAF_BLOCKS, sizeof(**leaf));
+	slot = &(*leaf)[block & (LEAF_BLOCKS - 1)];
+	old = *slot - 1;
+	*slot = mpn + 1;
+	if (old == MPN_NONE) {
+		d->stats.pages_private++;
+		return;
+	}
+	/* What only the guest's memory still uses is the guest's, and no longer the disk's. */
+	if (frame_users(d->mem, old) == 2 && frame_kind(d->mem, old) == FRAME_DISK) {
+		frame_del_user(d->mem, old, block_user(d, block));
+		if (!(frame_user(d->mem, old, 0).owner >> 31))
+			frame_set_kind(d->mem, old, FRAME_PRIVATE);
+		return;
+	}
+	frame_del_user(d->mem, old, block_user(d, block));
+}
+
+/* The frame that holds a block as this VM sees it. May allocate. */
+static int block_frame(
+	struct disk *d, uint32_t block, unsigned node, uint32_t *mpn, bool *in_memory)
+{
+	uint32_t held = overlay_get(d, block);
+
+	if (!held)
+		return image_block(d->img, block, node, mpn, in_memory);
+	*mpn = held - 1;
+	*in_memory = true;
+	return 0;
+}
+
+/* A frame with the block's contents that is the overlay's alone, so that it may be written to. */
+static int block_frame_writable(struct disk *d, uint32_t block, unsigned node, uint32_t *mpn)
+{
+	uint32_t held = overlay_get(d, block), from;
+	bool in_memory;
+	int err;
+
+	if (held && frame_users(d->mem, held - 1) == 1) {
+		*mpn = held - 1;
+		return 0;
+	}
+	*mpn = frame_alloc(d->mem, node, FRAME_DISK, false);
+	if (*mpn == MPN_NONE)
+		return -ENOMEM;
+	frame_add_user(d->mem, *mpn, block_user(d, block));
+	err = block_frame(d, block, node, &from, &in_memory);
+	if (err) {
+		frame_del_user(d->mem, *mpn, block_user(d, block));
+		return err;
+	}
+	memcpy(frame_data(d->mem, *mpn), frame_data(d->mem, from), PAGE_SIZE);
+	overlay_put(d, block, *mpn);
+	return 0;
+}
+
+/* ---- transfers on shared and ro disks ------------------------------------------------------ */
+
+static int read_piece(struct disk *d, struct pmap *pm, unsigned node, const struct piece *p)
+{
+	bool in_memory, writable;
+	uint32_t mpn;
+	void *host;
+	int err;
+
+	if (p->bytes == PAGE_SIZE) {
+		err = block_frame(d, p->block, node, &mpn, &in_memory);
+		if (err)
+			return err;
+		pmap_share_in(pm, p->ppn, mpn,
+			overlay_get(d, p->block) ? FRAME_DISK : frame_kind(d->mem, mpn));
+		if (in_memory)
+			d->stats.pages_mapped++;
+		else
+			d->stats.pages_filled++;
+		return 0;
+	}
+	err = pmap_fault(pm, p->ppn, node, true, &host, &writable);
+	if (!err)
+		err = block_frame(d, p->block, node, &mpn, &in_memory);
+	if (err)
+		return err;
+	memcpy((char *)host + p->page_offset, (char *)frame_data(d->mem, mpn) + p->block_offset,
+		p->bytes);
+	d->stats.bytes_copied += p->bytes;
+	return 0;
+}
+
+static int write_piece(struct disk *d, struct pmap *pm, unsigned node, const struct piece *p)
+{
+	uint32_t mpn;
+	bool writable;
+	void *host;
+	int err;
+
+	if (p->bytes == PAGE_SIZE) {
+		mpn = pmap_share_out(pm, p->ppn, node);
+		if (mpn == MPN_NONE)
+			return -ENOMEM;
+		if (overlay_get(d, p->block) == mpn + 1)
+			return 0; /* written again unchanged */
+		frame_add_user(d->mem, mpn, block_user(d, p->block));
+		if (frame_kind(d->mem, mpn) == FRAME_PRIVATE)
+			frame_set_kind(d->mem, mpn, FRAME_DISK);
+		overlay_put(d, p->block, mpn);
+		return 0;
+	}
+	err = pmap_fault(pm, p->ppn, node, false, &host, &writable);
+	if (!err)
+		err = block_frame_writable(d, p->block, node, &mpn);
+	if (err)
+		return err;
+	memcpy((char *)frame_data(d->mem, mpn) + p->block_offset, (char *)host + p->page_offset,
+		p->bytes);
+	d->stats.bytes_copied += p->bytes;
+	return 0;
+}
+
+typedef int piece_fn(struct disk *d, struct pmap *pm, unsigned node, const struct piece *p);
+
+static int by_pieces(struct disk *d, struct pmap *pm, unsigned node, uint64_t sector,
+	const struct disk_segment *seg, unsigned n, piece_fn *transfer)
+{
+	uint64_t pos = sector * SECTOR_SIZE;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t pa = seg[i].pa_offset, end = pa + seg[i].bytes;
+
+		while (pa < end) {
+			struct piece p = {
+				.ppn = (uint32_t)(pa >> PAGE_SHIFT),
+				.page_offset = pa & (PAGE_SIZE - 1),
+				.block = (uint32_t)(pos >> PAGE_SHIFT),
+				.block_offset = pos & (PAGE_SIZE - 1),
+			};
+			uint32_t room = PAGE_SIZE - MAX(p.page_offset, p.block_offset);
+			int err;
+
+			p.bytes = (uint32_t)MIN(end - pa, (uint64_t)room);
+			err = transfer(d, pm, node, &p);
+			if (err)
+				return err;
+			pa += p.bytes;
+			pos += p.bytes;
+		}
+	}
+	return 0;
+}
+
+/* ---- transfers on private disks ------------------------------------------------------------ */
+
+/* All of iov at pos, whatever the system does in one call. */
+static int file_transfer(int fd, bool write, struct iovec *iov, unsigned n, uint64_t pos)
+{
+	while (n) {
+		ssize_t done = write ? pwritev(fd, iov, (int)n, (off_t)pos)
+				     : preadv(fd, iov, (int)n, (off_t)pos);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return -EIO;
+		pos += (uint64_t)done;
+		while (n && (size_t)done >= iov->iov_len) {
+			done -= (ssize_t)iov->iov_len;
+			iov++;
+			n--;
+		}
+		if (n) {
+			iov->iov_base = (char *)iov->iov_base + done;
+			iov->iov_len -= (size_t)done;
+		}
+	}
+	return 0;
+}
+
+static int by_file(struct disk *d, struct pmap *pm, unsigned node, uint64_t sector,
+	const struct disk_segment *seg, unsigned n, bool write)
+{
+	struct iovec iov[IOV_BATCH];
+	uint64_t pos = sector * SECTOR_SIZE, gathered = 0;
+	unsigned used = 0;
+	int err;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t pa = seg[i].pa_offset, end = pa + seg[i].bytes;
+
+		while (pa < end) {
+			uint64_t offset = pa & (PAGE_SIZE - 1),
+				 bytes = MIN(end - pa, (uint64_t)PAGE_SIZE - offset);
+			bool writable;
+			void *host;
+
+			err = pmap_fault(
+				pm, (uint32_t)(pa >> PAGE_SHIFT), node, !write, &host, &writable);
+			if (err)
+				return err;
+			iov[used++] = (struct iovec){(char *)host + offset, bytes};
+			pa += bytes;
+			gathered += bytes;
+			if (used < IOV_BATCH)
+				continue;
+			err = file_transfer(d->fd, write, iov, used, pos);
+			if (err)
+				return err;
+			pos += gathered;
+			gathered = used = 0;
+		}
+	}
+	err = file_transfer(d->fd, write, iov, used, pos);
+	if (!err)
+		for (unsigned i = 0; i < n; i++)
+			d->stats.bytes_copied += seg[i].bytes;
+	return err;
+}
+
+/* ---- requests ---------------------------------------------------------------------------- */
+
+/* Bytes in all; -ERANGE unless they are whole sectors in the disk and lie in the VM's memory. */
+static int check_range(const struct disk *d, const struct pmap *pm, uint64_t sector,
+	const struct disk_segment *seg, unsigned n, uint64_t *total)
+{
+	uint64_t memory = (uint64_t)pmap_pages(pm) << PAGE_SHIFT;
+
+	*total = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (seg[i].pa_offset > memory || seg[i].bytes > memory - seg[i].pa_offset)
+			return -ERANGE;
+		*total += seg[i].bytes;
+	}
+	if (*total % SECTOR_SIZE || sector > d->n_sectors ||
+		*total / SECTOR_SIZE > d->n_sectors - sector)
+		return -ERANGE;
+	return 0;
+}
+
+int disk_read(struct disk *d, struct pmap *pm, unsigned node, uint64_t sector,
+	const struct disk_segment *seg, unsigned n)
+{
+	uint64_t total;
+	int err = check_range(d, pm, sector, seg, n, &total);
+
+	if (err)
+		return err;
+	d->stats.reads++;
+	err = d->mode == DISK_PRIVATE ? by_file(d, pm, node, sector, seg, n, false)
+				      : by_pieces(d, pm, node, sector, seg, n, read_piece);
+	if (!err)
+		d->stats.bytes_read += total;
+	return err;
+}
+
+int disk_write(struct disk *d, struct pmap *pm, unsigned node, uint64_t sector,
+	const struct disk_segment *seg, unsigned n)
+{
+	uint64_t total;
+	int err;
+
+	if (d->mode == DISK_RO)
+		return -EROFS;
+	err = check_range(d, pm, sector, seg, n, &total);
+	if (err)
+		return err;
+	d->stats.writes++;
+	err = d->mode == DISK_PRIVATE ? by_file(d, pm, node, sector, seg, n, true)
+				      : by_pieces(d, pm, node, sector, seg, n, write_piece);
+	if (!err)
+		d->stats.bytes_written += total;
+	return err;
+}
+
+int disk_flush(struct disk *d)
+{
+	d->stats.flushes++;
+	if (d->mode != DISK_PRIVATE)
+		return 0;
+	while (fdatasync(d->fd))
+		if (errno != EINTR)
+			return -EIO;
+	return 0;
+}

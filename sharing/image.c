@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The global buffer cache: see image.h. Each image has a table with one number a block, the frame
+ * that holds it plus one, so that the table's untouched part costs nothing. When machine memory
+ * runs out, a clock hand passes over all images in order of opening and gives back the frames that
+ * only the cache still uses; the host's file has their contents.
+ *
+ * A file that VMs share must not change under them: an image holds a shared flock, and a private
+ * disk (sharing/disk.c) an exclusive one.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sharing/image.h"
+
+#define IMAGE_OWNER 0x80000000u /* | serial number: owner in back-maps */
+
+struct image_cache {
+	struct memory *mem;
+	struct image **image; /* in order of opening */
+	unsigned n_images;
+	uint32_t serial;
+	/* The clock hand: the next block to look at. */
+	unsigned hand_image;
+	uint32_t hand_block;
+};
+
+struct image {
+	struct image_cache *cache;
+	char *name;
+	unsigned refs;
+	int fd;     /* -1: the bytes are in `data` */
+	void *data; /* of image_from_bytes() */
+	dev_t dev;
+	ino_t ino;
+	uint64_t bytes;
+	uint32_t n_blocks;
+	uint32_t *block; /* frame + 1, or 0: not in memory; lazily backed */
+	enum frame_kind kind;
+	uint32_t owner;
+	struct image_stats stats;
+};
+
+static struct frame_user block_user(const struct image *img, uint32_t index)
+{
+	return (struct frame_user){.owner = img->owner, .page = index};
+}
+
+static void forget_block(struct image *img, uint32_t index)
+{
+	uint32_t mpn = img->block[index] - 1;
+
+	img->block[index] = 0;
+	img->stats.blocks_cached--;
+	frame_del_user(img->cache->mem, mpn, block_user(img, index));
+}
+
+/* memory->reclaim: free up to `want` frames that nobody maps. */
+static uint32_t cache_reclaim(void *arg, uint32_t want)
+{
+	struct image_cache *c = arg;
+	uint32_t freed = 0, start = c->hand_block;
+
+	/* Once round, and the part of the first image before the hand. */
+	for (unsigned i = 0; c->n_images && i <= c->n_images; i++) {
+		struct image *img = c->image[c->hand_image];
+		uint32_t end = i < c->n_images ? img->n_blocks : start;
+
+		for (; img->stats.blocks_cached && c->hand_block < end; c->hand_block++) {
+			uint32_t held = img->block[c->hand_block];
+
+			if (freed == want)
+				return freed;
+			if (held && frame_users(c->mem, held - 1) == 1) {
+				forget_block(img, c->hand_block);
+				freed++;
+			}
+		}
+		if (i == c->n_images)
+			break;
+		c->hand_image = (c->hand_image + 1) % c->n_images;
+		c->hand_block = 0;
+	}
+	return freed;
+}
+
+struct image_cache *image_cache_create(struct memory *mem)
+{
+	struct image_cache *c = xcalloc(1, sizeof(*c));
+
+	c->mem = mem;
+	mem->reclaim = cache_reclaim;
+	mem->reclaim_arg = c;
+	return c;
+}
+
+void image_cache_destroy(struct image_cache *c)
+{
+	if (!c)
+		return;
+	if (c->n_images)
+		die("image %s is still open", c->image[0]->name);
+	c->mem->reclaim = NULL;
+	free(c->image);
+	free(c);
+}
+
+struct memory *image_cache_memory(struct image_cache *c)
+{
+	return c->mem;
+}
+
+static struct image *image_add(
+	struct image_cache *c, const char *name, uint64_t bytes, enum frame_kind kind)
+{
+	struct image *img = xcalloc(1, sizeof(*img));
+
+	img->cache = c;
+	img->name = xstrdup(name);
+	img->refs = 1;
+	img->fd = -1;
+	img->bytes = bytes;
+	img->n_blocks = (uint32_t)((bytes + PAGE_SIZE - 1) >> PAGE_SHIFT);
+	img->block = lazy_alloc((size_t)img->n_blocks * sizeof(img->block[0]));
+	img->kind = kind;
+	img->owner = IMAGE_OWNER | (c->serial++ & 0x3fffffff);
+	c->image = xrealloc(c->image, (c->n_images + 1) * sizeof(c->image[0]));
+	c->image[c->n_images++] = img;
+	return img;
+}
+
+int image_open(struct image_cache *c, const char *path, enum frame_kind kind, struct image **out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
+	struct stat st;
+	struct image *img;
+	off_t bytes;
+
+	if (fd < 0)
+		return complain(errno, "%s: %s", path, strerror(errno));
+	if (fstat(fd, &st) || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))) {
+		err = complain(EINVAL, "%s: not a regular file or block device", path);
+		goto fail;
+	}
+	for (unsigned i = 0; i < c->n_images; i++) {
+		img = c->image[i];
+		if (img->fd >= 0 && img->dev == st.st_dev && img->ino == st.st_ino) {
+			close(fd);
+			img->refs++;
+			*out = img;
+			return 0;
+		}
+	}
+	bytes = lseek(fd, 0, SEEK_END);
+	if (bytes <= 0) {
+		err = complain(EINVAL, "%s: empty", path);
+		goto fail;
+	}
+	if ((uint64_t)bytes >> PAGE_SHIFT >= MPN_NONE) {
+		err = complain(EFBIG, "%s: more than 16 TiB", path);
+		goto fail;
+	}
+	/* A file system without locks is no reason not to read from it. */
+	if (flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK) {
+		err = complain(
+			EBUSY, "%s: in use as a private disk, so it may change; not shared", path);
+		goto fail;
+	}
+	img = image_add(c, path, (uint64_t)bytes, kind);
+	img->fd = fd;
+	img->dev = st.st_dev;
+	img->ino = st.st_ino;
+	*out = img;
+	return 0;
+fail:
+	close(fd);
+	return err;
+}
+
+struct image *image_from_bytes(struct image_cache *c, const char *name, const void *data,
+	uint64_t bytes, enum frame_kind kind)
+{
+	struct image *img = image_add(c, name, bytes, kind);
+
+	img->data = xcalloc(bytes, 1);
+	memcpy(img->data, data, bytes);
+	return img;
+}
+
+void image_close(struct image *img)
+{
+	struct image_cache *c;
+	unsigned i;
+
+	if (!img || --img->refs)
+		return;
+	c = img->cache;
+	for (uint32_t b = 0; img->stats.blocks_cached; b++)
+		if (img->block[b])
+			forget_block(img, b);
+	for (i = 0; c->image[i] != img; i++)
+		;
+	memmove(&c->image[i], &c->image[i + 1], (--c->n_images - i) * sizeof(c->image[0]));
+	c->hand_image = c->hand_block = 0;
+	if (img->fd >= 0)
+		close(img->fd);
+	lazy_free(img->block, (size_t)img->n_blocks * sizeof(img->block[0]));
+	free(img->data);
+	free(img->name);
+	free(img);
+}
+
+uint64_t image_bytes(const struct image *img)
+{
+	return img->bytes;
+}
+
+const char *image_name(const struct image *img)
+{
+	return img->name;
+}
+
+const struct image_stats *image_stats(const struct image *img)
+{
+	return &img->stats;
+}
+
+int image_read(struct image *img, uint64_t offset, void *buf, uint64_t bytes)
+{
+	char *to = buf;
+
+	if (offset > img->bytes || bytes > img->bytes - offset)
+		return -ERANGE;
+	if (img->fd < 0) {
+		memcpy(to, (const char *)img->data + offset, bytes);
+		return 0;
+	}
+	while (bytes) {
+		ssize_t n = pread(img->fd, to, bytes, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) /* 0: the file has shrunk since it was opened */
+			return -EIO;
+		to += n;
+		offset += (uint64_t)n;
+		bytes -= (uint64_t)n;
+	}
+	return 0;
+}
+
+int image_block(struct image *img, uint32_t index, unsigned node, uint32_t *mpn, bool *was_cached)
+{
+	struct memory *mem = img->cache->mem;
+	uint64_t offset = (uint64_t)index << PAGE_SHIFT, bytes;
+	char *to;
+	int err;
+
+	if (index >= img->n_blocks)
+		return -ERANGE;
+	if (was_cached)
+		*was_cached = img->block[index] != 0;
+	if (img->block[index]) {
+		*mpn = img->block[index] - 1;
+		img->stats.hits++;
+		return 0;
+	}
+	*mpn = frame_alloc(mem, node, img->kind, false);
+	if (*mpn == MPN_NONE)
+		return -ENOMEM;
+	frame_add_user(mem, *mpn, block_user(img, index));
+	to = frame_data(mem, *mpn);
+	bytes = MIN(img->bytes - offset, (uint64_t)PAGE_SIZE);
+	err = image_read(img, offset, to, bytes);
+	if (err) {
+		frame_del_user(mem, *mpn, block_user(img, index));
+		return err;
+	}
+	memset(to + bytes, 0, PAGE_SIZE - bytes);
+	img->block[index] = *mpn + 1;
+	img->stats.blocks_cached++;
+	img->stats.blocks_read++;
+	return 0;
+}
