@@ -122,11 +122,19 @@ static inline struct vm *fake_vm_create(bool bios, uint64_t mem_bytes)
 	return &fake.vm;
 }
 
-static inline void fake_vm_destroy(void)
+/* By itself when what the devices use (images, a subnet) must go after them but before the memory.
+ */
+static inline void fake_devices_destroy(void)
 {
+	fake.cluster.mem->boundary = true;
 	for (unsigned i = 0; i < fake.vm.n_devices; i++)
 		fake.vm.device[i]->ops->destroy(fake.vm.device[i]);
-	fake.cluster.mem->boundary = true;
+	fake.vm.n_devices = 0;
+}
+
+static inline void fake_vm_destroy(void)
+{
+	fake_devices_destroy();
 	pmap_destroy(fake.vm.pmap);
 	memory_destroy(fake.cluster.mem);
 }

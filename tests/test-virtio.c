@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "tests/virtio-driver.h"
-#include "tests/fake-sharing.h"
 
 /* The board of these tests: what is in which slot. */
 enum { RNG, CON, BLK, NET_A, NET_B, RNG2 };
@@ -20,6 +19,7 @@ static struct vm *vm;
 static struct stream *stream;
 static struct subnet *subnet;
 static struct image_cache *images;
+static struct disk *disk; /* in slot BLK */
 static char disk_file[] = "/tmp/disco-test-XXXXXX";
 
 static uint32_t disk_word(uint64_t sector, unsigned i)
@@ -44,8 +44,6 @@ static void make_disk(void)
 static void setup_board(enum disk_mode mode)
 {
 	static const uint8_t mac[2][6] = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}};
-	struct disk *disk;
-
 	vm = fake_vm_create(false, 16 << 20);
 	plic_create(vm);
 	for (unsigned irq = 1; irq <= BOARD_VIRTIO_SLOTS; irq++)
@@ -81,10 +79,12 @@ static void setup_private(void)
 
 static void teardown(void)
 {
-	fake.cluster.mem->boundary = true;
-	fake_vm_destroy();
-	stream_destroy(stream);
+	fake_devices_destroy();
+	image_cache_destroy(images);
 	subnet_destroy(subnet);
+	stream_destroy(stream);
+	memory_check(fake.cluster.mem);
+	fake_vm_destroy();
 	unlink(disk_file);
 }
 
@@ -495,8 +495,11 @@ END_TEST
 
 START_TEST(exhausted_machine_fails_the_vm)
 {
-	fake_vm_destroy();
+	teardown();
 	vm = fake_vm_create(false, 1 << 20);
+	stream = stream_create();
+	subnet = subnet_create();
+	images = image_cache_create(fake.cluster.mem);
 	virtio_rng_create(vm, RNG);
 	start(RNG, 0);
 	put_desc(desc_pa(RNG, 0), 0, BUF, 8, WRITE, 0);
@@ -598,6 +601,8 @@ START_TEST(disk_reads_and_writes)
 	ck_assert_uint_eq(disk_request(0, 8, page, 8192, true), 0);
 	for (unsigned s = 0; s < 16; s++)
 		expect_sector(page + 512 * s, 8 + s);
+	ck_assert_uint_eq(disk_stats(disk)->pages_filled, 2); /* mapped, not copied */
+	ck_assert_uint_eq(disk_stats(disk)->bytes_copied, 0);
 	ck_assert_uint_eq(disk_request(0, 3, page + 0x3200, 512, true), 0);
 	expect_sector(page + 0x3200, 3);
 	/* A store into a page that came from the disk must not reach the disk. */
@@ -667,21 +672,10 @@ START_TEST(read_only_disk_refuses_writes)
 }
 END_TEST
 
-static const struct disk_stats *private_stats(struct disk **out)
-{
-	ck_assert_int_eq(disk_open(images, disk_file, DISK_PRIVATE, 0xc0000001, out), 0);
-	return disk_stats(*out);
-}
-
 START_TEST(private_disk_writes_through_unless_flush_is_agreed)
 {
-	struct disk *disk;
-	const struct disk_stats *s;
+	const struct disk_stats *s = disk_stats(disk);
 
-	fake_vm_destroy(); /* this test wants to look at the disk itself */
-	vm = fake_vm_create(false, 16 << 20);
-	s = private_stats(&disk);
-	virtio_blk_create(vm, BLK, disk);
 	ck_assert(reg(BLK, 0x10) & 1 << 9);
 	start(BLK, 0);
 	ck_assert_uint_eq(disk_request(1, 8, BUF + 0x1000, 512, false), 0);

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A libFuzzer harness for the device models. The input is a program for a hostile guest: it pokes
+ * guest memory and device registers, rings doorbells and lets boundaries pass. A start of most
+ * programs brings a device up properly, since a fuzzer would take long to find the way by itself.
+ * Anything but a crash, a sanitizer report or a hang is right; after each program the VM's memory
+ * must still be consistent.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "tests/virtio-driver.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct program {
+	const uint8_t *at;
+	size_t left;
+};
+
+static uint64_t take(struct program *p, unsigned bytes)
+{
+	uint64_t value = 0;
+
+	bytes = (unsigned)MIN((size_t)bytes, p->left);
+	memcpy(&value, p->at, bytes);
+	p->at += bytes;
+	p->left -= bytes;
+	return value;
+}
+
+static const char *disk_image(void)
+{
+	static char path[] = "/tmp/disco-fuzz-XXXXXX";
+	static bool made;
+	static const uint8_t block[4096];
+	int fd;
+
+	if (made)
+		return path;
+	made = true;
+	fd = mkstemp(path);
+	for (unsigned i = 0; i < 16; i++)
+		if (write(fd, block, sizeof(block)) != sizeof(block))
+			die("cannot write %s", path);
+	close(fd);
+	return path;
+}
+
+enum { SLOTS = 5 };
+
+/* Guest memory is made of the few places where something is listening: rings, tables, buffers. */
+static uint64_t place(struct program *p)
+{
+	uint64_t word = take(p, 2), slot = word >> 13 & 7;
+
+	switch (word & 3) {
+	case 0:
+		return desc_pa((unsigned)slot, word >> 12 & 1) + (word >> 2 & 0x7f);
+	case 1:
+		return avail_pa((unsigned)slot, word >> 12 & 1) + (word >> 2 & 0x1f);
+	case 2:
+		return BUF + (word >> 2) * 16;
+	default:
+		return VM_RAM_BASE + FAKE_RAM_BYTES - (word >> 2 & 0xff);
+	}
+}
+
+static uint64_t device_base(uint8_t which)
+{
+	static const uint64_t base[] = {
+		BOARD_TEST, BOARD_RTC, BOARD_ACLINT, BOARD_PLIC, BOARD_UART};
+
+	which %= SLOTS + ARRAY_SIZE(base);
+	return which < SLOTS ? BOARD_VIRTIO + 0x1000u * which : base[which - SLOTS];
+}
+
+static void step(struct program *p, struct stream *console, struct subnet *net)
+{
+	uint8_t op = (uint8_t)take(p, 1);
+	unsigned slot = op >> 4 & 7, queue = op >> 7, size = 1u << (op >> 4 & 3);
+	uint64_t pa, value;
+
+	switch (op & 15) {
+	case 0: /* bring up with the features the program wants */
+		if (slot < SLOTS)
+			start(slot, take(p, 2) << 16 | 1 << 15);
+		break;
+	case 1:
+	case 2: /* a whole descriptor, in a ring or in a table */
+		pa = op & 1 ? desc_pa(slot, queue) : BUF;
+		value = take(p, 1);
+		put_desc(pa, value & 15, place(p), (uint32_t)take(p, value & 0x80 ? 4 : 2),
+			(uint16_t)take(p, 1), (uint16_t)take(p, 1));
+		break;
+	case 3:
+		offer(slot, queue, (uint16_t)take(p, 1));
+		break;
+	case 4:
+	case 5:
+		set_reg(slot, 0x50, queue);
+		break;
+	case 6: /* bytes into memory */
+		pa = place(p);
+		value = take(p, 8);
+		gm_write(&fake.vm, pa, &value, size);
+		break;
+	case 7: /* a disk request's header */
+		gm_write64(&fake.vm, BUF, take(p, 1));
+		gm_write64(&fake.vm, BUF + 8, take(p, op >> 4 & 8));
+		break;
+	case 8:
+	case 9: /* registers, near and far */
+		pa = device_base((uint8_t)take(p, 1)) + (take(p, op & 1 ? 3 : 1) & ~(size - 1u));
+		mmio_write(pa, size, take(p, size));
+		break;
+	case 10:
+		pa = device_base((uint8_t)take(p, 1)) + (take(p, op & 16 ? 3 : 1) & ~(size - 1u));
+		mmio_read(pa, size);
+		break;
+	case 11:
+		fake_run_phase();
+		break;
+	case 12:
+		fake_boundary();
+		subnet_run(net);
+		pmap_refill(fake.vm.pmap, 0);
+		break;
+	case 13: {
+		char text[64];
+
+		memset(text, op, sizeof(text));
+		if (fake.cluster.mem->boundary)
+			stream_input(console, text, op >> 4);
+		break;
+	}
+	case 14:
+		fake.now = fake.cluster.now += take(p, 4);
+		break;
+	case 15: /* a queue somewhere else */
+		place_queue(
+			slot, queue, (uint32_t)take(p, 1), place(p) & ~15ull, place(p), place(p));
+		break;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const uint8_t mac[2][6] = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}};
+	struct program p = {data, size};
+	struct vm *vm = fake_vm_create(size & 1, size & 2 ? 16 << 20 : 1 << 20);
+	struct stream *uart = stream_create(), *console = stream_create();
+	struct subnet *net = subnet_create();
+	struct image_cache *images = image_cache_create(fake.cluster.mem);
+	struct disk *disk;
+
+	if (disk_open(images, disk_image(), DISK_SHARED, 0xc0000000, &disk))
+		die("no disk");
+	plic_create(vm);
+	if (vm->bios)
+		aclint_create(vm);
+	testdev_create(vm);
+	rtc_create(vm);
+	uart_create(vm, uart);
+	virtio_blk_create(vm, 0, disk);
+	virtio_console_create(vm, 1, console);
+	virtio_net_create(vm, 2, net, mac[0]);
+	virtio_net_create(vm, 3, net, mac[1]);
+	virtio_rng_create(vm, 4);
+	while (p.left && vm->state != VM_FAILED)
+		step(&p, console, net);
+	fake_boundary();
+	subnet_run(net);
+	pmap_check(vm->pmap);
+	memory_check(fake.cluster.mem);
+	fake_devices_destroy();
+	image_cache_destroy(images);
+	subnet_destroy(net);
+	stream_destroy(uart);
+	stream_destroy(console);
+	fake_vm_destroy();
+	return 0;
+}
