@@ -45,7 +45,7 @@ static int walk(struct vm *vm, uint64_t pa, uint8_t *buf, uint64_t bytes, enum a
 		} else if (access == ZERO) {
 			memset((uint8_t *)host + in_page, 0, n);
 		}
-		if (store)
+		if (access == WRITE || access == ZERO)
 			vm->cluster->engine->page_written(vm, ppn);
 	}
 	return 0;

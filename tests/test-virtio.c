@@ -300,6 +300,7 @@ static void bad_self_loop(uint64_t d)
 static void bad_next(uint64_t d)
 {
 	put_desc(d, 0, BUF, 4, NEXT, QUEUE_SIZE);
+	put_desc(d, QUEUE_SIZE, BUF, 4, 0, 0); /* but not of the ring */
 }
 
 static void bad_address(uint64_t d)
@@ -342,6 +343,7 @@ static void bad_order(uint64_t d)
 static void bad_table_next(uint64_t d)
 {
 	put_desc(BUF, 0, BUF, 4, NEXT, 2);
+	put_desc(BUF, 1, BUF, 4, 0, 0);
 	put_desc(d, 0, BUF, 32, INDIRECT, 0);
 }
 
@@ -375,6 +377,7 @@ static void bad_table_address(uint64_t d)
 static void bad_nested(uint64_t d)
 {
 	put_desc(BUF, 0, BUF + 64, 16, INDIRECT, 0);
+	put_desc(BUF + 64, 0, BUF, 4, 0, 0);
 	put_desc(d, 0, BUF, 16, INDIRECT, 0);
 }
 
@@ -443,9 +446,11 @@ START_TEST(ring_breaks_on_bad_index)
 {
 	start(RNG2, 0);
 	start(CON, 0);
+	put_desc(desc_pa(CON, 1), 0, BUF, 4, 0, 0);
 	gm_write16(vm, avail_pa(CON, 1) + 2, QUEUE_SIZE + 1);
 	expect_broken(CON, 1);
 	start(CON, 0);
+	put_desc(desc_pa(CON, 1), QUEUE_SIZE, BUF, 4, 0, 0);
 	offer(CON, 1, QUEUE_SIZE);
 	expect_broken(CON, 1);
 	start(CON, 0);
@@ -647,6 +652,13 @@ START_TEST(disk_requests_may_be_cut_anywhere)
 	expect_sector(BUF + 0x1000, 5);
 	expect_sector(BUF + 0x1200, 6);
 	expect_sector(BUF + 0x2000, 7);
+	/* But data in whole sectors. */
+	put_desc(d, 2, BUF + 0x1000, 256, WRITE | NEXT, 3);
+	put_desc(d, 3, BUF + 0x2000, 257, WRITE, 0);
+	offer(BLK, 0, 0);
+	notify(BLK, 0);
+	gm_read(vm, BUF + 0x2100, &status, 1);
+	ck_assert_uint_eq(status, 1);
 	/* No room for a status: there is no way to answer. */
 	start(BLK, 0);
 	put_desc(d, 0, BUF, 16, 0, 0);
@@ -659,6 +671,25 @@ START_TEST(disk_requests_may_be_cut_anywhere)
 	offer(BLK, 0, 0);
 	notify(BLK, 0);
 	ck_assert(reg(BLK, 0x70) & NEEDS_RESET);
+}
+END_TEST
+
+START_TEST(disk_transfers_stay_in_memory)
+{
+	uint64_t top = VM_RAM_BASE + FAKE_RAM_BYTES;
+	static const uint64_t bad[] = {0, 0x7ffff000, UINT64_MAX - 511, 0x180000000};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		start(BLK, 0);
+		disk_request(0, 8, bad[i], 4096, true);
+		ck_assert(reg(BLK, 0x70) & NEEDS_RESET);
+	}
+	start(BLK, 0);
+	disk_request(1, 8, top - 512, 1024, false);
+	ck_assert(reg(BLK, 0x70) & NEEDS_RESET);
+	start(BLK, 0);
+	ck_assert_uint_eq(disk_request(0, 8, top - 1024, 1024, true), 0);
+	expect_sector(top - 512, 9);
 }
 END_TEST
 
@@ -785,6 +816,7 @@ int main(void)
 	tcase_add_test(shared, console_moves_both_ways);
 	tcase_add_test(shared, disk_reads_and_writes);
 	tcase_add_test(shared, disk_requests_may_be_cut_anywhere);
+	tcase_add_test(shared, disk_transfers_stay_in_memory);
 	tcase_add_test(ro, read_only_disk_refuses_writes);
 	tcase_add_test(own, private_disk_writes_through_unless_flush_is_agreed);
 	tcase_add_test(shared, net_delivers_over_merged_buffers);

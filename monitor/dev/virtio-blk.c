@@ -66,12 +66,9 @@ static uint8_t transfer(struct virtio_blk *b, uint64_t sector, struct virtio_spa
 	struct vm *vm = b->v.dev.vm;
 	struct disk_segment seg[VIRTQ_MAX];
 	struct virtio_segment s;
-	uint64_t n_sectors = span.left / SECTOR_SIZE;
 	unsigned n = 0, node = vm_home_node(vm);
 	int err;
 
-	if (sector > b->config.capacity || n_sectors > b->config.capacity - sector)
-		return S_IOERR;
 	for (; virtio_span_next(&span, &s); n++) {
 		if (s.bytes % SECTOR_SIZE)
 			return S_IOERR;

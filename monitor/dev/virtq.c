@@ -2,7 +2,7 @@
 /*
  * Split virtqueues (Virtual I/O Device specification 1.2, section 2.7), the device's side. The
  * driver is hostile: each descriptor is read once into a local, checked, and only then used; chains
- * are bounded in length by the size of their table, in bytes by the VM's memory. No barriers: the
+ * are bounded in length by VIRTQ_MAX segments, in bytes by the VM's memory. No barriers: the
  * guest does not run while its devices do (see monitor/device.h).
  */
 #include <errno.h>
@@ -68,6 +68,7 @@ static int add_segment(struct vm *vm, struct virtio_chain *c, const struct desc 
 	unsigned n = c->n_readable + c->n_writable;
 	uint64_t sum = (uint64_t)c->readable + c->writable + d->bytes;
 
+	/* The first is what ends a loop. */
 	if (n == VIRTQ_MAX || !d->bytes || !gm_valid(vm, d->pa, d->bytes))
 		return -EINVAL;
 	if (sum > vm->ram_bytes || sum > UINT32_MAX)
@@ -90,14 +91,13 @@ static int collect(struct virtio *v, const struct virtq *q, struct virtio_chain 
 	struct vm *vm = v->dev.vm;
 	struct desc table[VIRTQ_MAX], d;
 	bool indirect = false;
-	unsigned n = q->size, steps = 0, i = c->head;
+	unsigned n = q->size, i = c->head;
 	int err;
 
 	c->n_readable = c->n_writable = 0;
 	c->readable = c->writable = 0;
 	for (;;) {
-		/* More steps than the table has entries: a loop. */
-		if (i >= n || steps++ == n)
+		if (i >= n)
 			return -EINVAL;
 		if (indirect)
 			d = table[i];
@@ -112,7 +112,7 @@ static int collect(struct virtio *v, const struct virtq *q, struct virtio_chain 
 				return err;
 			indirect = true;
 			n = d.bytes / sizeof(d);
-			steps = i = 0;
+			i = 0;
 			continue;
 		}
 		if ((err = add_segment(vm, c, &d)))
