@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
-// kostrip <module.ko >smaller.ko: takes out of a Linux module (ELF64, little-endian, any machine) what loading does not need.
+// kostrip <module.ko >smaller.ko: takes out of a Linux module (ELF64, little-endian, any machine)
+// what loading does not need.
 //
-// Debian's riscv64 modules carry a local symbol for nearly every instruction label: ext4.ko has 215,000 of them, five of its seven
-// megabytes. The kernel keeps the whole symbol table of a loaded module, so it would cost each VM five megabytes of private
-// memory, and every loading millions of instructions. strip(1) does this too, but only one built for the guest's machine; this
-// program is built with the host's compiler, on any host.
+// Debian's riscv64 modules carry a local symbol for nearly every instruction label: ext4.ko has
+// 215,000 of them, five of its seven megabytes. The kernel keeps the whole symbol table of a loaded
+// module, so it would cost each VM five megabytes of private memory, and every loading millions of
+// instructions. strip(1) does this too, but only one built for the guest's machine; this program is
+// built with the host's compiler, on any host.
 //
-// What stays: sections and their numbers, all that is loaded, relocations of what is loaded, symbols these refer to, global
-// symbols, and functions' names (for the guest's back traces). The signature behind the ELF file goes, since it would not fit
-// any more: the kernel notes "module verification failed" once, and spares itself hashing seven megabytes.
+// What stays: sections and their numbers, all that is loaded, relocations of what is loaded,
+// symbols these refer to, global symbols, and functions' names (for the guest's back traces). The
+// signature behind the ELF file goes, since it would not fit any more: the kernel notes "module
+// verification failed" once, and spares itself hashing seven megabytes.
 //
-// A file that is not as expected ends the program with a message; nothing is written before everything has been checked.
+// A file that is not as expected ends the program with a message; nothing is written before
+// everything has been checked.
 
 #include <elf.h>
 #include <stdarg.h>
@@ -61,8 +65,8 @@ static uint8_t *read_all(FILE *from, size_t *bytes)
 	return data;
 }
 
-// One module being rewritten. The section headers are those of the input, changed in place as sections shrink; content[i] is what
-// section i will hold.
+// One module being rewritten. The section headers are those of the input, changed in place as
+// sections shrink; content[i] is what section i will hold.
 struct module {
 	uint8_t *data;
 	size_t bytes;
@@ -76,27 +80,31 @@ static void open_module(struct module *m)
 {
 	m->header = (Elf64_Ehdr *)m->data;
 	if (m->bytes < sizeof(*m->header) || memcmp(m->header->e_ident, ELFMAG, SELFMAG) ||
-	    m->header->e_ident[EI_CLASS] != ELFCLASS64 || m->header->e_ident[EI_DATA] != ELFDATA2LSB || m->header->e_type != ET_REL ||
-	    m->header->e_shentsize != sizeof(Elf64_Shdr))
+		m->header->e_ident[EI_CLASS] != ELFCLASS64 ||
+		m->header->e_ident[EI_DATA] != ELFDATA2LSB || m->header->e_type != ET_REL ||
+		m->header->e_shentsize != sizeof(Elf64_Shdr))
 		die("not a 64-bit little-endian relocatable ELF file");
 	if (m->header->e_shoff > m->bytes || m->header->e_shoff % 8 ||
-	    (m->bytes - m->header->e_shoff) / sizeof(Elf64_Shdr) < m->header->e_shnum)
+		(m->bytes - m->header->e_shoff) / sizeof(Elf64_Shdr) < m->header->e_shnum)
 		die("section headers outside the file");
 	m->section = (Elf64_Shdr *)(m->data + m->header->e_shoff);
 	m->content = allocate(m->header->e_shnum * sizeof(*m->content));
 	for (unsigned i = 1; i < m->header->e_shnum; i++) {
 		Elf64_Shdr *s = &m->section[i];
 
-		if (s->sh_type != SHT_NOBITS && (s->sh_offset > m->bytes || m->bytes - s->sh_offset < s->sh_size))
+		if (s->sh_type != SHT_NOBITS &&
+			(s->sh_offset > m->bytes || m->bytes - s->sh_offset < s->sh_size))
 			die("section %u outside the file", i);
 		if (s->sh_type == SHT_SYMTAB) {
-			if (m->symtab || s->sh_offset % 8 || s->sh_link >= m->header->e_shnum || s->sh_link == m->header->e_shstrndx)
+			if (m->symtab || s->sh_offset % 8 || s->sh_link >= m->header->e_shnum ||
+				s->sh_link == m->header->e_shstrndx)
 				die("a symbol table of an unknown shape");
 			m->symtab = i;
 		}
 		if (s->sh_type == SHT_REL || s->sh_type == SHT_SYMTAB_SHNDX)
 			die("section %u is of a type not handled", i);
-		if (s->sh_type == SHT_RELA && (s->sh_offset % 8 || s->sh_info >= m->header->e_shnum))
+		if (s->sh_type == SHT_RELA &&
+			(s->sh_offset % 8 || s->sh_info >= m->header->e_shnum))
 			die("relocations of an unknown shape");
 		m->content[i] = m->data + s->sh_offset;
 	}
@@ -112,7 +120,8 @@ static void drop_unloaded_sections(struct module *m)
 
 		if (s->sh_type == SHT_RELA)
 			loaded = m->section[s->sh_info].sh_flags & SHF_ALLOC;
-		if (!loaded && i != m->symtab && i != m->section[m->symtab].sh_link && i != m->header->e_shstrndx)
+		if (!loaded && i != m->symtab && i != m->section[m->symtab].sh_link &&
+			i != m->header->e_shstrndx)
 			s->sh_size = 0;
 	}
 }
@@ -172,7 +181,8 @@ static void drop_unused_symbols(struct module *m)
 			continue;
 		for (size_t r = 0; r < m->section[i].sh_size / sizeof(*rela); r++)
 			rela[r].r_info =
-				ELF64_R_INFO((uint64_t)new_index[ELF64_R_SYM(rela[r].r_info)], ELF64_R_TYPE(rela[r].r_info));
+				ELF64_R_INFO((uint64_t)new_index[ELF64_R_SYM(rela[r].r_info)],
+					ELF64_R_TYPE(rela[r].r_info));
 	}
 	m->content[m->symtab] = (uint8_t *)kept_symbol;
 	m->content[symtab->sh_link] = (uint8_t *)kept_name;
@@ -195,7 +205,10 @@ static void pad(uint64_t alignment, uint64_t *at)
 	static const uint8_t zeros[4096];
 
 	while (alignment > 1 && *at % alignment)
-		put(zeros, alignment - *at % alignment < sizeof(zeros) ? alignment - *at % alignment : sizeof(zeros), at);
+		put(zeros,
+			alignment - *at % alignment < sizeof(zeros) ? alignment - *at % alignment
+								    : sizeof(zeros),
+			at);
 }
 
 static uint64_t aligned(uint64_t at, uint64_t alignment)
