@@ -28,6 +28,8 @@ MAIN    := monitor/main.c
 OBJ     := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN),$(SRC)))
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test-*.c))
 
+DIFFGEN := $(B)/tests/diff/generate
+
 all: $(B)/disco
 
 $(B)/disco: $(B)/monitor/main.o $(B)/libdisco.a
@@ -42,7 +44,11 @@ $(B)/%.o: %.c
 $(B)/tests/%: $(B)/tests/%.o $(B)/libdisco.a
 	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
 
-tests: $(TESTS)
+# Writes the programs of the differential test; stands by itself, so that it can judge the rest.
+$(DIFFGEN): $(patsubst %.c,$(B)/%.o,$(wildcard tests/diff/*.c))
+	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^
+
+tests: $(TESTS) $(DIFFGEN)
 
 check: deps
 	@$(MAKE) --no-print-directory all tests
@@ -50,7 +56,8 @@ check: deps
 
 # Debian packages needed to build, to test and to make the guest; installed only when missing.
 DEPS    := gcc make libc6-dev libfdt-dev libjansson-dev libconfig-dev libxxhash-dev libhwloc-dev \
-           libnuma-dev check gnuplot-nox e2fsprogs cpio xz-utils ca-certificates debian-archive-keyring
+           libnuma-dev check gnuplot-nox e2fsprogs cpio xz-utils ca-certificates debian-archive-keyring \
+           qemu-system-misc
 deps:
 	@missing=$$(for p in $(DEPS); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
 	  grep -q 'ok installed' || echo $$p; done); \
