@@ -153,6 +153,17 @@ START_TEST(the_last_user_keeps_the_frame_at_the_boundary)
 	ck_assert_uint_eq(pmap_stats(pm)->faults_cow[FRAME_TEXT], 0);
 	pmap_check(pm);
 
+	/* But not in the run phase, when the count of users is not the VM's to read. */
+	shared = cached(mem, 0x34);
+	pmap_share_in(pm, 4, shared, FRAME_CACHE);
+	frame_del_user(mem, shared, (struct frame_user){0x80000000, 0x34});
+	pmap_refill(pm, 0);
+	mem->boundary = false;
+	ck_assert_ptr_ne(must_touch(pm, 4, true), frame_data(mem, shared));
+	mem->boundary = true;
+	pmap_settle(pm);
+	ck_assert_int_eq(frame_kind(mem, shared), FRAME_FREE);
+
 	/* Mapped onto it once more before the deletion is settled: still one user, one frame. */
 	shared = cached(mem, 0x44);
 	pmap_share_in(pm, 6, shared, FRAME_CACHE);

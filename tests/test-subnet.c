@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The virtual subnet: who gets which frame and in which order, what is dropped and counted.
+ */
+#include <string.h>
+
+#include "sharing/subnet.h"
+#include "tests/small-machine.h"
+
+enum { PORTS = 4, LOG = 4096 };
+
+static struct subnet *net;
+static struct subnet_port *port[PORTS];
+static bool deaf[PORTS], echo[PORTS];
+static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+static uint32_t last_bytes;
+
+/* What was delivered, in order: receiver and the frame's first byte of payload. */
+static struct {
+	uint8_t to, payload;
+} delivered[LOG];
+static unsigned n_delivered;
+
+static void address(uint8_t *mac, unsigned n)
+{
+	memcpy(mac, (uint8_t[]){2, 0, 0, 0, (uint8_t)(n >> 8), (uint8_t)n}, 6);
+}
+
+static void send(unsigned from, const uint8_t *to, const uint8_t *source, uint8_t payload)
+{
+	uint8_t frame[60] = {0};
+
+	memcpy(frame, to, 6);
+	if (source)
+		memcpy(frame + 6, source, 6);
+	else
+		address(frame + 6, from);
+	frame[14] = payload;
+	subnet_send(port[from], frame, sizeof(frame));
+}
+
+static void send_to(unsigned from, unsigned to, uint8_t payload)
+{
+	uint8_t mac[6];
+
+	address(mac, to);
+	send(from, mac, NULL, payload);
+}
+
+static bool receive(void *arg, const uint8_t *frame, uint32_t bytes)
+{
+	unsigned i = (unsigned)(uintptr_t)arg;
+
+	if (deaf[i])
+		return false;
+	last_bytes = bytes;
+	ck_assert_uint_lt(n_delivered, LOG);
+	delivered[n_delivered].to = (uint8_t)i;
+	delivered[n_delivered++].payload = frame[14];
+	if (echo[i])
+		send(i, all, NULL, (uint8_t)(frame[14] + 1));
+	return true;
+}
+
+static void setup(void)
+{
+	net = subnet_create();
+	for (unsigned i = 0; i < PORTS; i++) {
+		uint8_t mac[6];
+
+		address(mac, i);
+		port[i] = subnet_attach(net, mac, receive, (void *)(uintptr_t)i);
+	}
+}
+
+static void teardown(void)
+{
+	subnet_destroy(net);
+}
+
+static void expect(unsigned at, unsigned to, unsigned payload)
+{
+	ck_assert_uint_lt(at, n_delivered);
+	ck_assert_uint_eq(delivered[at].to, to);
+	ck_assert_uint_eq(delivered[at].payload, payload);
+}
+
+START_TEST(order_is_of_port_then_of_sending)
+{
+	send_to(2, 0, 1);
+	send_to(1, 0, 2);
+	send_to(2, 1, 3);
+	send_to(0, 3, 4);
+	ck_assert_uint_eq(n_delivered, 0);
+	subnet_run(net);
+	ck_assert_uint_eq(n_delivered, 4);
+	expect(0, 3, 4);
+	expect(1, 0, 2);
+	expect(2, 0, 1);
+	expect(3, 1, 3);
+	subnet_run(net);
+	ck_assert_uint_eq(n_delivered, 4);
+	ck_assert_uint_eq(subnet_port_stats(port[2])->frames_sent, 2);
+	ck_assert_uint_eq(subnet_port_stats(port[2])->bytes_sent, 120);
+	ck_assert_uint_eq(subnet_port_stats(port[0])->frames_received, 2);
+	ck_assert_uint_eq(subnet_port_stats(port[0])->bytes_received, 120);
+}
+END_TEST
+
+START_TEST(groups_and_strangers_reach_all_others)
+{
+	static const uint8_t group[6] = {1, 0, 0x5e, 0, 0, 1}, stranger[6] = {2, 9, 9, 9, 9, 9};
+	const uint8_t *to[] = {all, group, stranger};
+
+	for (unsigned i = 0; i < 3; i++) {
+		n_delivered = 0;
+		send(1, to[i], NULL, 5);
+		subnet_run(net);
+		ck_assert_uint_eq(n_delivered, 3);
+		expect(0, 0, 5);
+		expect(1, 2, 5);
+		expect(2, 3, 5);
+	}
+	/* Nothing comes back to the sender, even under its own address. */
+	n_delivered = 0;
+	send_to(1, 1, 5);
+	subnet_run(net);
+	ck_assert_uint_eq(n_delivered, 0);
+}
+END_TEST
+
+START_TEST(addresses_are_learned_but_not_taken_away)
+{
+	static const uint8_t bridge[6] = {2, 9, 9, 9, 9, 9};
+	uint8_t victim[6];
+
+	send(3, all, bridge, 1);
+	subnet_run(net);
+	n_delivered = 0;
+	send(0, bridge, NULL, 2);
+	subnet_run(net);
+	ck_assert_uint_eq(n_delivered, 1);
+	expect(0, 3, 2);
+
+	/* It moves to where it was seen last. */
+	send(2, all, bridge, 1);
+	subnet_run(net);
+	n_delivered = 0;
+	send(0, bridge, NULL, 3);
+	subnet_run(net);
+	ck_assert_uint_eq(n_delivered, 1);
+	expect(0, 2, 3);
+
+	/* Port 3 says it is port 1. */
+	address(victim, 1);
+	send(3, all, victim, 1);
+	subnet_run(net);
+	n_delivered = 0;
+	send_to(0, 1, 4);
+	subnet_run(net);
+	ck_assert_uint_eq(n_delivered, 1);
+	expect(0, 1, 4);
+
+	/* When the port is gone its learned addresses are strangers again. */
+	subnet_detach(port[2]);
+	n_delivered = 0;
+	send(0, bridge, NULL, 5);
+	subnet_run(net);
+	ck_assert_uint_eq(n_delivered, 2);
+	expect(0, 1, 5);
+	expect(1, 3, 5);
+}
+END_TEST
+
+START_TEST(a_flood_of_addresses_does_no_harm)
+{
+	uint8_t mac[6];
+
+	deaf[0] = deaf[2] = deaf[3] = true;
+	for (unsigned i = 0; i < 50000; i++) {
+		address(mac, 1000 + i);
+		send(1, all, mac, 0);
+		if (i % 1000 == 0)
+			subnet_run(net);
+	}
+	subnet_run(net);
+	deaf[0] = deaf[2] = deaf[3] = false;
+	send_to(2, 0, 9);
+	subnet_run(net);
+	ck_assert_uint_eq(n_delivered, 1);
+	expect(0, 0, 9);
+	ck_assert_uint_eq(subnet_port_stats(port[0])->dropped, 50000);
+}
+END_TEST
+
+START_TEST(answers_wait_for_the_next_boundary)
+{
+	echo[0] = echo[1] = true;
+	send_to(2, 0, 1);
+	for (unsigned round = 1; round < 6; round++) {
+		n_delivered = 0;
+		subnet_run(net);
+		ck_assert_uint_ge(n_delivered, 1);
+		for (unsigned i = 0; i < n_delivered; i++)
+			ck_assert_uint_eq(delivered[i].payload, round);
+	}
+}
+END_TEST
+
+START_TEST(what_cannot_be_delivered_is_counted)
+{
+	static uint8_t frame[SUBNET_FRAME_MAX + 1];
+
+	address(frame, 1);
+	address(frame + 6, 0);
+	subnet_send(port[0], frame, 13);
+	subnet_send(port[0], frame, 0);
+	subnet_send(port[0], frame, SUBNET_FRAME_MAX + 1);
+	ck_assert_uint_eq(subnet_port_stats(port[0])->dropped, 3);
+	ck_assert_uint_eq(subnet_port_stats(port[0])->frames_sent, 0);
+	subnet_send(port[0], frame, 14 + 1);
+	subnet_run(net);
+	ck_assert_uint_eq(last_bytes, 15);
+	subnet_send(port[0], frame, SUBNET_FRAME_MAX);
+	subnet_run(net);
+	ck_assert_uint_eq(last_bytes, SUBNET_FRAME_MAX);
+
+	deaf[1] = true;
+	send_to(0, 1, 1);
+	subnet_run(net);
+	ck_assert_uint_eq(subnet_port_stats(port[1])->dropped, 1);
+	ck_assert_uint_eq(subnet_port_stats(port[1])->frames_received, 2);
+
+	/* A port that only sends does not fill the host. */
+	for (unsigned i = 0; i < 1000; i++)
+		subnet_send(port[0], frame, SUBNET_FRAME_MAX);
+	ck_assert_uint_eq(subnet_port_stats(port[0])->frames_sent, 3 + 255);
+	ck_assert_uint_eq(subnet_port_stats(port[0])->dropped, 3 + 745);
+	subnet_run(net);
+	ck_assert_uint_eq(subnet_port_stats(port[1])->dropped, 256);
+	subnet_send(port[0], frame, SUBNET_FRAME_MAX);
+	ck_assert_uint_eq(subnet_port_stats(port[0])->frames_sent, 3 + 256);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("subnet");
+	TCase *tc = tcase_create("subnet");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, order_is_of_port_then_of_sending);
+	tcase_add_test(tc, groups_and_strangers_reach_all_others);
+	tcase_add_test(tc, addresses_are_learned_but_not_taken_away);
+	tcase_add_test(tc, a_flood_of_addresses_does_no_harm);
+	tcase_add_test(tc, answers_wait_for_the_next_boundary);
+	tcase_add_test(tc, what_cannot_be_delivered_is_counted);
+	suite_add_tcase(s, tc);
+	return run_suite(s);
+}
