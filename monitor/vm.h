@@ -49,7 +49,7 @@ struct vcpu {
 	uint64_t migrations;    /* moves to another CPU */
 };
 
-struct console; /* where a VM's console output goes and its input comes from: monitor/console.h */
+struct stream; /* a console's bytes: monitor/console.h */
 
 struct vm {
 	struct cluster *cluster;
@@ -66,6 +66,8 @@ struct vm {
 	struct device *device[VM_MAX_DEVICES];
 	unsigned n_devices;
 	bool deferred; /* some device wants io() */
+
+	struct stream *console; /* the UART's, which the SBI's debug console shares; NULL if none */
 
 	/* Interrupt controller: device_irq() ends here. Set by the PLIC when it is attached. */
 	void (*irq_line)(struct device *plic, unsigned irq, bool level);

@@ -266,6 +266,7 @@ struct device *uart_create(struct vm *vm, struct stream *s)
 	u->dev.size = 0x100;
 	u->dev.irq = BOARD_IRQ_UART;
 	u->stream = s;
+	vm->console = s;
 	device_attach(vm, &u->dev);
 	stream_on_input(s, uart_wake, u);
 	return &u->dev;

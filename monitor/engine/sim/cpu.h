@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The simulated RV64GC CPU: its state, and what the parts of the engine ask of each other. One
+ * struct is one hart; all harts of a VM are executed by one host thread at a time, which alternates
+ * between them in slices. That is why nothing here is atomic, and why LR/SC needs no bookkeeping: a
+ * reservation cannot be broken within a slice, and is dropped at the start of the next one.
+ *
+ *   insn.def   one row an instruction: encoding, operands, meaning     (decode.c, exec.c, disasm.c)
+ *   code.c     decoded blocks, kept by (virtual, physical) address      exec.c   runs them
+ *   mmu.c      translation, PMP, soft TLB, slow loads and stores        csr.c    control registers
+ *   trap.c     exceptions, interrupts, returns                         sbi.c    the monitor's
+ * M-mode sched.c    which vCPU runs on which CPU                            sim.c    quanta, host
+ * threads
+ */
+#ifndef SIM_CPU_H
+#define SIM_CPU_H
+
+#include "monitor/engine.h"
+
+enum priv { PRIV_U = 0, PRIV_S = 1, PRIV_M = 3 };
+enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH };
+
+/* Exception causes (privileged specification, table of mcause values). */
+enum cause {
+	CAUSE_FETCH_MISALIGNED = 0,
+	CAUSE_FETCH_ACCESS = 1,
+	CAUSE_ILLEGAL = 2,
+	CAUSE_BREAKPOINT = 3,
+	CAUSE_LOAD_MISALIGNED = 4,
+	CAUSE_LOAD_ACCESS = 5,
+	CAUSE_STORE_MISALIGNED = 6,
+	CAUSE_STORE_ACCESS = 7,
+	CAUSE_ECALL_U = 8,
+	CAUSE_ECALL_S = 9,
+	CAUSE_ECALL_M = 11,
+	CAUSE_FETCH_PAGE = 12,
+	CAUSE_LOAD_PAGE = 13,
+	CAUSE_STORE_PAGE = 15,
+};
+
+/* mstatus */
+#define MSTATUS_SIE  (1ull << 1)
+#define MSTATUS_MIE  (1ull << 3)
+#define MSTATUS_SPIE (1ull << 5)
+#define MSTATUS_MPIE (1ull << 7)
+#define MSTATUS_SPP  (1ull << 8)
+#define MSTATUS_MPP  (3ull << 11)
+#define MSTATUS_FS   (3ull << 13)
+#define MSTATUS_MPRV (1ull << 17)
+#define MSTATUS_SUM  (1ull << 18)
+#define MSTATUS_MXR  (1ull << 19)
+#define MSTATUS_TVM  (1ull << 20)
+#define MSTATUS_TW   (1ull << 21)
+#define MSTATUS_TSR  (1ull << 22)
+#define MSTATUS_UXL  (2ull << 32)
+#define MSTATUS_SXL  (2ull << 34)
+#define MSTATUS_SD   (1ull << 63)
+
+#define ENVCFG_FIOM  (1ull << 0)
+#define ENVCFG_ADUE  (1ull << 61)
+#define ENVCFG_STCE  (1ull << 63)
+
+#define MIP_SSIP     (1u << IRQ_S_SOFT)
+#define MIP_MSIP     (1u << IRQ_M_SOFT)
+#define MIP_STIP     (1u << IRQ_S_TIMER)
+#define MIP_MTIP     (1u << IRQ_M_TIMER)
+#define MIP_SEIP     (1u << IRQ_S_EXT)
+#define MIP_MEIP     (1u << IRQ_M_EXT)
+
+enum { PMP_COUNT = 16 };
+
+/*
+ * Soft TLB: guest virtual page -> host address, direct-mapped. A tag is the page address; comparing
+ * it with (va & ~(0xfff & ~(size - 1))) finds the page and rejects a misaligned access in one step.
+ * One table for each memory context, so that changing between them (trap, sret, SUM) flushes
+ * nothing.
+ */
+enum { TLB_BITS = 9, TLB_ENTRIES = 1 << TLB_BITS };
+enum tlb_context { TLB_U, TLB_S, TLB_S_SUM, TLB_M, TLB_CONTEXTS };
+#define TLB_NONE UINT64_MAX
+
+struct tlb_entry {
+	uint64_t read_tag;
+	uint64_t write_tag;
+	uintptr_t addend; /* host address = va + addend */
+	uint8_t *host;    /* of the page: what a shootdown looks for */
+};
+
+enum { JUMP_ENTRIES = 512, FETCH_ENTRIES = 64 };
+
+struct fetch_entry { /* translation of a page of code */
+	uint64_t page;
+	uint64_t context;
+	uint64_t pa;
+};
+
+struct jump_entry { /* last block seen at this pc, in this address space */
+	uint64_t pc;
+	uint64_t context;
+	struct block *block;
+};
+
+struct engine_vcpu {
+	uint64_t x[33]; /* x[32] takes what is written to x0 */
+	uint64_t pc;
+	struct tlb_entry *tlb; /* that of the current memory context */
+	uint64_t context; /* address-space generation << 2 | privilege: validity of block links */
+	uint64_t f[32];
+
+	/*
+	 * Time. While blocks run, the CPU's time is stop - budget, and budget lives in a host
+	 * register; `now` is exact whenever anything outside the executor looks. instret = now -
+	 * skew: skew is the time that passed without an instruction (idle, stalls, monitor work).
+	 */
+	uint64_t now;
+	uint64_t stop;
+	uint64_t skew;
+	uint64_t charge;   /* cost to add at the next opportunity */
+	uint64_t timer_at; /* machine time at which stimecmp or mtimecmp fires next */
+	bool attention;    /* leave the executor after this instruction: interrupts, context */
+	bool yield;        /* pause, or stalled for a frame: nothing more in this slice */
+	bool waiting;      /* stalled for a frame: wait for the boundary */
+	uint8_t priv;
+	uint8_t rm[8]; /* rounding mode by instruction field; [7] is frm; above 4: reserved */
+	uint32_t fflags;
+	unsigned stuck;       /* exceptions in a row at the trap handler's own first instruction */
+	uint64_t reserved_va; /* LR's reservation; UINT64_MAX: none */
+
+	uint64_t mstatus, mie, mip, medeleg, mideleg;
+	uint64_t mtvec, mepc, mcause, mtval, mscratch, mcounteren, menvcfg, mcountinhibit;
+	uint64_t stvec, sepc, scause, stval, sscratch, scounteren, senvcfg, satp;
+	uint64_t stimecmp, mtimecmp;
+	int64_t cycle_offset, instret_offset; /* mcycle and minstret are writable */
+	uint32_t ext_lines;                   /* SEIP and MEIP as the PLIC drives them */
+	uint8_t pmpcfg[PMP_COUNT];
+	uint64_t pmpaddr[PMP_COUNT];
+	unsigned pmp_active; /* entries that are not OFF */
+
+	struct vcpu *vcpu;
+	struct vm *vm;
+	struct engine_vm *evm;
+	unsigned hart;
+	unsigned node; /* of the CPU it runs on */
+	bool picked;   /* the scheduler gave it a CPU for this quantum */
+	bool queued;   /* waits in a CPU's queue */
+	bool placed;   /* is the current one of its CPU */
+	uint64_t queued_at;
+	uint64_t traps; /* taken in all */
+	uint64_t sbi_calls;
+
+	unsigned tlb_used;       /* bit per memory context with entries */
+	uint64_t big_lo, big_hi; /* all superpages in the TLB lie in [lo, hi) */
+	uint64_t exec_pages[64]; /* Bloom filter of code pages translated in this address space */
+	struct fetch_entry fetch[FETCH_ENTRIES];
+	struct tlb_entry tlbs[TLB_CONTEXTS][TLB_ENTRIES];
+	struct jump_entry jump[JUMP_ENTRIES];
+};
+
+/* ---- mmu.c */
+
+/* Result of a slow access: 0, or LEAVE when the instruction did not complete (a trap was taken, or
+ * the VM must wait for a frame): the executor must not go on with this instruction. */
+enum { DONE = 0, LEAVE = 1 };
+
+int mem_load(struct engine_vcpu *cpu, uint64_t va, unsigned size, uint64_t *value);
+int mem_store(struct engine_vcpu *cpu, uint64_t va, unsigned size, uint64_t value);
+/* Host address for an atomic access of naturally aligned `size` bytes in RAM, writable when asked.
+ */
+int mem_atomic(struct engine_vcpu *cpu, uint64_t va, unsigned size, bool write, void **host);
+/* Physical address of the instruction at va, or LEAVE after a fetch exception. */
+int mem_fetch_pa(struct engine_vcpu *cpu, uint64_t va, uint64_t *pa);
+/* No PMP boundary lies within the page of pa. */
+bool pmp_uniform(const struct engine_vcpu *cpu, uint64_t pa);
+/* Two bytes of code at a physical address in RAM (absent memory reads as zero); false: no RAM
+ * there. */
+bool mem_code16(const struct engine_vcpu *cpu, uint64_t pa, uint16_t *half);
+
+void tlb_flush(struct engine_vcpu *cpu);
+void tlb_flush_page(struct engine_vcpu *cpu, uint64_t va);
+/* Forget every mapping (or only the right to write) of one frame. */
+void tlb_forget_host(struct engine_vcpu *cpu, const uint8_t *host, bool only_write);
+/* Choose cpu->tlb and cpu->context anew after a change of privilege, SUM, MPRV. */
+void mmu_update_context(struct engine_vcpu *cpu);
+void pmp_update(struct engine_vcpu *cpu);
+
+/* ---- trap.c */
+
+/* Take an exception at cpu->pc. */
+void trap_exception(struct engine_vcpu *cpu, enum cause cause, uint64_t tval);
+/* Take the highest pending enabled interrupt, if any; true when one was taken. */
+bool trap_interrupt(struct engine_vcpu *cpu);
+/* Some interrupt is pending and enabled in mie (whatever the privilege): what ends WFI. */
+bool trap_pending(const struct engine_vcpu *cpu);
+void trap_mret(struct engine_vcpu *cpu);
+void trap_sret(struct engine_vcpu *cpu);
+/* Recompute timer pending bits at cpu->now and cpu->timer_at. */
+void timer_update(struct engine_vcpu *cpu);
+
+/* ---- csr.c */
+
+enum csr_op { CSR_WRITE, CSR_SET, CSR_CLEAR };
+/*
+ * Execute a CSR instruction: *old gets the value before. do_read: rd is not x0 (or not CSRRW);
+ * do_write: as the specification says for x0/zero immediates. false: illegal instruction.
+ */
+bool csr_access(struct engine_vcpu *cpu, unsigned csr, enum csr_op op, uint64_t operand,
+	bool do_read, bool do_write, uint64_t *old);
+const char *csr_name(unsigned csr); /* NULL if unknown */
+void csr_reset(struct engine_vcpu *cpu);
+uint64_t cpu_time(const struct engine_vcpu *cpu); /* the time CSR */
+
+/* ---- sbi.c */
+
+/* The guest's S-mode called its M-mode: us. pc is already past the ecall. */
+void sbi_call(struct engine_vcpu *cpu);
+
+/* ---- exec.c */
+
+/* Run blocks until cpu->now reaches cpu->stop, or attention or yield is set. */
+void exec_run(struct engine_vcpu *cpu);
+
+/* ---- sched.c */
+
+struct sched;
+struct sched *sched_create(struct cluster *c);
+void sched_destroy(struct sched *s);
+/* Decide who runs in [now, now + quantum): sets picked, node and vcpu->cpu of every vCPU. Boundary.
+ */
+void sched_pick(struct sched *s);
+
+/* Does this vCPU want a CPU before machine time `end`? */
+bool cpu_wants(const struct engine_vcpu *cpu, uint64_t end);
+
+/* ---- sim.c */
+
+/* Wake an idle hart if an interrupt is pending for it. */
+void cpu_wake(struct engine_vcpu *cpu);
+
+#endif

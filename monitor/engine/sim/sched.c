@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which vCPU runs on which CPU. Each vCPU has a home CPU, so that its memory stays near; each CPU
+ * has a queue. A vCPU holds its CPU until it idles while another waits, or its time slice is over
+ * and another waits; an idle vCPU that nobody wants to replace stays, so that it can wake within
+ * the quantum. A CPU with nothing to do takes over a vCPU that has waited for a while elsewhere,
+ * from the nearest queue first (the paper's affinity scheduler, section 4.2.1). All of it happens
+ * at boundaries, so it depends on machine time alone.
+ */
+#include <stdlib.h>
+
+#include "monitor/engine/sim/cpu.h"
+
+struct run_queue {
+	struct engine_vcpu *current;
+	struct engine_vcpu **waiting; /* first in, first out */
+	unsigned n;
+};
+
+struct sched {
+	struct cluster *cluster;
+	struct run_queue cpu[MACHINE_MAX_CPUS];
+};
+
+struct sched *sched_create(struct cluster *c)
+{
+	struct sched *s = xcalloc(1, sizeof(*s));
+	unsigned total = 0;
+
+	for (unsigned v = 0; v < c->n_vms; v++)
+		total += c->vm[v]->n_vcpus;
+	s->cluster = c;
+	for (unsigned i = 0; i < c->machine->n_cpus; i++)
+		s->cpu[i].waiting = xcalloc(total, sizeof(s->cpu[i].waiting[0]));
+	return s;
+}
+
+void sched_destroy(struct sched *s)
+{
+	for (unsigned i = 0; i < s->cluster->machine->n_cpus; i++)
+		free(s->cpu[i].waiting);
+	free(s);
+}
+
+bool cpu_wants(const struct engine_vcpu *cpu, uint64_t end)
+{
+	if (cpu->vm->state != VM_RUNNING)
+		return false;
+	return cpu->vcpu->state == VCPU_RUNNABLE ||
+	       (cpu->vcpu->state == VCPU_IDLE && cpu->timer_at < end);
+}
+
+static void enqueue(struct sched *s, struct engine_vcpu *cpu)
+{
+	struct run_queue *q = &s->cpu[cpu->vcpu->cpu];
+
+	cpu->queued = true;
+	cpu->queued_at = s->cluster->now;
+	q->waiting[q->n++] = cpu;
+}
+
+static void dispatch(struct sched *s, unsigned on, struct engine_vcpu *cpu)
+{
+	const struct machine *m = s->cluster->machine;
+
+	if (cpu->vcpu->cpu != on)
+		cpu->vcpu->migrations++;
+	cpu->vcpu->cpu = on;
+	cpu->vcpu->dispatched_at = s->cluster->now;
+	cpu->node = m->cpu_node[on];
+	cpu->placed = true;
+	cpu->charge += m->cost.vcpu_switch;
+	s->cpu[on].current = cpu;
+}
+
+static struct engine_vcpu *dequeue(struct run_queue *q, unsigned at)
+{
+	struct engine_vcpu *cpu = q->waiting[at];
+
+	for (unsigned i = at + 1; i < q->n; i++)
+		q->waiting[i - 1] = q->waiting[i];
+	q->n--;
+	cpu->queued = false;
+	return cpu;
+}
+
+/* Leave the CPU: for good, or for the end of the queue. */
+static void release(struct sched *s, struct run_queue *q, uint64_t end)
+{
+	struct engine_vcpu *cpu = q->current;
+
+	if (cpu->vm->state == VM_RUNNING && cpu->vcpu->state != VCPU_STOPPED) {
+		if (!q->n)
+			return;
+		if (cpu_wants(cpu, end) && s->cluster->now - cpu->vcpu->dispatched_at <
+						   s->cluster->machine->timeslice_cycles)
+			return;
+	}
+	q->current = NULL;
+	cpu->placed = false;
+	if (cpu_wants(cpu, end))
+		enqueue(s, cpu);
+}
+
+/* The queue to help: the nearest whose head has waited long enough. */
+static struct run_queue *steal_from(struct sched *s, unsigned cpu)
+{
+	const struct machine *m = s->cluster->machine;
+	struct run_queue *best = NULL;
+	uint32_t best_distance = UINT32_MAX;
+
+	for (unsigned i = 0; i < m->n_cpus; i++) {
+		struct run_queue *q = &s->cpu[i];
+		uint32_t distance = m->latency_ns[m->cpu_node[cpu]][m->cpu_node[i]];
+
+		if (!q->n || s->cluster->now - q->waiting[0]->queued_at < m->timeslice_cycles / 4)
+			continue;
+		if (distance < best_distance) {
+			best = q;
+			best_distance = distance;
+		}
+	}
+	return best;
+}
+
+void sched_pick(struct sched *s)
+{
+	struct cluster *c = s->cluster;
+	const struct machine *m = c->machine;
+	uint64_t end = c->now + m->quantum_cycles;
+
+	for (unsigned i = 0; i < m->n_cpus; i++) {
+		struct run_queue *q = &s->cpu[i];
+
+		for (unsigned w = 0; w < q->n;)
+			if (cpu_wants(q->waiting[w], end))
+				w++;
+			else
+				dequeue(q, w);
+	}
+	for (unsigned v = 0; v < c->n_vms; v++)
+		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++) {
+			struct engine_vcpu *cpu = c->vm[v]->vcpu[i].e;
+
+			cpu->picked = false;
+			if (!cpu->placed && !cpu->queued && cpu_wants(cpu, end))
+				enqueue(s, cpu);
+		}
+	for (unsigned i = 0; i < m->n_cpus; i++) {
+		struct run_queue *q = &s->cpu[i];
+
+		if (q->current)
+			release(s, q, end);
+		if (!q->current && q->n)
+			dispatch(s, i, dequeue(q, 0));
+	}
+	for (unsigned i = 0; i < m->n_cpus; i++) {
+		struct run_queue *q = &s->cpu[i], *from;
+
+		if (q->current && cpu_wants(q->current, end))
+			continue;
+		from = steal_from(s, i);
+		if (!from)
+			continue;
+		if (q->current)
+			q->current->placed = false;
+		dispatch(s, i, dequeue(from, 0));
+	}
+	for (unsigned i = 0; i < m->n_cpus; i++)
+		if (s->cpu[i].current)
+			s->cpu[i].current->picked = true;
+}

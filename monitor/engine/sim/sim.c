@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The simulated machine's time. It advances in quanta. Within one, host threads execute different
+ * VMs, each VM by one thread that alternates between its vCPUs in slices; between quanta, at the
+ * boundary, one thread does all that reaches beyond a VM, in a fixed order. A run is therefore the
+ * same on any number of host threads. When no vCPU wants a CPU, time jumps to the next timer.
+ */
+#include <stdlib.h>
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "monitor/engine/sim/code.h"
+#include "monitor/engine/sim/pool.h"
+#include "sharing/subnet.h"
+
+const char sim_isa_string[] = "rv64imafdc_zicntr_zicsr_zifencei_zihintpause_zba_zbb_zbs_sstc_svadu";
+const char sim_mmu_type[] = "riscv,sv57";
+
+/* ---- one vCPU */
+
+/* Let time pass without instructions. */
+static void advance(struct engine_vcpu *cpu, uint64_t to)
+{
+	if (cpu->now < to) {
+		cpu->skew += to - cpu->now;
+		cpu->now = to;
+	}
+}
+
+void cpu_wake(struct engine_vcpu *cpu)
+{
+	if (cpu->vcpu->state == VCPU_IDLE && trap_pending(cpu))
+		cpu->vcpu->state = VCPU_RUNNABLE;
+}
+
+/*
+ * Execute until machine time `until`. `alone`: no other hart of this VM can change what a pause
+ * waits for in this slice. A guest's instruction that would wait (pause) otherwise waits for the
+ * next slice.
+ */
+static void vcpu_run(struct engine_vcpu *cpu, uint64_t until, bool alone)
+{
+	uint64_t begin = cpu->now;
+
+	cpu->reserved_va = UINT64_MAX;
+	while (cpu->now < until && cpu->vcpu->state == VCPU_RUNNABLE &&
+		cpu->vm->state == VM_RUNNING) {
+		if (cpu->now >= cpu->timer_at)
+			timer_update(cpu);
+		cpu->attention = cpu->yield = false;
+		trap_interrupt(cpu);
+		cpu->stop = MIN(until, cpu->timer_at);
+		exec_run(cpu);
+		if (cpu->waiting)
+			break;
+		if (cpu->yield && !alone && cpu->vcpu->state == VCPU_RUNNABLE)
+			advance(cpu, until);
+	}
+	cpu->vcpu->ran_cycles += cpu->now - begin;
+}
+
+/* ---- one VM, one quantum */
+
+struct quantum {
+	struct vm **vm;
+	unsigned n;
+	uint64_t begin, end;
+};
+
+/* An idle hart's timer may be due before `until`: then it is at that time and awake. */
+static void wake_by_timer(struct engine_vcpu *cpu, uint64_t from, uint64_t until)
+{
+	if (cpu->timer_at >= until)
+		return;
+	advance(cpu, MAX(from, cpu->timer_at));
+	timer_update(cpu);
+	cpu_wake(cpu);
+}
+
+static void vm_run(struct vm *vm, uint64_t begin, uint64_t end)
+{
+	struct engine_vcpu *picked[VM_MAX_VCPUS];
+	uint64_t slice, next;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		if (vm->vcpu[i].e->picked)
+			picked[n++] = vm->vcpu[i].e;
+	slice = n > 1 ? vm->cluster->machine->slice_cycles : end - begin;
+	for (uint64_t t = begin; t < end && vm->state == VM_RUNNING; t = next) {
+		uint64_t until = MIN(t + slice, end), wake = end;
+		bool busy = false;
+
+		for (unsigned i = 0; i < n; i++) {
+			struct engine_vcpu *cpu = picked[i];
+
+			if (cpu->vcpu->state == VCPU_IDLE)
+				wake_by_timer(cpu, t, until);
+			if (cpu->vcpu->state == VCPU_RUNNABLE && !cpu->waiting) {
+				advance(cpu, t);
+				vcpu_run(cpu, until, n == 1);
+				busy = true;
+			}
+			if (cpu->vcpu->state == VCPU_IDLE)
+				wake = MIN(wake, cpu->timer_at);
+		}
+		next = busy ? until : MAX(until, wake); /* nobody runs: on to the next timer */
+	}
+}
+
+static void run_task(void *arg, unsigned i)
+{
+	struct quantum *q = arg;
+
+	vm_run(q->vm[i], q->begin, q->end);
+}
+
+/* ---- the boundary */
+
+/* Does any vCPU of this VM have something to do before `end`? */
+static bool vm_wants(const struct vm *vm, uint64_t end)
+{
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		if (vm->vcpu[i].e->picked && cpu_wants(vm->vcpu[i].e, end))
+			return true;
+	return false;
+}
+
+static void settle(struct cluster *c)
+{
+	for (unsigned v = 0; v < c->n_vms; v++)
+		pmap_settle(c->vm[v]->pmap);
+	for (unsigned v = 0; v < c->n_vms; v++)
+		if (c->vm[v]->state == VM_RUNNING)
+			device_run_deferred(c->vm[v]);
+	if (c->subnet)
+		subnet_run(c->subnet);
+}
+
+static void refill(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->n_vcpus; i++) {
+		struct engine_vcpu *cpu = vm->vcpu[i].e;
+
+		cpu->waiting = false;
+		if (cpu->picked)
+			pmap_refill(vm->pmap, cpu->node);
+	}
+}
+
+/* A VM none of whose harts can ever run again. */
+static void check_stopped(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		if (vm->vcpu[i].state != VCPU_STOPPED)
+			return;
+	vm_fail(vm, "every hart has stopped");
+}
+
+/* Machine time at which something happens by itself: the earliest timer of an idle vCPU. */
+static uint64_t next_event(const struct cluster *c)
+{
+	uint64_t t = UINT64_MAX;
+
+	for (unsigned v = 0; v < c->n_vms; v++)
+		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
+			if (c->vm[v]->state == VM_RUNNING && c->vm[v]->vcpu[i].state == VCPU_IDLE)
+				t = MIN(t, c->vm[v]->vcpu[i].e->timer_at);
+	return t;
+}
+
+static bool anyone_wants(const struct cluster *c, uint64_t end)
+{
+	for (unsigned v = 0; v < c->n_vms; v++)
+		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
+			if (cpu_wants(c->vm[v]->vcpu[i].e, end))
+				return true;
+	return false;
+}
+
+/* All is idle: tell the listener how long, then jump. */
+static void pass_idle_time(struct cluster *c)
+{
+	uint64_t event = next_event(c), end = c->now + c->machine->quantum_cycles;
+	uint64_t idle = event == UINT64_MAX ? UINT64_MAX : event - c->now;
+
+	if (event > c->stop_at)
+		idle = c->stop_at - c->now;
+	if (c->at_boundary)
+		c->at_boundary(c, c->at_boundary_arg, idle);
+	else if (idle == UINT64_MAX)
+		c->stop = true;
+	if (idle != UINT64_MAX && !c->stop && !anyone_wants(c, end))
+		c->now += idle;
+}
+
+static bool all_stopped(struct cluster *c)
+{
+	bool all = true;
+
+	for (unsigned v = 0; v < c->n_vms; v++) {
+		if (c->vm[v]->state == VM_RUNNING)
+			check_stopped(c->vm[v]);
+		all = all && c->vm[v]->state != VM_RUNNING;
+	}
+	return all;
+}
+
+static int sim_run(struct cluster *c)
+{
+	struct sched *sched = sched_create(c);
+	struct pool *pool = pool_create(MAX(1u, MIN(c->threads, c->n_vms)));
+	struct quantum q = {.vm = xcalloc(c->n_vms, sizeof(q.vm[0]))};
+
+	for (;;) {
+		c->mem->boundary = true;
+		settle(c);
+		if (all_stopped(c) || c->stop || c->now >= c->stop_at)
+			break;
+		q.begin = c->now;
+		q.end = c->now + c->machine->quantum_cycles;
+		if (!anyone_wants(c, q.end)) {
+			pass_idle_time(c);
+			continue;
+		}
+		if (c->at_boundary)
+			c->at_boundary(c, c->at_boundary_arg, 0);
+		sched_pick(sched);
+		q.n = 0;
+		for (unsigned v = 0; v < c->n_vms; v++)
+			if (vm_wants(c->vm[v], q.end)) {
+				refill(c->vm[v]);
+				q.vm[q.n++] = c->vm[v];
+			}
+		c->mem->boundary = false;
+		pool_run(pool, run_task, &q, q.n);
+		c->now = q.end;
+	}
+	if (c->at_boundary)
+		c->at_boundary(c, c->at_boundary_arg, 0);
+	free(q.vm);
+	pool_destroy(pool);
+	sched_destroy(sched);
+	return 0;
+}
+
+/* ---- the engine */
+
+static void sim_vm_init(struct vm *vm)
+{
+	struct cluster *c = vm->cluster;
+	unsigned cpu = 0;
+
+	for (unsigned v = 0; v < c->n_vms; v++)
+		if (c->vm[v] != vm)
+			cpu += c->vm[v]->n_vcpus;
+	vm->e = xcalloc(1, sizeof(*vm->e));
+	code_init(vm);
+	for (unsigned i = 0; i < vm->n_vcpus; i++) {
+		struct vcpu *v = &vm->vcpu[i];
+
+		v->e = lazy_alloc(sizeof(*v->e));
+		v->e->vcpu = v;
+		v->e->vm = vm;
+		v->e->evm = vm->e;
+		v->e->hart = i;
+		v->e->tlb_used = (1u << TLB_CONTEXTS) - 1;
+		v->cpu = (cpu + i) % c->machine->n_cpus;
+		v->e->node = c->machine->cpu_node[v->cpu];
+		tlb_flush(v->e);
+		mmu_update_context(v->e);
+	}
+}
+
+static void sim_vm_free(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		lazy_free(vm->vcpu[i].e, sizeof(*vm->vcpu[i].e));
+	code_free(vm);
+	free(vm->e);
+}
+
+static void sim_shootdown(void *engine, uint32_t ppn, uint32_t old)
+{
+	struct vm *vm = engine;
+
+	(void)ppn;
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		tlb_forget_host(vm->vcpu[i].e, frame_data(vm->cluster->mem, old), false);
+}
+
+static void sim_vcpu_start(struct vcpu *vcpu, uint64_t pc, uint64_t a0, uint64_t a1)
+{
+	struct engine_vcpu *cpu = vcpu->e;
+	uint64_t now = MAX(cpu->now, vcpu->vm->cluster->now), skew = cpu->skew + (now - cpu->now);
+
+	memset(cpu, 0, offsetof(struct engine_vcpu, vcpu));
+	cpu->now = now;
+	cpu->skew = skew;
+	cpu->priv = vcpu->vm->bios ? PRIV_M : PRIV_S;
+	csr_reset(cpu);
+	tlb_flush(cpu);
+	mmu_update_context(cpu);
+	cpu->pc = pc;
+	cpu->x[10] = a0;
+	cpu->x[11] = a1;
+	vcpu->state = VCPU_RUNNABLE;
+}
+
+static void sim_vcpu_irq(struct vcpu *vcpu, enum vcpu_irq irq, bool level)
+{
+	struct engine_vcpu *cpu = vcpu->e;
+	uint32_t bit = 1u << irq;
+
+	if (irq == IRQ_S_EXT || irq == IRQ_M_EXT)
+		cpu->ext_lines = level ? cpu->ext_lines | bit : cpu->ext_lines & ~bit;
+	else
+		cpu->mip = level ? cpu->mip | bit : cpu->mip & ~(uint64_t)bit;
+	cpu->attention = true;
+	cpu_wake(cpu);
+}
+
+static uint64_t sim_vcpu_now(const struct vcpu *vcpu)
+{
+	return MAX(vcpu->e->now, vcpu->vm->cluster->now);
+}
+
+static void sim_vcpu_mtimecmp(struct vcpu *vcpu, uint64_t ticks)
+{
+	vcpu->e->mtimecmp = ticks;
+	timer_update(vcpu->e);
+	cpu_wake(vcpu->e);
+}
+
+static void sim_page_written(struct vm *vm, uint32_t ppn)
+{
+	code_page_written(vm->e, ppn);
+}
+
+static uint64_t sim_vcpu_instructions(const struct vcpu *vcpu)
+{
+	return vcpu->e->now - vcpu->e->skew;
+}
+
+static uint64_t sim_vcpu_digest(const struct vcpu *vcpu)
+{
+	const struct engine_vcpu *c = vcpu->e;
+	const uint64_t state[] = {c->pc, c->now, c->skew, c->priv, vcpu->state, c->fflags, c->rm[7],
+		c->mstatus, c->mie, c->mip, c->ext_lines, c->medeleg, c->mideleg, c->mtvec, c->mepc,
+		c->mcause, c->mtval, c->mscratch, c->mcounteren, c->menvcfg, c->stvec, c->sepc,
+		c->scause, c->stval, c->sscratch, c->scounteren, c->senvcfg, c->satp, c->stimecmp,
+		c->mtimecmp};
+	uint64_t h = XXH64(&c->x[1], 31 * sizeof(c->x[0]), 0);
+
+	h = XXH64(c->f, sizeof(c->f), h);
+	return XXH64(state, sizeof(state), h);
+}
+
+static uint64_t sim_vm_overhead_bytes(const struct vm *vm)
+{
+	const struct engine_vm *e = vm->e;
+	uint64_t pages = vm->ram_bytes >> PAGE_SHIFT;
+
+	return sizeof(*e) + (e->flushes ? ARENA_BYTES : e->arena_used) +
+	       HASH_BUCKETS * sizeof(e->hash[0]) +
+	       pages * (sizeof(e->page_blocks[0]) + sizeof(e->page_code[0])) +
+	       vm->n_vcpus * sizeof(struct engine_vcpu);
+}
+
+static const struct pmap_ops sim_pmap_ops = {.shootdown = sim_shootdown};
+
+const struct engine engine_sim = {
+	.name = "sim",
+	.vm_init = sim_vm_init,
+	.vm_free = sim_vm_free,
+	.pmap_ops = &sim_pmap_ops,
+	.vcpu_start = sim_vcpu_start,
+	.vcpu_irq = sim_vcpu_irq,
+	.vcpu_now = sim_vcpu_now,
+	.vcpu_mtimecmp = sim_vcpu_mtimecmp,
+	.page_written = sim_page_written,
+	.run = sim_run,
+	.vcpu_instructions = sim_vcpu_instructions,
+	.vcpu_digest = sim_vcpu_digest,
+	.vm_overhead_bytes = sim_vm_overhead_bytes,
+};
