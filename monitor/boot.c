@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Loading; the memory layout is in boot.h. Whole pages of files go in by mapping frames of the
+ * image cache; ELF segments, which need not be aligned, by copying.
+ */
+#include <errno.h>
+#include <libfdt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "monitor/board.h"
+#include "monitor/boot.h"
+#include "monitor/engine.h"
+#include "monitor/guestmem.h"
+#include "numa/util.h"
+
+#define MIB        (1ull << 20)
+#define FDT_AREA   (512ull << 10)
+#define RESET_AREA 4096ull
+#define FDT_ROOM   (128ull << 10) /* left for firmware to grow the tree in place */
+#define KERNEL_RAW (2 * MIB)      /* where firmware expects its next stage */
+#define ELF_LIMIT  (256 * MIB)    /* larger firmware is a mistake */
+
+static uint64_t page_up(uint64_t bytes)
+{
+	return (bytes + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+}
+
+/* --- opening and checking --- */
+
+static int read_elf(struct image *img, struct elf *e)
+{
+	uint64_t n = image_bytes(img);
+	uint8_t magic[4] = {0};
+	void *bytes;
+	int err = image_read(img, 0, magic, MIN(n, sizeof(magic)));
+
+	e->n_segments = 0;
+	e->tohost = e->fromhost = 0;
+	if (err)
+		return complain(-err, "%s: cannot be read", image_name(img));
+	if (!elf_is(magic, n))
+		return 0;
+	if (n > ELF_LIMIT)
+		return complain(EFBIG, "%s: an ELF file of %llu MB", image_name(img),
+			(unsigned long long)(n / MIB));
+	bytes = xcalloc(1, n);
+	err = image_read(img, 0, bytes, n);
+	if (err)
+		complain(-err, "%s: cannot be read", image_name(img));
+	else
+		err = elf_parse(bytes, n, image_name(img), e);
+	free(bytes);
+	return err;
+}
+
+static int read_kernel_header(struct boot *b)
+{
+	uint64_t n = image_bytes(b->kernel);
+	uint8_t head[KERNEL_HEADER_BYTES] = {0};
+	int err = image_read(b->kernel, 0, head, MIN(n, sizeof(head)));
+
+	if (err)
+		return complain(-err, "%s: cannot be read", image_name(b->kernel));
+	return kernel_header_parse(head, n, image_name(b->kernel), &b->header);
+}
+
+/* The part of RAM, from its start, that a raw or ELF file takes; -EINVAL if an ELF is outside. */
+static int extent(const struct image *img, const struct elf *e, uint64_t raw_offset,
+	uint64_t ram_bytes, uint64_t *end)
+{
+	*end = raw_offset + image_bytes(img);
+	for (unsigned i = 0; i < e->n_segments; i++) {
+		uint64_t offset = e->segment[i].pa - VM_RAM_BASE;
+
+		if (e->segment[i].pa < VM_RAM_BASE || offset > ram_bytes ||
+			e->segment[i].mem_bytes > ram_bytes - offset)
+			return complain(EINVAL,
+				"%s: segment %u at 0x%llx, %llu bytes, is outside "
+				"the VM's memory",
+				image_name(img), i, (unsigned long long)e->segment[i].pa,
+				(unsigned long long)e->segment[i].mem_bytes);
+		*end = i ? MAX(*end, offset + e->segment[i].mem_bytes)
+			 : offset + e->segment[i].mem_bytes;
+	}
+	return 0;
+}
+
+static int check_fit(const struct boot *b, uint64_t ram_bytes, uint64_t extra_bytes)
+{
+	uint64_t end = 0, kernel_end = 0, top;
+	uint64_t initrd = b->initrd ? page_up(image_bytes(b->initrd)) : 0;
+	int err = 0;
+
+	if (b->bios)
+		err = extent(b->bios, &b->bios_elf, 0, ram_bytes, &end);
+	if (!err && b->bios && b->kernel)
+		err = extent(b->kernel, &b->kernel_elf, KERNEL_RAW, ram_bytes, &kernel_end);
+	if (err)
+		return err;
+	if (b->bios && b->kernel && !b->bios_elf.n_segments && !b->kernel_elf.n_segments &&
+		image_bytes(b->bios) > KERNEL_RAW)
+		return complain(EFBIG,
+			"%s: %llu bytes reach into the kernel, which is loaded at 2 "
+			"MiB",
+			image_name(b->bios), (unsigned long long)image_bytes(b->bios));
+	if (!b->bios)
+		kernel_end = b->header.text_offset + b->header.image_bytes;
+	end = MAX(end, kernel_end);
+	top = FDT_AREA + page_up(extra_bytes) + initrd;
+	if (end > ram_bytes || top > ram_bytes - end)
+		return complain(ENOSPC,
+			"%lluM of memory are too little for %s%s%s: give --memory %lluM "
+			"or more",
+			(unsigned long long)(ram_bytes / MIB),
+			image_name(b->kernel ? b->kernel : b->bios), b->initrd ? " and " : "",
+			b->initrd ? image_name(b->initrd) : "",
+			(unsigned long long)((end + top + MIB - 1) / MIB));
+	return 0;
+}
+
+int boot_open(struct boot *b, struct image_cache *cache, const struct boot_files *files,
+	uint64_t ram_bytes, uint64_t extra_bytes)
+{
+	int err = 0;
+
+	memset(b, 0, sizeof(*b));
+	b->files = *files;
+	if (files->bios)
+		err = image_open(cache, files->bios, FRAME_TEXT, &b->bios);
+	if (!err && files->kernel)
+		err = image_open(cache, files->kernel, FRAME_TEXT, &b->kernel);
+	if (!err && files->initrd)
+		err = image_open(cache, files->initrd, FRAME_TEXT, &b->initrd);
+	if (!err && b->bios)
+		err = read_elf(b->bios, &b->bios_elf);
+	if (!err && b->bios && b->kernel)
+		err = read_elf(b->kernel, &b->kernel_elf);
+	if (!err && !b->bios)
+		err = read_kernel_header(b);
+	return err ? err : check_fit(b, ram_bytes, extra_bytes);
+}
+
+void boot_close(struct boot *b)
+{
+	struct image **all[] = {&b->kernel, &b->initrd, &b->bios};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (*all[i])
+			image_close(*all[i]);
+		*all[i] = NULL;
+	}
+}
+
+/* --- loading --- */
+
+static int load_failed(const struct vm *vm, const struct image *img, int err)
+{
+	if (err == -ENOMEM)
+		return complain(ENOMEM,
+			"machine memory is exhausted while %s is loaded into %s: a "
+			"machine with more memory, or fewer VMs",
+			image_name(img), vm->name);
+	return complain(-err, "%s: cannot be loaded into %s: %s", image_name(img), vm->name,
+		strerror(-err));
+}
+
+static int map_image(struct vm *vm, struct image *img, uint64_t offset)
+{
+	uint32_t n = (uint32_t)(page_up(image_bytes(img)) >> PAGE_SHIFT);
+	unsigned node = vm_home_node(vm);
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t mpn;
+		int err = image_block(img, i, node, &mpn, NULL);
+
+		if (err)
+			return load_failed(vm, img, err);
+		pmap_share_in(vm->pmap, (uint32_t)(offset >> PAGE_SHIFT) + i, mpn, FRAME_TEXT);
+	}
+	return 0;
+}
+
+static int copy_segments(struct vm *vm, struct image *img, const struct elf *e)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < e->n_segments; i++) {
+		const struct elf_segment *s = &e->segment[i];
+		void *bytes = xcalloc(1, s->file_bytes);
+
+		err = image_read(img, s->offset, bytes, s->file_bytes);
+		if (!err)
+			err = gm_write(vm, s->pa, bytes, s->file_bytes);
+		free(bytes);
+		if (!err && s->mem_bytes > s->file_bytes)
+			err = gm_zero(vm, s->pa + s->file_bytes, s->mem_bytes - s->file_bytes);
+	}
+	return err ? load_failed(vm, img, err) : 0;
+}
+
+static int load_raw_or_elf(
+	struct vm *vm, struct image *img, const struct elf *e, uint64_t offset, uint64_t *entry_pa)
+{
+	*entry_pa = e->n_segments ? e->entry : VM_RAM_BASE + offset;
+	return e->n_segments ? copy_segments(vm, img, e) : map_image(vm, img, offset);
+}
+
+/*
+ * initrd pages, then the VM's own archive in pages of its own. Linux skips zeros between archives
+ * (Documentation/driver-api/early-userspace/buffer-format.rst), so padding to a page is harmless.
+ */
+static int load_initrd(const struct boot *b, struct vm *vm, const void *extra, uint64_t extra_bytes,
+	uint64_t *pa, uint64_t *bytes)
+{
+	uint64_t shared = b->initrd ? page_up(image_bytes(b->initrd)) : 0;
+	int err = 0;
+
+	*pa = *bytes = 0;
+	if (!shared && !extra_bytes)
+		return 0;
+	*pa = VM_RAM_BASE + vm->ram_bytes - FDT_AREA - page_up(extra_bytes) - shared;
+	*bytes = extra_bytes ? shared + extra_bytes : image_bytes(b->initrd);
+	if (shared)
+		err = map_image(vm, b->initrd, *pa - VM_RAM_BASE);
+	if (!err && extra_bytes) {
+		err = gm_write(vm, *pa + shared, extra, extra_bytes);
+		if (err)
+			complain(-err, "machine memory is exhausted while %s is loaded", vm->name);
+	}
+	return err;
+}
+
+static int load_fdt(const struct boot *b, struct vm *vm, uint64_t initrd_pa, uint64_t initrd_bytes,
+	uint64_t *pa)
+{
+	uint64_t room = FDT_AREA - RESET_AREA - FDT_ROOM;
+	void *fdt = xcalloc(1, room);
+	int err = board_fdt(vm, b->files.append, initrd_pa, initrd_bytes, fdt, (int)room);
+
+	*pa = VM_RAM_BASE + vm->ram_bytes - FDT_AREA;
+	if (!err)
+		err = gm_write(vm, *pa, fdt, fdt_totalsize(fdt));
+	free(fdt);
+	if (err)
+		return complain(-err, "the device tree of %s cannot be written: %s", vm->name,
+			strerror(-err));
+	return 0;
+}
+
+/*
+ * The engine starts a vCPU with a0 and a1; OpenSBI's fw_dynamic also wants a2. As on QEMU's board,
+ * a few instructions of reset code load it and jump on.
+ */
+static int load_reset_code(struct vm *vm, uint64_t entry_pa, uint64_t next_pa, uint64_t *reset_pa)
+{
+	struct {
+		uint32_t code[4];
+		uint64_t entry;
+		uint64_t info[6]; /* OpenSBI include/sbi/fw_dynamic.h, version 2 */
+	} reset = {
+		.code =
+			{
+				0x00000297, /* auipc t0, 0 */
+				0x01828613, /* addi a2, t0, offsetof(info) */
+				0x0102b303, /* ld t1, offsetof(entry)(t0) */
+				0x00030067, /* jr t1 */
+			},
+		.entry = entry_pa,
+		/* magic "OSBI", version, next_addr, next_mode = S, options, boot_hart */
+		.info = {0x4942534f, 2, next_pa, 1, 0, 0},
+	};
+
+	*reset_pa = VM_RAM_BASE + vm->ram_bytes - RESET_AREA;
+	if (gm_write(vm, *reset_pa, &reset, sizeof(reset)))
+		return complain(ENOMEM, "machine memory is exhausted while %s is loaded", vm->name);
+	return 0;
+}
+
+int boot_vm(const struct boot *b, struct vm *vm, const void *extra, uint64_t extra_bytes)
+{
+	const struct engine *engine = vm->cluster->engine;
+	uint64_t pc = 0, next_pa = VM_RAM_BASE + KERNEL_RAW, initrd_pa, initrd_bytes, fdt_pa;
+	unsigned starting = b->bios ? vm->n_vcpus : 1;
+	int err = load_initrd(b, vm, extra, extra_bytes, &initrd_pa, &initrd_bytes);
+
+	if (!err)
+		err = load_fdt(b, vm, initrd_pa, initrd_bytes, &fdt_pa);
+	if (!err && b->bios) {
+		err = load_raw_or_elf(vm, b->bios, &b->bios_elf, 0, &pc);
+		if (!err && b->kernel)
+			err = load_raw_or_elf(vm, b->kernel, &b->kernel_elf, KERNEL_RAW, &next_pa);
+		if (!err)
+			err = load_reset_code(vm, pc, next_pa, &pc);
+	} else if (!err) {
+		err = map_image(vm, b->kernel, b->header.text_offset);
+		pc = VM_RAM_BASE + b->header.text_offset;
+	}
+	for (unsigned i = 0; !err && i < starting; i++)
+		engine->vcpu_start(&vm->vcpu[i], pc, i, fdt_pa);
+	return err;
+}
+
+void boot_poll_tohost(const struct boot *b, struct vm *vm)
+{
+	uint64_t v;
+
+	/* HTIF: bit 0 set means exit with the code above it; the rest are requests to a host that
+	 * is not there. */
+	if (b->bios_elf.tohost && vm->state == VM_RUNNING &&
+		!gm_read64(vm, b->bios_elf.tohost, &v) && (v & 1) && v >> 32 == 0)
+		vm_power_off(vm, (int)(v >> 1));
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Booting: puts kernel, initrd, firmware and device tree into a VM's memory and starts its vCPUs.
+ * The files are opened once for the cluster, as images of the global cache, and their pages are
+ * mapped into every VM copy-on-write: eight VMs that boot one kernel hold one copy of what they do
+ * not change. Everything here is for the boundary, before the run.
+ *
+ * Memory of a VM, from VM_RAM_BASE (QEMU's `virt` does the same):
+ *
+ *   0            firmware (--bios), else nothing
+ *   2 MiB        kernel: at its header's text_offset, or here when a firmware will start it
+ *   ...
+ *   top - 512K   initrd ends here, page-aligned; the VM's own small cpio archive is its last part
+ *   top - 512K   device tree, with room for a firmware to let it grow
+ *   top - 4K     with --bios: reset code and OpenSBI's fw_dynamic_info
+ */
+#ifndef MONITOR_BOOT_H
+#define MONITOR_BOOT_H
+
+#include "monitor/elf.h"
+#include "monitor/vm.h"
+#include "sharing/image.h"
+
+struct boot_files {
+	const char *kernel, *initrd, *bios; /* paths; NULL: none */
+	const char *append;
+};
+
+struct boot {
+	struct boot_files files;
+	struct image *kernel, *initrd, *bios;
+	struct kernel_header header;     /* S-mode start only */
+	struct elf bios_elf, kernel_elf; /* n_segments == 0: raw */
+};
+
+/*
+ * Open the files and check all that can be checked before there is a VM: headers, and that
+ * everything fits into ram_bytes together with extra_bytes of cpio. 0, or a negative errno after
+ * one line on stderr; boot_close() in either case.
+ */
+int boot_open(struct boot *b, struct image_cache *cache, const struct boot_files *files,
+	uint64_t ram_bytes, uint64_t extra_bytes);
+void boot_close(struct boot *b);
+
+/*
+ * Load one VM, whose devices are all attached, and start vCPU 0 (with firmware: all). `extra`: a
+ * cpio archive to append to the initrd. 0, or a negative errno after one line on stderr.
+ */
+int boot_vm(const struct boot *b, struct vm *vm, const void *extra, uint64_t extra_bytes);
+
+/*
+ * The `tohost` word of a bare-metal test, polled at the boundary: powers the VM off when it says
+ * so. Address 0: there is none.
+ */
+void boot_poll_tohost(const struct boot *b, struct vm *vm);
+
+#endif

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From options to a cluster ready to run: machine, memory, guest files, VMs with their devices and
+ * memory loaded; and back.
+ *
+ * virtio slots: 0 and 1 consoles (hvc0: output of the command, hvc1: the agent), 2 random source,
+ * 3 network, disks on the rest in their order.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "monitor/board.h"
+#include "monitor/cpio.h"
+#include "monitor/engine.h"
+#include "monitor/run.h"
+#include "numa/util.h"
+#include "sharing/image.h"
+#include "sharing/subnet.h"
+
+enum { SLOT_OUT, SLOT_AGENT, SLOT_RNG, SLOT_NET, SLOT_DISK };
+
+/* --- the guest's files --- */
+
+/* Run guests/NAME/fetch; its last line of output names the directory that holds the files. */
+static int fetch_guest(const char *name, char dir[PATH_MAX])
+{
+	char *program = xasprintf("%s/%s/fetch", DISCO_GUESTS_DIR, name);
+	int out[2], status, err = 0;
+	pid_t child;
+	FILE *f;
+
+	if (access(program, X_OK)) {
+		err = complain(ENOENT, "--guest: there is no guest '%s' (no %s)", name, program);
+		free(program);
+		return err;
+	}
+	if (pipe(out))
+		die("pipe: %s", strerror(errno));
+	child = fork();
+	if (child < 0)
+		die("fork: %s", strerror(errno));
+	if (!child) {
+		dup2(out[1], STDOUT_FILENO);
+		close(out[0]);
+		close(out[1]);
+		execl(program, program, (char *)NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	f = fdopen(out[0], "r");
+	dir[0] = '\0';
+	while (f && fgets(dir, PATH_MAX, f))
+		dir[strcspn(dir, "\n")] = '\0';
+	if (f)
+		fclose(f);
+	if (waitpid(child, &status, 0) < 0 || status || !dir[0])
+		err = complain(
+			EIO, "the guest '%s' could not be fetched: %s failed", name, program);
+	free(program);
+	return err;
+}
+
+static int find_guest(struct run *r)
+{
+	const struct run_options *o = r->options;
+	char dir[PATH_MAX];
+	int err;
+
+	if (!o->guest)
+		return 0;
+	err = fetch_guest(o->guest, dir);
+	if (err)
+		return err;
+	if (!o->kernel)
+		r->guest_kernel = xasprintf("%s/kernel", dir);
+	if (!o->initrd)
+		r->guest_initrd = xasprintf("%s/initrd", dir);
+	if (!o->n_disks && !o->no_disk)
+		r->guest_disk = xasprintf("%s/root.img", dir);
+	return 0;
+}
+
+/* --- what a VM is told about itself --- */
+
+static unsigned host_number(unsigned id)
+{
+	return id + 2; /* .0 is the net, .1 is kept for a gateway */
+}
+
+static char *address(unsigned id)
+{
+	return xasprintf("10.0.%u.%u", host_number(id) >> 8, host_number(id) & 255);
+}
+
+static void make_archive(const struct run *r, unsigned id, struct cpio *c)
+{
+	const struct run_options *o = r->options;
+	char *text, *hosts = xstrdup("127.0.0.1 localhost\n");
+	char *ip = address(id);
+
+	memset(c, 0, sizeof(*c));
+	cpio_directory(c, "disco");
+	text = xasprintf("vm%u\n", id);
+	cpio_file(c, "disco/name", text, strlen(text));
+	free(text);
+	if (o->exec) {
+		text = xasprintf("%s\n", o->exec);
+		cpio_file(c, "disco/exec", text, strlen(text));
+		free(text);
+	}
+	if (r->cluster.subnet) {
+		text = xasprintf("%s/%d\n", ip, o->vms > 250 ? 16 : 24);
+		cpio_file(c, "disco/addr", text, strlen(text));
+		free(text);
+		for (unsigned i = 0; i < o->vms; i++) {
+			char *other = address(i);
+
+			text = xasprintf("%s%s vm%u\n", hosts, other, i);
+			free(hosts);
+			free(other);
+			hosts = text;
+		}
+	} else {
+		text = xasprintf("%s127.0.1.1 vm%u\n", hosts, id);
+		free(hosts);
+		hosts = text;
+	}
+	cpio_file(c, "disco/hosts", hosts, strlen(hosts));
+	cpio_end(c);
+	free(hosts);
+	free(ip);
+}
+
+/* --- one VM --- */
+
+/* The n-th disk's file; %d in its name is the number of the VM. */
+static char *disk_path_for(const struct disk_option *d, unsigned id)
+{
+	const char *mark = strstr(d->path, "%d");
+
+	if (!mark || d->mode != DISK_PRIVATE)
+		return xstrdup(d->path);
+	return xasprintf("%.*s%u%s", (int)(mark - d->path), d->path, id, mark + 2);
+}
+
+static int add_disk(struct run *r, struct vm *vm, unsigned n, char *path, enum disk_mode mode)
+{
+	uint32_t owner = 0xc0000000u | (vm->id * OPTIONS_MAX_DISKS + n);
+	struct disk *disk;
+	int err = disk_open(r->cluster.images, path, mode, owner, &disk);
+
+	if (!err)
+		virtio_blk_create(vm, SLOT_DISK + n - (r->cluster.subnet ? 0 : 1), disk);
+	free(path);
+	return err;
+}
+
+static int add_disks(struct run *r, struct vm *vm)
+{
+	const struct run_options *o = r->options;
+	int err = 0;
+
+	if (r->guest_disk)
+		return add_disk(r, vm, 0, xstrdup(r->guest_disk), DISK_SHARED);
+	for (unsigned i = 0; !err && i < o->n_disks; i++)
+		err = add_disk(r, vm, i, disk_path_for(&o->disk[i], vm->id), o->disk[i].mode);
+	return err;
+}
+
+static int add_devices(struct run *r, struct guest *g)
+{
+	struct vm *vm = g->vm;
+	uint8_t mac[6] = {0x52, 0x54, 0, 0, (uint8_t)(vm->id >> 8), (uint8_t)vm->id};
+
+	plic_create(vm);
+	if (vm->bios)
+		aclint_create(vm);
+	testdev_create(vm);
+	rtc_create(vm);
+	uart_create(vm, g->uart = stream_create());
+	virtio_console_create(vm, SLOT_OUT, g->out = stream_create());
+	virtio_console_create(vm, SLOT_AGENT, g->agent = stream_create());
+	virtio_rng_create(vm, SLOT_RNG);
+	if (r->cluster.subnet)
+		virtio_net_create(vm, SLOT_NET, r->cluster.subnet, mac);
+	return add_disks(r, vm);
+}
+
+static int open_log(struct guest *g, const char *dir)
+{
+	char *path;
+	int err = 0;
+
+	if (mkdir(dir, 0777) && errno != EEXIST)
+		return complain(errno, "--console-log: %s: %s", dir, strerror(errno));
+	path = xasprintf("%s/%s.log", dir, g->vm->name);
+	g->log = fopen(path, "w");
+	if (!g->log)
+		err = complain(errno, "--console-log: %s: %s", path, strerror(errno));
+	free(path);
+	return err;
+}
+
+static int add_vm(struct run *r, unsigned id)
+{
+	const struct run_options *o = r->options;
+	struct guest *g = &r->guest[id];
+	uint64_t seed = o->seed + id * 0x9e3779b97f4a7c15ull;
+	struct cpio extra = {0};
+	char name[32];
+	int err;
+
+	snprintf(name, sizeof(name), "vm%u", id);
+	g->vm = vm_create(&r->cluster, name, (unsigned)o->vcpus, o->memory, o->bios != NULL,
+		splitmix64(&seed));
+	g->tail = xcalloc(1, CONSOLE_TAIL_BYTES);
+	g->out_line = xcalloc(1, sizeof(*g->out_line));
+	g->agent_line = xcalloc(1, sizeof(*g->agent_line));
+	err = add_devices(r, g);
+	if (!err && o->console_log)
+		err = open_log(g, o->console_log);
+	if (err)
+		return err;
+	if (o->guest || o->exec)
+		make_archive(r, id, &extra);
+	err = boot_vm(&r->boot, g->vm, extra.bytes, extra.n);
+	free(extra.bytes);
+	return err;
+}
+
+/* --- the cluster --- */
+
+static int open_boot(struct run *r)
+{
+	const struct run_options *o = r->options;
+	const struct boot_files files = {
+		.kernel = o->kernel ? o->kernel : r->guest_kernel,
+		.initrd = o->initrd ? o->initrd : r->guest_initrd,
+		.bios = o->bios,
+		.append = o->append                        ? o->append
+			  : o->exec                        ? "console=ttyS0 panic=-1 quiet"
+			  : (o->kernel || r->guest_kernel) ? "console=ttyS0 panic=-1"
+							   : "",
+	};
+	struct cpio largest = {0};
+	int err;
+
+	if (o->guest || o->exec)
+		make_archive(r, (unsigned)o->vms - 1, &largest);
+	err = boot_open(&r->boot, r->cluster.images, &files, o->memory, largest.n);
+	free(largest.bytes);
+	return err;
+}
+
+static int check_devices(const struct run_options *o, bool net)
+{
+	unsigned room = BOARD_VIRTIO_SLOTS - SLOT_DISK + (net ? 0 : 1);
+
+	if (o->n_disks > room)
+		return complain(EINVAL, "--disk: %u disks, but there are only %u slots left%s",
+			o->n_disks, room, net ? "; --no-net frees one" : "");
+	return 0;
+}
+
+static unsigned choose_threads(const struct run_options *o)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t want = o->threads ? o->threads : (uint64_t)MAX(cpus, 1L);
+
+	return (unsigned)MIN(want, o->vms);
+}
+
+int run_create(struct run *r, const struct run_options *o)
+{
+	struct cluster *c = &r->cluster;
+	bool net = !o->no_net && (o->net || o->vms > 1);
+	int err;
+
+	memset(r, 0, sizeof(*r));
+	r->options = o;
+	r->interactive = !o->exec;
+	err = machine_load(o->machine, &r->machine);
+	if (!err)
+		err = check_devices(o, net);
+	if (!err)
+		err = find_guest(r);
+	if (err)
+		return err;
+
+	c->machine = r->machine;
+	c->engine = &engine_sim;
+	c->mem = memory_create(r->machine);
+	c->mem->boundary = true;
+	c->images = image_cache_create(c->mem);
+	c->subnet = net ? subnet_create() : NULL;
+	c->threads = choose_threads(o);
+	c->stop_at = UINT64_MAX;
+	if (o->virtual_timeout > 0)
+		c->stop_at = (uint64_t)(o->virtual_timeout * (double)r->machine->clock_hz);
+	r->guest = xcalloc(o->vms, sizeof(*r->guest));
+	err = open_boot(r);
+	for (unsigned i = 0; !err && i < o->vms; i++)
+		err = add_vm(r, i);
+	return err;
+}
+
+static void free_guest(struct guest *g)
+{
+	if (g->uart)
+		stream_destroy(g->uart);
+	if (g->out)
+		stream_destroy(g->out);
+	if (g->agent)
+		stream_destroy(g->agent);
+	if (g->log)
+		fclose(g->log);
+	free(g->tail);
+	free(g->out_line);
+	free(g->agent_line);
+}
+
+void run_destroy(struct run *r)
+{
+	struct cluster *c = &r->cluster;
+
+	for (unsigned i = c->n_vms; i-- > 0;)
+		vm_destroy(c->vm[i]);
+	free(c->vm);
+	for (unsigned i = 0; r->guest && i < r->options->vms; i++)
+		free_guest(&r->guest[i]);
+	free(r->guest);
+	boot_close(&r->boot);
+	if (c->subnet)
+		subnet_destroy(c->subnet);
+	if (c->images)
+		image_cache_destroy(c->images);
+	if (c->mem)
+		memory_destroy(c->mem);
+	free(r->guest_kernel);
+	free(r->guest_initrd);
+	free(r->guest_disk);
+	if (r->machine)
+		machine_free(r->machine);
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+/*
+ * `disco console`: connects this terminal to a VM of a run going on elsewhere, through the run's
+ * socket (rundir.h). Detaching leaves the VM as it is.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "monitor/command.h"
+#include "monitor/rundir.h"
+#include "monitor/terminal.h"
+#include "monitor/vm.h"
+#include "numa/util.h"
+
+struct args {
+	char *name; /* NULL: the only run there is */
+	unsigned vm;
+	bool list;
+};
+
+static const struct argp_option options[] = {
+	{"name", 'n', "RUN", 0, "Name of the run (default: the only one)", 0},
+	{"list", 'l', NULL, 0, "List the runs", 0},
+	{0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct args *a = state->input;
+	uint64_t n;
+
+	switch (key) {
+	case 'n':
+		a->name = arg;
+		return 0;
+	case 'l':
+		a->list = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->arg_num > 0 || parse_size(!strncmp(arg, "vm", 2) ? arg + 2 : arg, &n) ||
+			n >= CLUSTER_MAX_VMS) {
+			complain(0, "'%s' is not the number of a VM", arg);
+			return ECANCELED;
+		}
+		a->vm = (unsigned)n;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child children[] = {{&command_help, 0, NULL, 0}, {0}};
+static const struct argp argp = {options, parse, "[VM]",
+	"Attaches this terminal to the console of VM 0, or the one given, of a running cluster. "
+	"Ctrl-A x detaches.",
+	children, NULL, NULL};
+
+static int connect_to(const char *dir, const char *name, int *fd)
+{
+	struct sockaddr_un sa;
+	int err = rundir_address(dir, name, &sa);
+
+	if (err)
+		return err;
+	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (*fd < 0)
+		return complain(errno, "socket: %s", strerror(errno));
+	if (!connect(*fd, (struct sockaddr *)&sa, sizeof(sa)))
+		return 0;
+	err = -errno;
+	close(*fd);
+	return err;
+}
+
+/* Calls each() with the name of every run that answers; returns how many there are. */
+static unsigned for_each_run(const char *dir, void (*each)(const char *name, void *arg), void *arg)
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+	unsigned n = 0;
+	int fd;
+
+	while (d && (entry = readdir(d))) {
+		char name[sizeof(entry->d_name)];
+		size_t length = strlen(entry->d_name);
+
+		if (length <= 5 || strcmp(entry->d_name + length - 5, ".sock"))
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)(length - 5), entry->d_name);
+		if (connect_to(dir, name, &fd))
+			continue; /* left by a run that was killed */
+		close(fd);
+		each(name, arg);
+		n++;
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+static void print_name(const char *name, void *arg)
+{
+	(void)arg;
+	puts(name);
+}
+
+static void copy_name(const char *name, void *arg)
+{
+	snprintf(arg, 256, "%s", name);
+}
+
+/* Typed bytes to the socket. Returns false at Ctrl-A x or end of input. */
+static bool forward(int fd, struct terminal_filter *filter)
+{
+	char bytes[512];
+	ssize_t n = read(STDIN_FILENO, bytes, sizeof(bytes));
+	size_t at = 0;
+
+	if (n <= 0)
+		return n < 0 && errno == EINTR;
+	while (at < (size_t)n) {
+		enum terminal_key key;
+		size_t used, kept;
+
+		kept = terminal_filter(filter, bytes + at, (size_t)n - at, &used, &key);
+		if (kept && send(fd, bytes + at, kept, MSG_NOSIGNAL) < 0)
+			return false;
+		at += used;
+		if (key == TERMINAL_QUIT)
+			return false;
+		if (key != TERMINAL_NONE)
+			terminal_write(terminal_help, strlen(terminal_help));
+	}
+	return true;
+}
+
+static void talk(int fd)
+{
+	struct pollfd fds[2] = {{STDIN_FILENO, POLLIN, 0}, {fd, POLLIN, 0}};
+	struct terminal_filter filter = {false};
+	char bytes[4096];
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return;
+		if (fds[1].revents) {
+			ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+
+			if (n <= 0)
+				return;
+			terminal_write(bytes, (size_t)n);
+		}
+		if (fds[0].revents && !forward(fd, &filter))
+			return;
+	}
+}
+
+int cmd_console(int argc, char **argv)
+{
+	struct args a = {0};
+	char dir[64], name[256] = "", hello[16];
+	unsigned runs;
+	int fd;
+
+	if (command_parse(&argp, argc, argv, &a) || rundir_open(dir, sizeof(dir)))
+		return STATUS_USAGE;
+	if (a.list) {
+		for_each_run(dir, print_name, NULL);
+		return STATUS_OK;
+	}
+	if (a.name) {
+		snprintf(name, sizeof(name), "%s", a.name);
+	} else {
+		runs = for_each_run(dir, copy_name, name);
+		if (runs != 1) {
+			complain(0, runs ? "more than one run is going on: choose by --name from "
+					   "'disco console --list'"
+					 : "no run is going on");
+			return STATUS_USAGE;
+		}
+	}
+	if (connect_to(dir, name, &fd)) {
+		complain(0, "no run named '%s' is going on", name);
+		return STATUS_USAGE;
+	}
+	fprintf(stderr, "disco: console of vm%u of run %s; Ctrl-A x detaches\n", a.vm, name);
+	terminal_raw();
+	snprintf(hello, sizeof(hello), "%u\n", a.vm);
+	if (send(fd, hello, strlen(hello), MSG_NOSIGNAL) > 0)
+		talk(fd);
+	terminal_restore();
+	close(fd);
+	return STATUS_OK;
+}

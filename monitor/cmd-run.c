@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+/*
+ * `disco run`: makes a cluster, runs it to its end, reports. What happens at a boundary is here;
+ * the parts are listed in run.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "monitor/command.h"
+#include "monitor/engine.h"
+#include "monitor/run.h"
+#include "numa/util.h"
+
+enum { PEAK_EVERY = 16 }; /* boundaries: memory only grows slowly */
+
+static void at_boundary(struct cluster *c, void *arg, uint64_t idle_cycles)
+{
+	struct run *r = arg;
+
+	(void)c;
+	agent_poll(r);
+	if (r->boundaries++ % PEAK_EVERY == 0)
+		snapshot_track_peak(r);
+	inputs_poll(r, idle_cycles);
+	report_progress(r, false);
+}
+
+/* Results are for the end, but a place that cannot be written to is better known now. */
+static int check_output(const char *path)
+{
+	char *dir = xstrdup(path), *slash = strrchr(dir, '/');
+	const char *where = slash == dir ? "/" : slash ? dir : ".";
+	int err = 0;
+
+	if (slash)
+		*slash = '\0';
+	if (access(*where ? where : "/", W_OK | X_OK))
+		err = complain(errno, "--stats: %s: %s", path, strerror(errno));
+	free(dir);
+	return err;
+}
+
+static int run(struct run *r)
+{
+	int err;
+
+	report_open(r);
+	r->started = host_seconds();
+	r->cluster.at_boundary = at_boundary;
+	r->cluster.at_boundary_arg = r;
+	report_progress(r, true);
+	err = r->cluster.engine->run(&r->cluster);
+	if (!err && r->end == RUN_ENDED && r->cluster.now >= r->cluster.stop_at)
+		r->end = RUN_TIMED_OUT;
+	r->host_seconds = host_seconds() - r->started;
+	snapshot_track_peak(r);
+	agent_finish(r);
+	inputs_close();
+	report_end(r);
+	return err;
+}
+
+static int status_of(const struct run *r)
+{
+	if (r->end == RUN_INTERRUPTED)
+		return STATUS_INTERRUPTED;
+	for (unsigned i = 0; i < r->cluster.n_vms; i++)
+		if (r->guest[i].phase == GUEST_FAILED)
+			return STATUS_FAILED;
+	return STATUS_OK;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_options o;
+	struct run r = {0};
+	int status = STATUS_USAGE;
+
+	if (options_parse(argc, argv, &o) || (o.stats && check_output(o.stats))) {
+		options_free(&o);
+		return STATUS_USAGE;
+	}
+	if (!run_create(&r, &o) && !inputs_open(&r)) {
+		status = run(&r) ? STATUS_FAILED : status_of(&r);
+		if (o.stats && stats_write(&r, o.stats) && status == STATUS_OK)
+			status = STATUS_FAILED;
+	}
+	inputs_close();
+	run_destroy(&r);
+	options_free(&o);
+	return status;
+}

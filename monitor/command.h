@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Subcommands of `disco`: each lives in monitor/cmd-NAME.c and has one row in the table of main.c,
+ * from which dispatch, `disco --help` and `disco NAME --help` follow. A command gets argv from its
+ * own name on and returns the exit status.
+ */
+#ifndef MONITOR_COMMAND_H
+#define MONITOR_COMMAND_H
+
+#include <argp.h>
+
+#define DISCO_VERSION "0.1.0"
+
+enum {
+	STATUS_OK,
+	STATUS_FAILED = 1, /* it ran, and something in it failed */
+	STATUS_USAGE = 2,  /* it could not start: arguments, files, configuration */
+	STATUS_INTERRUPTED = 130,
+};
+
+struct command {
+	const char *name;
+	const char *help; /* one line */
+	int (*run)(int argc, char **argv);
+};
+
+int cmd_run(int argc, char **argv);
+int cmd_console(int argc, char **argv);
+int cmd_topology(int argc, char **argv);
+int cmd_plot(int argc, char **argv);
+
+/*
+ * argp_parse() with this program's manners: --help prints to stdout and ends the program with 0;
+ * anything wrong is one line on stderr. Parsers that have complained themselves return ECANCELED.
+ * 0 or a negative errno. The last entry of argp->children must be `command_help`.
+ */
+int command_parse(const struct argp *argp, int argc, char **argv, void *input);
+extern const struct argp command_help;
+
+#endif

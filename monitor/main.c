@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The program: finds the subcommand in a table and runs it. To add one, write monitor/cmd-NAME.c,
+ * declare it in command.h and add a row here.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "monitor/command.h"
+#include "numa/util.h"
+
+static const struct command commands[] = {
+	{"run", "boot a cluster of virtual machines, run a command in each, report", cmd_run},
+	{"console", "attach this terminal to the console of a running VM", cmd_console},
+	{"topology", "print a machine: nodes, CPUs, memory, caches, latencies", cmd_topology},
+	{"plot", "draw the memory picture of a statistics file", cmd_plot},
+};
+
+static void help(FILE *out)
+{
+	fprintf(out, "Usage: disco COMMAND [OPTION...]\n\n"
+		     "Disco runs a cluster of virtual machines on one CC-NUMA machine and shares\n"
+		     "their memory. Commands:\n\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+	fprintf(out, "\n"
+		     "  disco COMMAND --help   options of a command\n"
+		     "  disco --version        version of this program\n\n"
+		     "A first run: disco run --vms 8 --exec 'uname -a'\n");
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
+		help(stdout);
+		return STATUS_OK;
+	}
+	if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
+		printf("disco %s\n", DISCO_VERSION);
+		return STATUS_OK;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(name, commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	if (*name)
+		complain(0, "unknown command '%s'; see 'disco --help'", name);
+	else
+		complain(0, "which command? See 'disco --help'");
+	return STATUS_USAGE;
+}

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The option table and its two readers: argp for the command line, libconfig for run files. Both
+ * end in set_option(), so a value means the same wherever it stands, and an error names its origin
+ * ("--vms" or "FILE:LINE: vms"). The command line is read first, into a list, because --config may
+ * stand anywhere on it; it is applied last, so it wins.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <jansson.h>
+#include <libconfig.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "monitor/command.h"
+#include "monitor/options.h"
+#include "monitor/vm.h"
+#include "numa/util.h"
+
+enum option_type { TEXT, COUNT, SIZE, SECONDS, FLAG, DISK };
+
+struct option_row {
+	const char *name, *arg;
+	enum option_type type;
+	size_t offset;
+	uint64_t min, max; /* COUNT, SIZE */
+	bool host;         /* cannot change what a guest sees */
+	const char *help;
+};
+
+#define FIELD(f) offsetof(struct run_options, f)
+#define MIB      (1ull << 20)
+
+static const struct option_row rows[] = {
+	{"machine", "NAME|FILE", TEXT, FIELD(machine), 0, 0, false,
+		"Machine to simulate: a preset, or a file (default: flash8)"},
+	{"vms", "N", COUNT, FIELD(vms), 1, CLUSTER_MAX_VMS, false,
+		"Number of virtual machines (default: 1)"},
+	{"vcpus", "N", COUNT, FIELD(vcpus), 1, VM_MAX_VCPUS, false, "CPUs of each VM (default: 1)"},
+	{"memory", "SIZE", SIZE, FIELD(memory), MIB, 512ull << 30, false,
+		"Memory of each VM, with K, M or G (default: 128M)"},
+	{"guest", "NAME", TEXT, FIELD(guest), 0, 0, false,
+		"Guest to boot, fetched on first use (default: debian, unless --kernel or --bios)"},
+	{"kernel", "FILE", TEXT, FIELD(kernel), 0, 0, false,
+		"Kernel: a RISC-V Image; with --bios any file or ELF, handed to the firmware"},
+	{"initrd", "FILE", TEXT, FIELD(initrd), 0, 0, false, "Initial RAM disk"},
+	{"append", "STRING", TEXT, FIELD(append), 0, 0, false,
+		"Kernel command line (default: console=ttyS0 panic=-1, and quiet with --exec)"},
+	{"bios", "FILE", TEXT, FIELD(bios), 0, 0, false,
+		"Firmware started in M-mode instead of the monitor's SBI: raw or ELF"},
+	{"disk", "FILE[,shared|private|ro]", DISK, 0, 0, 0, false,
+		"Disk; may be repeated. shared (default): copy-on-write, writes are gone at the "
+		"end; "
+		"private: writes go to the file; %d in its name is the number of the VM. "
+		"'none': no disk at all"},
+	{"net", NULL, FLAG, FIELD(net), 0, 0, false,
+		"Network card on a common subnet even for a single VM"},
+	{"no-net", NULL, FLAG, FIELD(no_net), 0, 0, false, "No network cards"},
+	{"exec", "COMMAND", TEXT, FIELD(exec), 0, 0, false,
+		"Run COMMAND with sh in every VM after boot, then power off"},
+	{"virtual-timeout", "SECONDS", SECONDS, FIELD(virtual_timeout), 0, 0, false,
+		"End the run at this machine time"},
+	{"seed", "N", COUNT, FIELD(seed), 0, UINT64_MAX, false,
+		"Seed of everything random (default: 1)"},
+	{"timeout", "SECONDS", SECONDS, FIELD(timeout), 0, 0, true,
+		"End the run after this much of the host's time"},
+	{"threads", "N", COUNT, FIELD(threads), 1, 1024, true,
+		"Host threads (default: the host's CPUs, at most one per VM)"},
+	{"stats", "FILE", TEXT, FIELD(stats), 0, 0, true, "Write statistics to FILE as JSON"},
+	{"console-log", "DIR", TEXT, FIELD(console_log), 0, 0, true,
+		"Write each VM's console to DIR/vmN.log"},
+	{"name", "NAME", TEXT, FIELD(name), 0, 0, true,
+		"Name of this run, for 'disco console' (default: process id)"},
+	{"quiet", NULL, FLAG, FIELD(quiet), 0, 0, true, "No progress and no tables"},
+	{"config", "FILE", TEXT, FIELD(config), 0, 0, true,
+		"Read options from a run file: lines 'name = value', the names as here"},
+};
+
+/* --- values --- */
+
+static int set_number(
+	const struct option_row *row, struct run_options *o, const char *origin, const char *text)
+{
+	uint64_t v;
+	int err = parse_size(text, &v);
+
+	if (row->type == COUNT && !err && text[strspn(text, "0123456789abcdefxABCDEFX")])
+		err = -EINVAL; /* a count has no unit */
+	if (err == -EINVAL)
+		return complain(EINVAL, "%s: '%s' is not a %s", origin, text,
+			row->type == SIZE ? "size such as 128M" : "number");
+	if (err || v < row->min || v > row->max) {
+		if (row->type == SIZE)
+			return complain(ERANGE, "%s: %s is out of range (%lluM to %lluG)", origin,
+				text, (unsigned long long)(row->min >> 20),
+				(unsigned long long)(row->max >> 30));
+		return complain(ERANGE, "%s: %s is out of range (%llu to %llu)", origin, text,
+			(unsigned long long)row->min, (unsigned long long)row->max);
+	}
+	if (row->type == SIZE && v % 4096)
+		return complain(EINVAL, "%s: %s is not a multiple of 4096 bytes", origin, text);
+	*(uint64_t *)((char *)o + row->offset) = v;
+	return 0;
+}
+
+static int set_seconds(
+	const struct option_row *row, struct run_options *o, const char *origin, const char *text)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	if (end == text || *end || !isfinite(v) || v <= 0 || v > 1e9)
+		return complain(EINVAL, "%s: '%s' is not a time in seconds above 0", origin, text);
+	*(double *)((char *)o + row->offset) = v;
+	return 0;
+}
+
+static int add_disk(struct run_options *o, const char *origin, const char *text)
+{
+	static const char *const modes[] = {
+		[DISK_SHARED] = "shared", [DISK_PRIVATE] = "private", [DISK_RO] = "ro"};
+	const char *comma = strrchr(text, ',');
+	enum disk_mode mode = DISK_SHARED;
+
+	if (!strcmp(text, "none")) {
+		o->no_disk = true;
+		return 0;
+	}
+	if (comma) {
+		size_t m = 0;
+
+		while (m < ARRAY_SIZE(modes) && strcmp(comma + 1, modes[m]))
+			m++;
+		if (m == ARRAY_SIZE(modes))
+			return complain(EINVAL, "%s: disk mode '%s' is none of shared, private, ro",
+				origin, comma + 1);
+		mode = (enum disk_mode)m;
+	}
+	if (!*text || comma == text)
+		return complain(EINVAL, "%s: a disk needs a file name", origin);
+	if (o->n_disks == OPTIONS_MAX_DISKS)
+		return complain(ERANGE, "%s: more than %d disks", origin, OPTIONS_MAX_DISKS);
+	o->disk[o->n_disks].path = xstrdup(text);
+	if (comma)
+		o->disk[o->n_disks].path[comma - text] = '\0';
+	o->disk[o->n_disks++].mode = mode;
+	return 0;
+}
+
+static int set_option(
+	const struct option_row *row, struct run_options *o, const char *origin, const char *text)
+{
+	char **field = (char **)((char *)o + row->offset);
+
+	switch (row->type) {
+	case TEXT:
+		if (!*text && row->offset != FIELD(append))
+			return complain(EINVAL, "%s: empty", origin);
+		free(*field);
+		*field = xstrdup(text);
+		return 0;
+	case COUNT:
+	case SIZE:
+		return set_number(row, o, origin, text);
+	case SECONDS:
+		return set_seconds(row, o, origin, text);
+	case DISK:
+		return add_disk(o, origin, text);
+	case FLAG:
+		if (strcmp(text, "true") && strcmp(text, "false"))
+			return complain(EINVAL, "%s: '%s' is neither true nor false", origin, text);
+		*(bool *)((char *)o + row->offset) = *text == 't';
+		return 0;
+	}
+	return 0;
+}
+
+static void drop_disks(struct run_options *o)
+{
+	for (unsigned i = 0; i < o->n_disks; i++)
+		free(o->disk[i].path);
+	o->n_disks = 0;
+	o->no_disk = false;
+}
+
+/* --- run files --- */
+
+static int set_from_config(const struct option_row *row, struct run_options *o, const char *origin,
+	const config_setting_t *s)
+{
+	char text[64];
+
+	switch (config_setting_type(s)) {
+	case CONFIG_TYPE_STRING:
+		return set_option(row, o, origin, config_setting_get_string(s));
+	case CONFIG_TYPE_INT:
+	case CONFIG_TYPE_INT64:
+		snprintf(text, sizeof(text), "%lld", config_setting_get_int64(s));
+		break;
+	case CONFIG_TYPE_FLOAT:
+		snprintf(text, sizeof(text), "%.17g", config_setting_get_float(s));
+		break;
+	case CONFIG_TYPE_BOOL:
+		strcpy(text, config_setting_get_bool(s) ? "true" : "false");
+		break;
+	default:
+		return complain(EINVAL, "%s: a %s is expected", origin,
+			row->type == DISK ? "string or a list of strings" : "single value");
+	}
+	return set_option(row, o, origin, text);
+}
+
+static int load_setting(struct run_options *o, const char *path, config_setting_t *s)
+{
+	const char *name = config_setting_name(s);
+	const struct option_row *row = rows;
+	char *origin;
+	int err = 0;
+
+	while (row < rows + ARRAY_SIZE(rows) && strcmp(row->name, name))
+		row++;
+	if (row == rows + ARRAY_SIZE(rows) || row->offset == FIELD(config))
+		return complain(EINVAL,
+			"%s:%d: unknown key '%s'; keys are the long options of "
+			"'disco run'",
+			path, config_setting_source_line(s), name);
+	origin = xasprintf("%s:%d: %s", path, config_setting_source_line(s), name);
+	if (row->type == DISK && (config_setting_is_array(s) || config_setting_is_list(s)))
+		for (int i = 0; !err && i < config_setting_length(s); i++)
+			err = set_from_config(row, o, origin, config_setting_get_elem(s, i));
+	else
+		err = set_from_config(row, o, origin, s);
+	free(origin);
+	return err;
+}
+
+static int load_config(struct run_options *o, const char *path)
+{
+	config_t cfg;
+	config_setting_t *root;
+	FILE *f = fopen(path, "r");
+	int err = 0;
+
+	if (!f)
+		return complain(errno, "%s: %s", path, strerror(errno));
+	config_init(&cfg);
+	if (!config_read(&cfg, f)) {
+		err = complain(EINVAL, "%s:%d: %s", path, config_error_line(&cfg),
+			config_error_text(&cfg));
+	} else {
+		root = config_root_setting(&cfg);
+		for (int i = 0; !err && i < config_setting_length(root); i++)
+			err = load_setting(o, path, config_setting_get_elem(root, i));
+	}
+	config_destroy(&cfg);
+	fclose(f);
+	return err;
+}
+
+/* --- the command line --- */
+
+enum { KEY_FIRST = 0x100 }; /* option keys are row numbers, above any character */
+
+struct given {
+	struct {
+		const struct option_row *row;
+		const char *value;
+	} item[256];
+	unsigned n;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct given *g = state->input;
+
+	if (key == ARGP_KEY_ARG) {
+		complain(0, "unexpected argument '%s'; see 'disco run --help'", arg);
+		return ECANCELED;
+	}
+	if (key < KEY_FIRST || key >= KEY_FIRST + (int)ARRAY_SIZE(rows))
+		return ARGP_ERR_UNKNOWN;
+	if (g->n == ARRAY_SIZE(g->item)) {
+		complain(0, "more than %zu options", ARRAY_SIZE(g->item));
+		return ECANCELED;
+	}
+	g->item[g->n].row = &rows[key - KEY_FIRST];
+	g->item[g->n++].value = arg ? arg : "true";
+	return 0;
+}
+
+static int read_command_line(int argc, char **argv, struct given *g)
+{
+	struct argp_option option[ARRAY_SIZE(rows) + 1] = {0};
+	const struct argp_child children[] = {{&command_help, 0, NULL, 0}, {0}};
+	const struct argp argp = {option, parse, NULL,
+		"Boots virtual machines on a simulated CC-NUMA machine. With --exec, runs a "
+		"command "
+		"in each, powers them off and reports. Without, the console of VM 0 is this "
+		"terminal; Ctrl-A h there tells the keys.",
+		children, NULL, NULL};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		option[i] = (struct argp_option){
+			rows[i].name, KEY_FIRST + (int)i, rows[i].arg, 0, rows[i].help, 0};
+	return command_parse(&argp, argc, argv, g);
+}
+
+static int apply_command_line(struct run_options *o, const struct given *g)
+{
+	bool disks_replaced = false;
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < g->n; i++) {
+		const struct option_row *row = g->item[i].row;
+		char *origin = xasprintf("--%s", row->name);
+
+		if (row->type == DISK && !disks_replaced) {
+			drop_disks(o); /* those of the run file */
+			disks_replaced = true;
+		}
+		if (row->offset == FIELD(net) || row->offset == FIELD(no_net))
+			o->net = o->no_net = false;
+		err = set_option(row, o, origin, g->item[i].value);
+		free(origin);
+	}
+	return err;
+}
+
+/* --- all together --- */
+
+static int check(struct run_options *o)
+{
+	if (!o->guest && !o->kernel && !o->bios)
+		o->guest = xstrdup("debian");
+	if (o->guest && (o->guest[strspn(o->guest, "abcdefghijklmnopqrstuvwxyz0123456789-")]))
+		return complain(EINVAL, "--guest: '%s' is not the name of a guest", o->guest);
+	if (o->net && o->no_net)
+		return complain(EINVAL, "net and no-net exclude each other");
+	if (o->no_disk && o->n_disks)
+		return complain(EINVAL, "--disk none and another disk exclude each other");
+	if (o->exec && !o->guest && !o->initrd)
+		return complain(EINVAL, "--exec needs a guest or an initrd that runs the command");
+	if ((o->initrd || o->append) && !o->kernel && !o->guest)
+		return complain(EINVAL, "--%s needs a kernel: give --kernel or --guest",
+			o->initrd ? "initrd" : "append");
+	for (unsigned i = 0; i < o->n_disks; i++)
+		if (o->disk[i].mode == DISK_PRIVATE && o->vms > 1 && !strstr(o->disk[i].path, "%d"))
+			return complain(EINVAL,
+				"--disk: %s cannot be private to %llu VMs; put %%d, "
+				"the number of the VM, into its name",
+				o->disk[i].path, (unsigned long long)o->vms);
+	if (o->name && (strchr(o->name, '/') || strlen(o->name) > 40))
+		return complain(
+			EINVAL, "--name: '%s' has a '/' or more than 40 characters", o->name);
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct run_options *o)
+{
+	struct given g = {.n = 0};
+	int err;
+
+	memset(o, 0, sizeof(*o));
+	o->machine = xstrdup("flash8");
+	o->vms = o->vcpus = o->seed = 1;
+	o->memory = 128 * MIB;
+	err = read_command_line(argc, argv, &g);
+	for (unsigned i = 0; !err && i < g.n; i++)
+		if (g.item[i].row->offset == FIELD(config))
+			err = load_config(o, g.item[i].value);
+	if (!err)
+		err = apply_command_line(o, &g);
+	return err ? err : check(o);
+}
+
+void options_free(struct run_options *o)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].type == TEXT)
+			free(*(char **)((char *)o + rows[i].offset));
+	drop_disks(o);
+}
+
+static json_t *disks_json(const struct run_options *o)
+{
+	static const char *const modes[] = {"shared", "private", "ro"};
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < o->n_disks; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "file", o->disk[i].path, "mode",
+						    modes[o->disk[i].mode]));
+	return list;
+}
+
+json_t *options_json(const struct run_options *o, bool host)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const void *field = (const char *)o + rows[i].offset;
+		json_t *v = NULL;
+
+		if (rows[i].host != host)
+			continue;
+		switch (rows[i].type) {
+		case TEXT:
+			v = *(char *const *)field ? json_string(*(char *const *)field) : NULL;
+			break;
+		case COUNT:
+		case SIZE:
+			v = json_integer((json_int_t) * (const uint64_t *)field);
+			break;
+		case SECONDS:
+			v = *(const double *)field > 0 ? json_real(*(const double *)field) : NULL;
+			break;
+		case FLAG:
+			v = json_boolean(*(const bool *)field);
+			break;
+		case DISK:
+			v = disks_json(o);
+			break;
+		}
+		if (v)
+			json_object_set_new(object, rows[i].name, v);
+	}
+	return object;
+}

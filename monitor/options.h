@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Options of `disco run`. One table (options.c) says for each its name, type, range and help; from
+ * it follow the command line, the keys of run files, --help, and the inputs recorded in statistics.
+ */
+#ifndef MONITOR_OPTIONS_H
+#define MONITOR_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sharing/disk.h"
+
+enum { OPTIONS_MAX_DISKS = 5 }; /* eight virtio slots less two consoles and the random source */
+
+struct disk_option {
+	char *path;
+	enum disk_mode mode;
+};
+
+struct run_options {
+	/* The machine and the VMs. */
+	char *machine;
+	uint64_t vms, vcpus, memory, seed;
+	/* What they boot. */
+	char *guest; /* NULL: none */
+	char *kernel, *initrd, *bios, *append;
+	struct disk_option disk[OPTIONS_MAX_DISKS];
+	unsigned n_disks;
+	bool no_disk; /* --disk none: not even the guest's own */
+	bool net, no_net;
+	/* What they do, and for how long; seconds, 0: no limit. */
+	char *exec;
+	double timeout, virtual_timeout;
+	/* How the host runs it and where results go. */
+	uint64_t threads; /* 0: min(CPUs of the host, VMs) */
+	char *stats, *console_log, *name;
+	bool quiet;
+	char *config;
+};
+
+/*
+ * Fill *o from argv (argv[0] is "run"): defaults, then the run file if --config names one, then the
+ * command line. Checks every value and what can be checked about them together. 0, or a negative
+ * errno after one line on stderr. Free with options_free() in either case.
+ */
+int options_parse(int argc, char **argv, struct run_options *o);
+void options_free(struct run_options *o);
+
+/*
+ * Every option that was given a value, as a JSON object: those that determine what the guests see,
+ * or (host) those that do not.
+ */
+struct json_t *options_json(const struct run_options *o, bool host);
+
+#endif

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What people see: lines of output with the VM's name before them (stdout), progress (stderr; one
+ * line that is overwritten on a terminal, a line now and then elsewhere), and two tables at the
+ * end.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "monitor/engine.h"
+#include "monitor/run.h"
+#include "numa/util.h"
+
+enum { LETTERS_MAX = 64, FAILURE_LINES = 20 };
+
+static struct {
+	bool colour;    /* stdout is a terminal */
+	bool overwrite; /* stderr is a terminal */
+	bool shown;     /* a progress line stands on it */
+	int name_width;
+	double last;
+	uint64_t last_instructions;
+	unsigned last_count[GUEST_FAILED + 1];
+} report;
+
+static const char *const phase_name[] = {
+	[GUEST_BOOTING] = "booting",
+	[GUEST_READY] = "running",
+	[GUEST_EXITED] = "stopping",
+	[GUEST_DONE] = "done",
+	[GUEST_FAILED] = "failed",
+};
+
+void report_open(struct run *r)
+{
+	const char *term = getenv("TERM");
+	bool dumb = term && !strcmp(term, "dumb");
+	char last[32];
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	snprintf(last, sizeof(last), "vm%u", r->cluster.n_vms - 1);
+	report.name_width = (int)strlen(last);
+	report.colour = isatty(STDOUT_FILENO) && !dumb;
+	report.overwrite = isatty(STDERR_FILENO) && !dumb;
+	report.last = host_seconds();
+}
+
+static void clear_progress(void)
+{
+	if (report.shown)
+		fputs("\r\033[K", stderr);
+	report.shown = false;
+}
+
+void report_line(struct run *r, const struct guest *g, const char *text, size_t n)
+{
+	(void)r;
+	clear_progress();
+	if (report.colour)
+		printf("\033[3%um%*s|\033[0m ", 1 + g->vm->id % 6, report.name_width, g->vm->name);
+	else
+		printf("%*s| ", report.name_width, g->vm->name);
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		/* A guest must not drive the user's terminal. */
+		if (!report.colour || c >= 0x80 || (c >= 0x20 && c < 0x7f) || c == '\t')
+			putchar(c);
+	}
+	putchar('\n');
+}
+
+/* --- progress --- */
+
+static void count_phases(const struct run *r, unsigned count[GUEST_FAILED + 1])
+{
+	memset(count, 0, (GUEST_FAILED + 1) * sizeof(*count));
+	for (unsigned i = 0; i < r->cluster.n_vms; i++)
+		count[r->guest[i].phase]++;
+}
+
+static double virtual_seconds(const struct run *r, uint64_t cycles)
+{
+	return (double)cycles / (double)r->machine->clock_hz;
+}
+
+static void show_line(struct run *r, const unsigned *count, double rate)
+{
+	char letters[LETTERS_MAX + 1] = "";
+
+	if (r->cluster.n_vms <= LETTERS_MAX)
+		for (unsigned i = 0; i < r->cluster.n_vms; i++)
+			letters[i] = "BRsdF"[r->guest[i].phase];
+	clear_progress();
+	fprintf(stderr, "[%8.3f s] %s%s%u booting, %u running, %u done, %u failed; %.0f M instr/s",
+		virtual_seconds(r, r->cluster.now), letters, *letters ? "  " : "",
+		count[GUEST_BOOTING], count[GUEST_READY] + count[GUEST_EXITED], count[GUEST_DONE],
+		count[GUEST_FAILED], rate / 1e6);
+	fflush(stderr);
+	report.shown = true;
+}
+
+static void say_change(struct run *r, const unsigned *count)
+{
+	if (!memcmp(count, report.last_count, sizeof(report.last_count)))
+		return;
+	memcpy(report.last_count, count, sizeof(report.last_count));
+	fprintf(stderr, "disco: %.3f s: %u of %u VMs are up, %u done, %u failed\n",
+		virtual_seconds(r, r->cluster.now), r->n_up, r->cluster.n_vms, count[GUEST_DONE],
+		count[GUEST_FAILED]);
+}
+
+void report_progress(struct run *r, bool now)
+{
+	unsigned count[GUEST_FAILED + 1];
+	double t;
+
+	if (r->options->quiet || r->interactive)
+		return;
+	t = host_seconds();
+	if (!now && t - report.last < (report.overwrite ? 0.2 : 1.0))
+		return;
+	count_phases(r, count);
+	if (report.overwrite) {
+		uint64_t instructions = run_instructions(r);
+		double past = MAX(t - report.last, 1e-3);
+
+		show_line(r, count, (double)(instructions - report.last_instructions) / past);
+		report.last_instructions = instructions;
+	} else {
+		say_change(r, count);
+	}
+	report.last = t;
+}
+
+/* --- at the end --- */
+
+static double mib(uint64_t pages)
+{
+	return (double)pages * PAGE_SIZE / (1 << 20);
+}
+
+static uint64_t vm_instructions(const struct run *r, const struct vm *vm)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		n += r->cluster.engine->vcpu_instructions(&vm->vcpu[i]);
+	return n;
+}
+
+static void print_time(char *text, size_t bytes, const struct run *r, uint64_t from, uint64_t to)
+{
+	if (to)
+		snprintf(text, bytes, "%.3f", virtual_seconds(r, to - from));
+	else
+		snprintf(text, bytes, "-");
+}
+
+static void print_vms(const struct run *r)
+{
+	printf("\n%-6s %-8s %4s %8s %8s %8s   %8s %8s %8s\n", "VM", "state", "exit", "boot s",
+		"run s", "M instr", "MB", "private", "shared");
+	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
+		const struct guest *g = &r->guest[i];
+		const uint64_t *mapped = pmap_stats(g->vm->pmap)->mapped;
+		uint64_t common = mapped[FRAME_TEXT] + mapped[FRAME_CACHE], all = 0;
+		char boot[16], ran[16], status[16] = "-";
+
+		for (int k = 0; k < FRAME_KINDS; k++)
+			all += mapped[k];
+		print_time(boot, sizeof(boot), r, g->vm->started_at, g->ready_at);
+		print_time(ran, sizeof(ran), r, g->ready_at, g->exit_at);
+		if (g->exit_seen)
+			snprintf(status, sizeof(status), "%d", g->exit_status);
+		else if (g->vm->state == VM_OFF)
+			snprintf(status, sizeof(status), "%d", g->vm->exit_code);
+		printf("%-6s %-8s %4s %8s %8s %8.1f   %8.1f %8.1f %8.1f\n", g->vm->name,
+			phase_name[g->phase], status, boot, ran,
+			(double)vm_instructions(r, g->vm) / 1e6, mib(all), mib(all - common),
+			mib(common));
+	}
+}
+
+static void print_row(const char *name, double v, double m)
+{
+	printf("%-32s %9.1f %9.1f %9.1f\n", name, v, m, v - m);
+}
+
+static void print_memory(const struct run *r)
+{
+	static const struct {
+		enum frame_kind kind;
+		const char *name;
+	} rows[] = {
+		{FRAME_TEXT, "kernel and boot files"},
+		{FRAME_CACHE, "buffer cache"},
+		{FRAME_PRIVATE, "private"},
+		{FRAME_DISK, "modified disk blocks"},
+	};
+	const struct snapshot *s = &r->snapshot[MIN(r->n_snapshots - 1, 1u)];
+	double monitor = (double)s->monitor_bytes / (1 << 20) + mib(s->machine[FRAME_MONITOR]);
+	double v = monitor, m = monitor;
+
+	printf("\n%-32s %9s %9s %9s\n", "memory, MB", "virtual", "machine", "saved");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		double virtual = mib(s->virtual[rows[i].kind]);
+		double machine = mib(s->machine[rows[i].kind]);
+
+		print_row(rows[i].name, virtual, machine);
+		v += virtual;
+		m += machine;
+	}
+	print_row("monitor", monitor, monitor);
+	print_row("total", v, m);
+	if (v > 0)
+		printf("Sharing saves %.0f%% (%s, %.3f s).\n", 100 * (v - m) / v, s->event,
+			virtual_seconds(r, s->cycles));
+}
+
+static void print_failures(const struct run *r)
+{
+	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
+		const struct guest *g = &r->guest[i];
+		char *tail;
+
+		if (g->phase != GUEST_FAILED)
+			continue;
+		fprintf(stderr, "disco: %s: %s\n", g->vm->name, g->failure);
+		if (r->interactive || r->end == RUN_INTERRUPTED || g->exit_seen)
+			continue; /* it was on the screen, or the console has nothing to say */
+		tail = agent_console_tail(g, FAILURE_LINES);
+		if (*tail)
+			fprintf(stderr, "--- end of the console of %s ---\n%s%s", g->vm->name, tail,
+				tail[strlen(tail) - 1] == '\n' ? "" : "\n");
+		free(tail);
+	}
+}
+
+void report_end(struct run *r)
+{
+	double instructions = (double)run_instructions(r);
+
+	clear_progress();
+	if (!r->options->quiet && !r->interactive) {
+		if (!report.overwrite) {
+			unsigned count[GUEST_FAILED + 1];
+
+			count_phases(r, count);
+			say_change(r, count);
+		}
+		print_vms(r);
+		print_memory(r);
+		printf("%s: %.3f s of machine time in %.1f s on %u host thread%s, %.0f M "
+		       "instr/s.\n",
+			r->machine->name, virtual_seconds(r, r->cluster.now), r->host_seconds,
+			r->cluster.threads, r->cluster.threads > 1 ? "s" : "",
+			instructions / 1e6 / MAX(r->host_seconds, 1e-3));
+		fflush(stdout);
+	}
+	print_failures(r);
+}

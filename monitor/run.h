@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One `disco run`: the cluster, and beside each VM what the monitor knows of its guest: consoles,
+ * how far the command is, what it printed. All of it belongs to the boundary's thread.
+ *
+ *   cluster.c   makes and frees the cluster from options
+ *   agent.c     what the guests say on their consoles, and what follows from it
+ *   inputs.c    what comes from outside: terminal, `disco console`, signals, the host's clock
+ *   report.c    progress and tables for people
+ *   stats.c     snapshots, digests and the JSON file
+ */
+#ifndef MONITOR_RUN_H
+#define MONITOR_RUN_H
+
+#include <stdio.h>
+
+#include "monitor/boot.h"
+#include "monitor/console.h"
+#include "monitor/options.h"
+#include "monitor/vm.h"
+
+enum guest_phase {
+	GUEST_BOOTING,
+	GUEST_READY,  /* user space is up; the command runs */
+	GUEST_EXITED, /* the command has ended; powering off */
+	GUEST_DONE,   /* off, as it should be */
+	GUEST_FAILED,
+};
+
+enum { LINE_MAX_BYTES = 4096, CONSOLE_TAIL_BYTES = 8192 };
+
+/* Bytes of a line not yet complete. */
+struct line {
+	size_t n;
+	char text[LINE_MAX_BYTES];
+};
+
+struct guest {
+	struct vm *vm;
+	struct stream *uart;  /* the console */
+	struct stream *out;   /* hvc0: output of the command */
+	struct stream *agent; /* hvc1: `ready`, `exit N` */
+	enum guest_phase phase;
+	bool exit_seen;
+	int exit_status;
+	uint64_t ready_at, exit_at; /* cycles; 0: not yet */
+	char failure[200];          /* why phase is GUEST_FAILED */
+	struct line *out_line, *agent_line;
+	char *tail; /* ring: the console's last bytes */
+	uint64_t tail_bytes;
+	FILE *log; /* --console-log */
+};
+
+enum { SNAPSHOT_MAX = 4 };
+
+/* Memory at one moment, in pages of 4 KiB, by kind; see stats.c. */
+struct snapshot {
+	const char *event; /* "booted", "done", "end" */
+	uint64_t cycles;
+	uint64_t virtual[FRAME_KINDS];
+	uint64_t machine[FRAME_KINDS];
+	uint64_t monitor_bytes;
+};
+
+enum run_end { RUN_ENDED, RUN_QUIT, RUN_TIMED_OUT, RUN_INTERRUPTED, RUN_STUCK };
+
+struct run {
+	const struct run_options *options;
+	struct machine *machine;
+	struct cluster cluster;
+	struct guest *guest; /* one per VM */
+	struct boot boot;
+	bool interactive;                               /* no --exec: the terminal is a console */
+	char *guest_kernel, *guest_initrd, *guest_disk; /* of --guest; NULL: not from there */
+
+	enum run_end end;
+	double started; /* host seconds */
+	unsigned n_up, n_exited;
+	uint64_t boundaries;
+	struct snapshot snapshot[SNAPSHOT_MAX];
+	unsigned n_snapshots;
+	uint64_t peak_pages;
+	double host_seconds; /* of the run itself */
+};
+
+/* cluster.c. 0, or a negative errno after one line on stderr; destroy in either case. */
+int run_create(struct run *r, const struct run_options *o);
+void run_destroy(struct run *r);
+
+/* agent.c */
+void agent_poll(struct run *r);   /* at each boundary */
+void agent_finish(struct run *r); /* after the run: partial lines, verdicts */
+/* Console bytes of a VM, oldest first, at most its last `lines` lines. Freed by the caller. */
+char *agent_console_tail(const struct guest *g, unsigned lines);
+
+/* inputs.c */
+int inputs_open(struct run *r);
+void inputs_close(void);
+/* New console output of guest g goes to whoever watches it. */
+void inputs_show(struct run *r, const struct guest *g, const char *bytes, size_t n);
+/* Take input and honour time limits; with idle_cycles, sleep as a real machine would. */
+void inputs_poll(struct run *r, uint64_t idle_cycles);
+double host_seconds(void);
+
+/* report.c */
+void report_open(struct run *r);
+void report_progress(struct run *r, bool now);
+/* Print one line to stdout, around the progress line. */
+void report_line(struct run *r, const struct guest *g, const char *text, size_t n);
+void report_end(struct run *r);
+
+/* stats.c */
+void snapshot_take(struct run *r, const char *event);
+void snapshot_track_peak(struct run *r);
+uint64_t monitor_bytes(const struct run *r);
+uint64_t run_instructions(const struct run *r);
+/* Write the JSON file whole or not at all. 0, or a negative errno after one line on stderr. */
+int stats_write(const struct run *r, const char *path);
+
+#endif
