@@ -99,6 +99,13 @@ static void on_agent(struct run *r, struct guest *g, const char *text, size_t n)
 	}
 }
 
+static void flush_output(struct run *r, struct guest *g)
+{
+	if (g->out_line->n)
+		on_output(r, g, g->out_line->text, g->out_line->n);
+	g->out_line->n = 0;
+}
+
 static void fail(struct guest *g, const char *why)
 {
 	g->phase = GUEST_FAILED;
@@ -154,6 +161,8 @@ void agent_poll(struct run *r)
 		take_lines(r, g, g->out, g->out_line, on_output);
 		take_lines(r, g, g->agent, g->agent_line, on_agent);
 		boot_poll_tohost(&r->boot, g->vm);
+		if (g->exit_seen || g->vm->state != VM_RUNNING)
+			flush_output(r, g);
 		if (g->vm->state != VM_RUNNING && !over(g))
 			judge(r, g);
 		booting += g->phase == GUEST_BOOTING;
@@ -175,9 +184,7 @@ void agent_finish(struct run *r)
 	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
 		struct guest *g = &r->guest[i];
 
-		if (g->out_line->n)
-			on_output(r, g, g->out_line->text, g->out_line->n);
-		g->out_line->n = 0;
+		flush_output(r, g);
 		if (over(g))
 			continue;
 		if (r->end == RUN_QUIT)

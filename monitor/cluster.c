@@ -257,6 +257,22 @@ static int open_boot(struct run *r)
 	return err;
 }
 
+/* The disks that VMs share: open as long as the run, so that its end can tell what they held. */
+static int open_disk_images(struct run *r)
+{
+	const struct run_options *o = r->options;
+	int err = 0;
+
+	if (r->guest_disk)
+		return image_open(r->cluster.images, r->guest_disk, FRAME_CACHE,
+			&r->disk_image[r->n_disk_images++]);
+	for (unsigned i = 0; !err && i < o->n_disks; i++)
+		if (o->disk[i].mode != DISK_PRIVATE)
+			err = image_open(r->cluster.images, o->disk[i].path, FRAME_CACHE,
+				&r->disk_image[r->n_disk_images++]);
+	return err;
+}
+
 static int check_devices(const struct run_options *o, bool net)
 {
 	unsigned room = BOARD_VIRTIO_SLOTS - SLOT_DISK + (net ? 0 : 1);
@@ -304,6 +320,8 @@ int run_create(struct run *r, const struct run_options *o)
 		c->stop_at = (uint64_t)(o->virtual_timeout * (double)r->machine->clock_hz);
 	r->guest = xcalloc(o->vms, sizeof(*r->guest));
 	err = open_boot(r);
+	if (!err)
+		err = open_disk_images(r);
 	for (unsigned i = 0; !err && i < o->vms; i++)
 		err = add_vm(r, i);
 	return err;
@@ -335,6 +353,9 @@ void run_destroy(struct run *r)
 		free_guest(&r->guest[i]);
 	free(r->guest);
 	boot_close(&r->boot);
+	for (unsigned i = 0; i < r->n_disk_images; i++)
+		if (r->disk_image[i])
+			image_close(r->disk_image[i]);
 	if (c->subnet)
 		subnet_destroy(c->subnet);
 	if (c->images)

@@ -122,6 +122,9 @@ static int read_picture(const json_t *root, struct picture *p)
 			json_number_value(json_object_get(snapshot, "monitor_bytes")) / (1 << 20);
 		struct bar *v = &p->bar[p->n_bars], *m = v + 1;
 
+		/* Once they are done, VMs only power off. */
+		if (event && p->n_bars > 2 && !strcmp(event, "end"))
+			continue;
 		if (!event || p->n_bars + 2 > ARRAY_SIZE(p->bar) ||
 			read_bar(json_object_get(snapshot, "virtual_bytes"), monitor, v, &p->top) ||
 			read_bar(json_object_get(snapshot, "machine_bytes"), monitor, m, &p->top))

@@ -70,6 +70,8 @@ struct run {
 	struct cluster cluster;
 	struct guest *guest; /* one per VM */
 	struct boot boot;
+	struct image *disk_image[OPTIONS_MAX_DISKS]; /* the shared ones, for their statistics */
+	unsigned n_disk_images;
 	bool interactive;                               /* no --exec: the terminal is a console */
 	char *guest_kernel, *guest_initrd, *guest_disk; /* of --guest; NULL: not from there */
 

@@ -295,26 +295,31 @@ static json_t *snapshots_json(const struct run *r)
 	return list;
 }
 
+static void add_image(json_t *list, const char *role, const struct image *img)
+{
+	const struct image_stats *s;
+	json_t *o;
+
+	if (!img)
+		return;
+	s = image_stats(img);
+	o = json_pack("{s:s, s:s}", "role", role, "file", image_name(img));
+	set(o, "bytes", image_bytes(img));
+	set(o, "cached_bytes", s->blocks_cached * PAGE_SIZE);
+	set(o, "blocks_read", s->blocks_read);
+	set(o, "hits", s->hits);
+	json_array_append_new(list, o);
+}
+
 static json_t *images_json(const struct run *r)
 {
-	const struct image *const all[] = {r->boot.bios, r->boot.kernel, r->boot.initrd};
-	static const char *const role[] = {"bios", "kernel", "initrd"};
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		const struct image_stats *s;
-		json_t *o;
-
-		if (!all[i])
-			continue;
-		s = image_stats(all[i]);
-		o = json_pack("{s:s, s:s}", "role", role[i], "file", image_name(all[i]));
-		set(o, "bytes", image_bytes(all[i]));
-		set(o, "cached_bytes", s->blocks_cached * PAGE_SIZE);
-		set(o, "blocks_read", s->blocks_read);
-		set(o, "hits", s->hits);
-		json_array_append_new(list, o);
-	}
+	add_image(list, "bios", r->boot.bios);
+	add_image(list, "kernel", r->boot.kernel);
+	add_image(list, "initrd", r->boot.initrd);
+	for (unsigned i = 0; i < r->n_disk_images; i++)
+		add_image(list, "disk", r->disk_image[i]);
 	return list;
 }
 
