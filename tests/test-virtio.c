@@ -6,6 +6,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -633,6 +634,24 @@ START_TEST(disk_reads_and_writes)
 }
 END_TEST
 
+START_TEST(devices_report_what_they_did)
+{
+	json_t *o = json_object();
+	struct device *d = device_find(vm, BOARD_VIRTIO + 0x1000 * BLK, 4);
+
+	start(BLK, 0);
+	disk_request(0, 8, BUF + 0x10000, 4096, true);
+	disk_request(99, 0, BUF + 0x10000, 4096, true);
+	d->ops->stats(d, o);
+	ck_assert_int_eq(json_integer_value(json_object_get(o, "reads")), 1);
+	ck_assert_int_eq(json_integer_value(json_object_get(o, "bytes_read")), 4096);
+	ck_assert_int_eq(json_integer_value(json_object_get(o, "errors")), 1);
+	ck_assert_int_eq(json_integer_value(json_object_get(o, "kicks")), 2);
+	ck_assert_int_eq(json_integer_value(json_object_get(o, "interrupts")), 2);
+	json_decref(o);
+}
+END_TEST
+
 START_TEST(disk_requests_may_be_cut_anywhere)
 {
 	uint64_t d = desc_pa(BLK, 0);
@@ -815,6 +834,7 @@ int main(void)
 	tcase_add_test(shared, rng_is_a_function_of_the_seed);
 	tcase_add_test(shared, console_moves_both_ways);
 	tcase_add_test(shared, disk_reads_and_writes);
+	tcase_add_test(shared, devices_report_what_they_did);
 	tcase_add_test(shared, disk_requests_may_be_cut_anywhere);
 	tcase_add_test(shared, disk_transfers_stay_in_memory);
 	tcase_add_test(ro, read_only_disk_refuses_writes);

@@ -66,6 +66,54 @@ static uint64_t place(struct program *p)
 	}
 }
 
+/* A chain as a driver would make it, except that the program chooses the places, the sizes and
+ * where the writable part begins, and that the notification is up to it. */
+static void request(struct program *p, unsigned slot, unsigned queue)
+{
+	uint8_t shape = (uint8_t)take(p, 1);
+	unsigned head = shape >> 5, n = 1 + (shape & 3), writable = shape >> 2 & 3;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint16_t bytes = (uint16_t)take(p, 2), flags = i < n - 1 ? NEXT : 0;
+
+		if (i >= writable)
+			flags |= WRITE;
+		if (bytes & 1) /* whole sectors are what a disk likes */
+			bytes = (uint16_t)((bytes >> 1 & 31) * SECTOR_SIZE);
+		put_desc(desc_pa(slot, queue), (head + i) % QUEUE_SIZE, place(p), bytes, flags,
+			(uint16_t)((head + i + 1) % QUEUE_SIZE));
+	}
+	offer(slot, queue, (uint16_t)head);
+	if (shape & 0x10)
+		set_reg(slot, 0x50, queue);
+}
+
+/* The same for a disk: header, data, status. */
+static void disk_request(struct program *p, unsigned type)
+{
+	uint64_t d = desc_pa(0, 0);
+	uint16_t flags = type & 1 ? NEXT : NEXT | WRITE;
+
+	gm_write64(&fake.vm, BUF, type);
+	gm_write64(&fake.vm, BUF + 8, take(p, 1));
+	put_desc(d, 0, BUF, 16, NEXT, 1);
+	put_desc(d, 1, place(p) & ~511ull, (uint32_t)take(p, 1) * SECTOR_SIZE, flags, 2);
+	put_desc(d, 2, place(p), (uint32_t)take(p, 1) * SECTOR_SIZE, flags, 3);
+	put_desc(d, 3, place(p), 1, WRITE, 0);
+	offer(0, 0, 0);
+	set_reg(0, 0x50, 0);
+}
+
+/* Of a register: where something is, or near the start. */
+static uint64_t offset(struct program *p, bool far)
+{
+	static const uint32_t known[] = {0x28, 0x1000, 0x1004, 0x2000, 0x2080, 0x2084, 0x200000,
+		0x200004, 0x201000, 0x201004, 0x4000, 0x4008, 0xbff8, 0xbffc, 0x300000, 0x5ffffc};
+	uint8_t byte = (uint8_t)take(p, 1);
+
+	return far ? known[byte % ARRAY_SIZE(known)] : byte;
+}
+
 static uint64_t device_base(uint8_t which)
 {
 	static const uint64_t base[] = {
@@ -75,28 +123,31 @@ static uint64_t device_base(uint8_t which)
 	return which < SLOTS ? BOARD_VIRTIO + 0x1000u * which : base[which - SLOTS];
 }
 
-static void step(struct program *p, struct stream *console, struct subnet *net)
+static void step(struct program *p, struct stream *uart, struct stream *console, struct subnet *net)
 {
 	uint8_t op = (uint8_t)take(p, 1);
 	unsigned slot = op >> 4 & 7, queue = op >> 7, size = 1u << (op >> 4 & 3);
 	uint64_t pa, value;
 
 	switch (op & 15) {
-	case 0: /* bring up with the features the program wants */
+	case 0: /* bring up with some of what is offered */
+		set_reg(slot, 0x14, 0);
 		if (slot < SLOTS)
-			start(slot, take(p, 2) << 16 | 1 << 15);
+			start(slot, reg(slot, 0x10) & ~(take(p, 1) << 24));
 		break;
 	case 1:
-	case 2: /* a whole descriptor, in a ring or in a table */
+	case 2: /* a whole descriptor, in a ring or in a table; mostly with sane flags and next */
 		pa = op & 1 ? desc_pa(slot, queue) : BUF;
-		value = take(p, 1);
+		value = take(p, 2);
 		put_desc(pa, value & 15, place(p), (uint32_t)take(p, value & 0x80 ? 4 : 2),
-			(uint16_t)take(p, 1), (uint16_t)take(p, 1));
+			(uint16_t)(value >> 8 & 7), (uint16_t)(value >> 11 & 15));
 		break;
 	case 3:
-		offer(slot, queue, (uint16_t)take(p, 1));
+		offer(slot, queue, (uint16_t)(take(p, 1) & 15));
 		break;
 	case 4:
+		request(p, slot % SLOTS, queue);
+		break;
 	case 5:
 		set_reg(slot, 0x50, queue);
 		break;
@@ -105,17 +156,16 @@ static void step(struct program *p, struct stream *console, struct subnet *net)
 		value = take(p, 8);
 		gm_write(&fake.vm, pa, &value, size);
 		break;
-	case 7: /* a disk request's header */
-		gm_write64(&fake.vm, BUF, take(p, 1));
-		gm_write64(&fake.vm, BUF + 8, take(p, op >> 4 & 8));
+	case 7:
+		disk_request(p, op >> 4);
 		break;
 	case 8:
-	case 9: /* registers, near and far */
-		pa = device_base((uint8_t)take(p, 1)) + (take(p, op & 1 ? 3 : 1) & ~(size - 1u));
+	case 9: /* any register */
+		pa = device_base((uint8_t)take(p, 1)) + (offset(p, op & 1) & ~(size - 1u));
 		mmio_write(pa, size, take(p, size));
 		break;
 	case 10:
-		pa = device_base((uint8_t)take(p, 1)) + (take(p, op & 16 ? 3 : 1) & ~(size - 1u));
+		pa = device_base((uint8_t)take(p, 1)) + (offset(p, op & 64) & ~(size - 1u));
 		mmio_read(pa, size);
 		break;
 	case 11:
@@ -131,7 +181,7 @@ static void step(struct program *p, struct stream *console, struct subnet *net)
 
 		memset(text, op, sizeof(text));
 		if (fake.cluster.mem->boundary)
-			stream_input(console, text, op >> 4);
+			stream_input(op & 16 ? console : uart, text, 1 + (op >> 5));
 		break;
 	}
 	case 14:
@@ -148,7 +198,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint8_t mac[2][6] = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}};
 	struct program p = {data, size};
-	struct vm *vm = fake_vm_create(size & 1, size & 2 ? 16 << 20 : 1 << 20);
+	struct vm *vm = fake_vm_create(size & 1, size & 2 ? 16 << 20 : 192 << 10);
 	struct stream *uart = stream_create(), *console = stream_create();
 	struct subnet *net = subnet_create();
 	struct image_cache *images = image_cache_create(fake.cluster.mem);
@@ -167,8 +217,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	virtio_net_create(vm, 2, net, mac[0]);
 	virtio_net_create(vm, 3, net, mac[1]);
 	virtio_rng_create(vm, 4);
+	for (unsigned irq = 1; irq <= BOARD_IRQ_RTC; irq++)
+		mmio_write(BOARD_PLIC + 4 * irq, 4, irq & 7);
+	mmio_write(BOARD_PLIC + 0x2000, 4, UINT32_MAX);
 	while (p.left && vm->state != VM_FAILED)
-		step(&p, console, net);
+		step(&p, uart, console, net);
 	fake_boundary();
 	subnet_run(net);
 	pmap_check(vm->pmap);
