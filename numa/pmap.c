@@ -32,6 +32,7 @@ struct leaf {
 
 struct reserve {
 	uint32_t head, n; /* frame[head .. n - 1] are left, handed out from head */
+	bool starved;     /* the last refill found machine memory exhausted and left this empty */
 	uint32_t frame[RESERVE_FRAMES];
 };
 
@@ -50,7 +51,6 @@ struct pmap {
 	uint32_t n_leaves;       /* that exist */
 	struct reserve *reserve; /* one for each node */
 	uint32_t n_reserved;     /* in all of them */
-	bool starved;            /* the last refill found machine memory exhausted */
 	struct pending *pending; /* users to drop at the boundary */
 	uint32_t n_pending, cap_pending;
 	struct pmap_stats stats;
@@ -122,7 +122,7 @@ void pmap_refill(struct pmap *pm, unsigned node)
 		r->frame[r->n++] = mpn;
 		pm->n_reserved++;
 	}
-	pm->starved = r->n == 0;
+	r->starved = r->n == 0;
 }
 
 void pmap_drain(struct pmap *pm)
@@ -134,7 +134,7 @@ void pmap_drain(struct pmap *pm)
  * from, of whichever node's is nearest. */
 static int reserve_take(struct pmap *pm, unsigned node, uint32_t *mpn)
 {
-	unsigned n = pm->starved ? pm->mem->n_nodes : 1;
+	unsigned n = pm->reserve[node].starved ? pm->mem->n_nodes : 1;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct reserve *r = &pm->reserve[memory_nearest(pm->mem, node, i)];
@@ -145,7 +145,7 @@ static int reserve_take(struct pmap *pm, unsigned node, uint32_t *mpn)
 			return 0;
 		}
 	}
-	return pm->starved ? -ENOMEM : -EAGAIN;
+	return pm->reserve[node].starved ? -ENOMEM : -EAGAIN;
 }
 
 /* ---- entries ----------------------------------------------------------------------------- */
@@ -286,8 +286,6 @@ int pmap_fault(
 
 	if (ppn >= pm->n_pages)
 		return -EFAULT;
-	if (pm->n_pending && pm->mem->boundary)
-		pmap_settle(pm);
 	e = entry_get(pm, ppn);
 	if (e->mpn == MPN_NONE) {
 		err = new_frame(pm, ppn, node, true, &mpn);
@@ -309,16 +307,12 @@ void pmap_share_in(struct pmap *pm, uint32_t ppn, uint32_t mpn, enum frame_kind 
 {
 	struct pmap_entry *e = entry_get(pm, ppn);
 	uint32_t old = e->mpn;
-	bool was_writable = !e->cow;
 
 	pmap_settle(pm);
 	entry_set(pm, e, mpn, true, kind);
 	pm->stats.shared_in++;
-	if (old == mpn) {
-		if (was_writable)
-			pm->ops->shootdown(pm->engine, ppn, old);
+	if (old == mpn) /* used elsewhere too, so it was copy-on-write already */
 		return;
-	}
 	frame_add_user(pm->mem, mpn, me(pm, ppn));
 	if (old != MPN_NONE)
 		old_frame(pm, ppn, old);

@@ -115,6 +115,12 @@ struct memory *image_cache_memory(struct image_cache *c)
 	return c->mem;
 }
 
+/* An image of no bytes still has a table: the host maps nothing of size 0. */
+static size_t table_bytes(const struct image *img)
+{
+	return MAX(img->n_blocks, 1u) * sizeof(img->block[0]);
+}
+
 static struct image *image_add(
 	struct image_cache *c, const char *name, uint64_t bytes, enum frame_kind kind)
 {
@@ -126,7 +132,7 @@ static struct image *image_add(
 	img->fd = -1;
 	img->bytes = bytes;
 	img->n_blocks = (uint32_t)((bytes + PAGE_SIZE - 1) >> PAGE_SHIFT);
-	img->block = lazy_alloc((size_t)img->n_blocks * sizeof(img->block[0]));
+	img->block = lazy_alloc(table_bytes(img));
 	img->kind = kind;
 	img->owner = IMAGE_OWNER | (c->serial++ & 0x3fffffff);
 	c->image = xrealloc(c->image, (c->n_images + 1) * sizeof(c->image[0]));
@@ -209,7 +215,7 @@ void image_close(struct image *img)
 	c->hand_image = c->hand_block = 0;
 	if (img->fd >= 0)
 		close(img->fd);
-	lazy_free(img->block, (size_t)img->n_blocks * sizeof(img->block[0]));
+	lazy_free(img->block, table_bytes(img));
 	free(img->data);
 	free(img->name);
 	free(img);

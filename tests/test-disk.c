@@ -189,6 +189,9 @@ START_TEST(the_last_block_is_padded_with_zeroes)
 	ck_assert_mem_eq((uint8_t *)frame_data(mem, mpn) + 904, zero, PAGE_SIZE - 904);
 	ck_assert_int_eq(image_block(bytes, 2, 0, &mpn, NULL), -ERANGE);
 	image_close(bytes);
+	bytes = image_from_bytes(cache, "nothing", "", 0, FRAME_TEXT);
+	ck_assert_int_eq(image_block(bytes, 0, 0, &mpn, NULL), -ERANGE);
+	image_close(bytes);
 	image_close(img);
 }
 END_TEST
@@ -471,6 +474,28 @@ START_TEST(private_writes_are_in_the_file)
 }
 END_TEST
 
+START_TEST(a_private_read_leaves_shared_frames_alone)
+{
+	struct disk *d = open_disk(DISK_PRIVATE, 0);
+	struct image *img = image_from_bytes(cache, "x", content, 2 * PAGE_SIZE, FRAME_TEXT);
+	uint32_t mpn;
+
+	ck_assert_int_eq(image_block(img, 1, 0, &mpn, NULL), 0);
+	pmap_share_in(vm[0], 4, mpn, FRAME_TEXT);
+	ck_assert_int_eq(transfer(d, 0, false, 24, 4 << 12, PAGE_SIZE), 0);
+	ck_assert_mem_eq(guest(0, 4 << 12, false), content + 3 * PAGE_SIZE, PAGE_SIZE);
+	ck_assert_mem_eq(frame_data(mem, mpn), content + PAGE_SIZE, PAGE_SIZE);
+	/* A write reads the guest's page where it is. */
+	pmap_share_in(vm[0], 4, mpn, FRAME_TEXT);
+	ck_assert_int_eq(transfer(d, 0, true, 0, 4 << 12, PAGE_SIZE), 0);
+	ck_assert_uint_eq(mapped_at(0, 4), mpn);
+	ck_assert_int_eq(transfer(d, 0, false, 0, 5 << 12, PAGE_SIZE), 0);
+	ck_assert_mem_eq(guest(0, 5 << 12, false), content + PAGE_SIZE, PAGE_SIZE);
+	image_close(img);
+	disk_close(d);
+}
+END_TEST
+
 START_TEST(a_private_disk_has_one_user)
 {
 	struct disk *d = open_disk(DISK_PRIVATE, 0), *e = NULL;
@@ -613,6 +638,7 @@ int main(void)
 	tcase_add_test(tc, ro_disks_refuse_writes);
 	tcase_add_loop_test(tc, what_is_out_of_range_is_refused_whole, DISK_SHARED, DISK_RO + 1);
 	tcase_add_test(tc, private_writes_are_in_the_file);
+	tcase_add_test(tc, a_private_read_leaves_shared_frames_alone);
 	tcase_add_test(tc, a_private_disk_has_one_user);
 	tcase_add_loop_test(tc, random_transfers_agree_with_the_model, 0, 4);
 	tcase_add_test(tight, memory_pressure_evicts_only_what_nobody_maps);

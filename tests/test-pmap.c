@@ -323,6 +323,46 @@ START_TEST(two_starving_vms_both_get_on)
 }
 END_TEST
 
+START_TEST(the_last_frame_is_not_taken_from_each_other_for_ever)
+{
+	struct memory *mem = SMALL_MEMORY(1);
+	struct tlb tlb[2];
+	struct pmap *a = vm(mem, 0, &tlb[0]), *b = vm(mem, 1, &tlb[1]);
+	uint8_t *host;
+
+	pmap_refill(a, 0);
+	pmap_refill(b, 0);
+	mem->boundary = false;
+	ck_assert_int_eq(touch(b, 0, 0, true, &host), -ENOMEM);
+	ck_assert_int_eq(touch(a, 0, 0, true, &host), 0);
+	mem->boundary = true;
+	pmap_destroy(a);
+	pmap_destroy(b);
+	memory_destroy(mem);
+}
+END_TEST
+
+START_TEST(a_node_without_memory_uses_what_the_vm_has_for_others)
+{
+	struct memory *mem = SMALL_MEMORY(4, 3);
+	struct tlb tlb;
+	struct pmap *pm = vm(mem, 0, &tlb);
+	uint8_t *host;
+
+	/* In either order of refilling: node 0's reserve takes all there is. */
+	pmap_refill(pm, 0);
+	pmap_refill(pm, 1);
+	pmap_refill(pm, 0);
+	mem->boundary = false;
+	for (uint32_t ppn = 0; ppn < 7; ppn++)
+		ck_assert_int_eq(touch(pm, ppn, 1, true, &host), 0);
+	ck_assert_int_eq(touch(pm, 7, 1, true, &host), -ENOMEM);
+	mem->boundary = true;
+	pmap_destroy(pm);
+	memory_destroy(mem);
+}
+END_TEST
+
 START_TEST(the_digest_is_of_what_the_guest_sees)
 {
 	struct memory *mem = SMALL_MEMORY(300);
@@ -583,6 +623,8 @@ int main(void)
 	tcase_add_test(tc, what_a_vm_gets_does_not_depend_on_who_runs_first);
 	tcase_add_test(tc, exhaustion_is_an_error_and_no_frame_is_lost_to_a_reserve);
 	tcase_add_test(tc, two_starving_vms_both_get_on);
+	tcase_add_test(tc, the_last_frame_is_not_taken_from_each_other_for_ever);
+	tcase_add_test(tc, a_node_without_memory_uses_what_the_vm_has_for_others);
 	tcase_add_test(tc, the_digest_is_of_what_the_guest_sees);
 	tcase_add_loop_test(tc, a_random_walk_agrees_with_the_model, 0, 4);
 	tcase_add_test(tc, the_same_walk_ends_the_same);
