@@ -257,6 +257,26 @@ static int open_boot(struct run *r)
 	return err;
 }
 
+static void record_boot_image(struct run *r, const char *role, const struct image *img)
+{
+	if (img)
+		r->boot_image[r->n_boot_images++] = (struct image_record){
+			role, xstrdup(image_name(img)), image_bytes(img), *image_stats(img)};
+}
+
+/*
+ * Every VM is loaded, and nothing will read the boot files again: give up the cache's own hold on
+ * their pages. A page lives on as long as some VM maps it, and the last to map it may keep it
+ * without a copy.
+ */
+static void let_boot_files_go(struct run *r)
+{
+	record_boot_image(r, "bios", r->boot.bios);
+	record_boot_image(r, "kernel", r->boot.kernel);
+	record_boot_image(r, "initrd", r->boot.initrd);
+	boot_close(&r->boot);
+}
+
 /* The disks that VMs share: open as long as the run, so that its end can tell what they held. */
 static int open_disk_images(struct run *r)
 {
@@ -324,6 +344,8 @@ int run_create(struct run *r, const struct run_options *o)
 		err = open_disk_images(r);
 	for (unsigned i = 0; !err && i < o->vms; i++)
 		err = add_vm(r, i);
+	if (!err)
+		let_boot_files_go(r);
 	return err;
 }
 
@@ -362,6 +384,8 @@ void run_destroy(struct run *r)
 		image_cache_destroy(c->images);
 	if (c->mem)
 		memory_destroy(c->mem);
+	for (unsigned i = 0; i < r->n_boot_images; i++)
+		free(r->boot_image[i].file);
 	free(r->guest_kernel);
 	free(r->guest_initrd);
 	free(r->guest_disk);

@@ -64,6 +64,14 @@ struct snapshot {
 
 enum run_end { RUN_ENDED, RUN_QUIT, RUN_TIMED_OUT, RUN_INTERRUPTED, RUN_STUCK };
 
+/* What the statistics say of a file whose pages VMs share. */
+struct image_record {
+	const char *role;
+	char *file;
+	uint64_t bytes;
+	struct image_stats stats;
+};
+
 struct run {
 	const struct run_options *options;
 	struct machine *machine;
@@ -72,6 +80,8 @@ struct run {
 	struct boot boot;
 	struct image *disk_image[OPTIONS_MAX_DISKS]; /* the shared ones, for their statistics */
 	unsigned n_disk_images;
+	struct image_record boot_image[3];
+	unsigned n_boot_images;
 	bool interactive;                               /* no --exec: the terminal is a console */
 	char *guest_kernel, *guest_initrd, *guest_disk; /* of --guest; NULL: not from there */
 

@@ -295,17 +295,12 @@ static json_t *snapshots_json(const struct run *r)
 	return list;
 }
 
-static void add_image(json_t *list, const char *role, const struct image *img)
+static void add_image(json_t *list, const char *role, const char *file, uint64_t bytes,
+	const struct image_stats *s)
 {
-	const struct image_stats *s;
-	json_t *o;
+	json_t *o = json_pack("{s:s, s:s}", "role", role, "file", file);
 
-	if (!img)
-		return;
-	s = image_stats(img);
-	o = json_pack("{s:s, s:s}", "role", role, "file", image_name(img));
-	set(o, "bytes", image_bytes(img));
-	set(o, "cached_bytes", s->blocks_cached * PAGE_SIZE);
+	set(o, "bytes", bytes);
 	set(o, "blocks_read", s->blocks_read);
 	set(o, "hits", s->hits);
 	json_array_append_new(list, o);
@@ -315,11 +310,16 @@ static json_t *images_json(const struct run *r)
 {
 	json_t *list = json_array();
 
-	add_image(list, "bios", r->boot.bios);
-	add_image(list, "kernel", r->boot.kernel);
-	add_image(list, "initrd", r->boot.initrd);
-	for (unsigned i = 0; i < r->n_disk_images; i++)
-		add_image(list, "disk", r->disk_image[i]);
+	for (unsigned i = 0; i < r->n_boot_images; i++) {
+		const struct image_record *b = &r->boot_image[i];
+
+		add_image(list, b->role, b->file, b->bytes, &b->stats);
+	}
+	for (unsigned i = 0; i < r->n_disk_images; i++) {
+		const struct image *img = r->disk_image[i];
+
+		add_image(list, "disk", image_name(img), image_bytes(img), image_stats(img));
+	}
 	return list;
 }
 
