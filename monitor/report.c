@@ -185,7 +185,11 @@ static void print_vms(const struct run *r)
 
 static void print_row(const char *name, double v, double m)
 {
-	printf("%-32s %9.1f %9.1f %9.1f\n", name, v, m, v - m);
+	double saved = v - m;
+
+	if (saved > -0.05 && saved < 0.05)
+		saved = 0; /* not "-0.0" */
+	printf("%-32s %9.1f %9.1f %9.1f\n", name, v, m, saved);
 }
 
 static void print_memory(const struct run *r)
