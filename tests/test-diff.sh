@@ -30,11 +30,13 @@ if ! command -v qemu-system-riscv64 >/dev/null; then
 fi
 [ -x "$generate" ] || { echo "$generate is missing: make tests" >&2 && exit 1; }
 # The extensions QEMU would offer beyond those of the simulated CPU.
-cpu=rv64,zbc=false,h=false,v=false,debug=false
+cpu=rv64,zbc=false,h=false,v=false,debug=false,pmu-num=29
 tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
 
+cpu_irq=$cpu,x-smaia=true,x-ssaia=true # without, its priorities are those of the bit numbers
+
 qemu() {
-	timeout 60 qemu-system-riscv64 -M virt -cpu $cpu -m 128M -bios "$1" -display none \
+	timeout 60 qemu-system-riscv64 -M virt -cpu $cpu_now -smp 2 -m 128M -bios "$1" -display none \
 		-monitor none -serial stdio </dev/null 2>"$tmp/qemu.err" | tr -d '\r' | grep '^='
 }
 # Keeps what is not the program's output in peer.err.
@@ -129,6 +131,8 @@ disassemble() { # FROM TO
 
 failed=0
 run() { # FAMILY SEED
+	cpu_now=$cpu
+	[ "$1" != irq ] || cpu_now=$cpu_irq
 	"$generate" --list "$tmp/list" $from_file "$1" "$2" "$tmp/prog.elf" || exit 1
 	if ! both "$tmp/prog.elf"; then
 		explain "$1" "$2"

@@ -292,13 +292,27 @@ void land_la(uint64_t at)
 	patch32(at + 4, get32(at + 4) | (uint32_t)pcrel_lo(at, here()) << 20);
 }
 
-// The layout is fixed: headers in the first page, the program from the second, then the section
-// names and headers. Elf64 structures are written in host order: hosts of this project are
-// little-endian, as the target is.
+#define ARCH "rv64i2p1_m2p0_a2p1_f2p2_d2p2_c2p0_zicsr2p0_zifencei2p0_zba1p0_zbb1p0_zbs1p0"
+
+// What disassemblers read to know the extensions: the attribute section, vendor "riscv", with the
+// file's Tag_RISCV_arch (RISC-V ELF psABI, "Attributes").
+static const struct __attribute__((packed)) {
+	char version;
+	uint32_t vendor_bytes;
+	char vendor[6];
+	uint8_t tag_file;
+	uint32_t file_bytes;
+	uint8_t tag_arch;
+	char arch[sizeof ARCH];
+} attributes = {'A', 16 + sizeof ARCH, "riscv", 1, 6 + sizeof ARCH, 5, ARCH};
+
+// The layout is fixed: headers in the first page, the program from the second, then attributes,
+// section names and section headers. Elf64 structures are written in host order: hosts of this
+// project are little-endian, as the target is.
 void write_elf(const char *path)
 {
-	static const char names[] = "\0.text\0.shstrtab";
-	const uint64_t text = 0x1000, strs = text + prog.len,
+	static const char names[] = "\0.text\0.shstrtab\0.riscv.attributes";
+	const uint64_t text = 0x1000, attr = text + prog.len, strs = attr + sizeof attributes,
 		       heads = (strs + sizeof names + 7) & ~7ull;
 	Elf64_Ehdr eh = {
 		.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
@@ -314,7 +328,7 @@ void write_elf(const char *path)
 		.e_phentsize = sizeof(Elf64_Phdr),
 		.e_phnum = 1,
 		.e_shentsize = sizeof(Elf64_Shdr),
-		.e_shnum = 3,
+		.e_shnum = 4,
 		.e_shstrndx = 2,
 	};
 	Elf64_Phdr ph = {
@@ -327,7 +341,7 @@ void write_elf(const char *path)
 		.p_memsz = prog.len,
 		.p_align = 0x1000,
 	};
-	Elf64_Shdr sh[3] = {
+	Elf64_Shdr sh[4] = {
 		[1] = {.sh_name = 1,
 			.sh_type = SHT_PROGBITS,
 			.sh_flags = SHF_ALLOC | SHF_EXECINSTR,
@@ -340,11 +354,17 @@ void write_elf(const char *path)
 			.sh_offset = strs,
 			.sh_size = sizeof names,
 			.sh_addralign = 1},
+		[3] = {.sh_name = 17,
+			.sh_type = 0x70000003, // SHT_RISCV_ATTRIBUTES
+			.sh_offset = attr,
+			.sh_size = sizeof attributes,
+			.sh_addralign = 1},
 	};
 	FILE *f = fopen(path, "wb");
 
 	if (!f || fwrite(&eh, sizeof eh, 1, f) != 1 || fwrite(&ph, sizeof ph, 1, f) != 1 ||
 		fseek(f, (long)text, SEEK_SET) || fwrite(prog.bytes, prog.len, 1, f) != 1 ||
+		fwrite(&attributes, sizeof attributes, 1, f) != 1 ||
 		fwrite(names, sizeof names, 1, f) != 1 || fseek(f, (long)heads, SEEK_SET) ||
 		fwrite(sh, sizeof sh, 1, f) != 1 || fclose(f)) {
 		perror(path);

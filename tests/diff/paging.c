@@ -64,11 +64,13 @@ uint64_t code_offset(void)
 }
 
 // Flags of a leaf, biased towards those that let something through.
-static uint64_t leaf_flags(void)
+static uint64_t leaf_flags(int level)
 {
 	uint64_t f = chance(95) ? V : 0;
 
 	f |= chance(60) ? (uint64_t[]){R | W | X, R | W, R, R | X, X}[pick(5)] : pick(8) * R;
+	if (level && !(f & (R | W | X))) // would be a table
+		f |= R;
 	f |= chance(50) ? U : 0;
 	f |= chance(20) ? G : 0;
 	f |= chance(60) ? A : 0;
@@ -83,8 +85,6 @@ static uint64_t table_pte(uint64_t table)
 {
 	if (chance(2))
 		return pte(table, 0);
-	if (chance(2))
-		return pte(NOWHERE, V);
 	if (chance(3))
 		return pte(table, V | (uint64_t[]){A, D, U, G}[pick(4)]);
 	if (chance(2))
@@ -96,7 +96,7 @@ struct mapping {
 	uint64_t va, satp;
 	uint64_t entry, entry2; // addresses of the leaf and of its neighbour, or 0
 	uint64_t target, flags;
-	bool code;
+	bool code, nowhere; // nowhere: valid, but no memory behind it
 	int level;
 };
 
@@ -130,18 +130,19 @@ static struct mapping make_mapping(void)
 		store_const(entry_at(level == top ? root : tables[level], m.va, level),
 			table_pte(tables[level - 1]));
 	m.entry = entry_at(m.level == top ? root : tables[m.level], m.va, m.level);
-	m.flags = leaf_flags();
+	m.flags = leaf_flags(m.level);
 	uint64_t pa = m.target & ~(size - 1);
 	if (m.level && chance(10)) // misaligned
 		pa |= 0x1000ull << pick(9 * (unsigned)m.level);
-	if (chance(3) && !m.code)
+	m.nowhere = m.level == 0 && !m.code && chance(3);
+	if (m.nowhere)
 		pa = NOWHERE;
 	store_const(m.entry, pte(pa, m.flags));
 	if (m.level == 0) {
 		m.entry2 = m.entry + 8;
 		store_const(
 			m.entry2, chance(80) ? pte(m.code ? CODE_PAGE(pick(4)) : DATA_PAGE(pick(4)),
-						       chance(50) ? m.flags : leaf_flags())
+						       chance(50) ? m.flags : leaf_flags(0))
 					     : 0);
 	}
 	if (chance(4)) // not canonical
@@ -158,6 +159,7 @@ static void keep_entry(uint64_t at)
 
 static void access_mapping(const struct mapping *m, bool keep_tlb)
 {
+	uint64_t offset;
 	struct probe p = {.mode = (int)pick(2),
 		.mpp = (int)pick(2),
 		.satp = m->satp,
@@ -165,23 +167,20 @@ static void access_mapping(const struct mapping *m, bool keep_tlb)
 		.medeleg = chance(50) ? 0 : rng() & 0xb1ff,
 		.value = rng(),
 		.keep_tlb = keep_tlb};
-	uint64_t offset;
 
 	if (m->code && chance(60)) {
 		offset = code_offset();
 	} else {
 		p.insn = random_access(!m->code);
-		if (chance(20)) {
+		if (chance(20))
 			p.mode = 3;
-			p.mpp = chance(90) ? p.mpp : 3;
-			if (p.mpp == 3) // untranslated: va must exist physically
-				p.mpp = 1;
-		}
 		offset = chance(60)   ? pick(0x1000) & ~7u
 			 : chance(50) ? pick(0xff8)
 				      : 0xff8 + pick(8);
-		if ((p.insn & 0x7f) == 0x2f)
+		if ((p.insn & 0x7f) == 0x2f || m->nowhere)
 			offset &= ~7ull;
+		if ((p.insn & 0x7f) == 0x2f && m->nowhere)
+			p.insn = random_access(false);
 	}
 	if (p.mode == 0)
 		p.code_offset = USER_ALIAS;
@@ -199,7 +198,8 @@ void paging_item(void)
 		bool keep = true;
 
 		if (chance(30)) {
-			m.flags = leaf_flags();
+			m.flags = leaf_flags(m.level);
+			m.nowhere = false;
 			store_const(m.entry,
 				pte(m.level ? m.target & ~((1ull << (12 + 9 * m.level)) - 1)
 					    : m.target,

@@ -16,7 +16,7 @@ static const struct csr {
 	uint64_t operand, compare;
 } csrs_rw[] = {
 	// MPP = 2 is reserved; XLEN fields, XS and VS stay as they are
-	{CSR_MSTATUS, 0x7e79aaull | 7ull << 36 | 0x40, ALL},
+	{CSR_MSTATUS, 0x7e79aaull | 3ull << 36 | 0x40, ALL},
 	{CSR_SSTATUS, 0x0c6122ull | 0x40, ALL},
 	{CSR_MISA, ALL, 3ull << 62 | 0x14112d},
 	{CSR_MEDELEG, ALL, 0xb3ff},
@@ -29,12 +29,12 @@ static const struct csr {
 	{CSR_STVEC, 0x7ffffffd, ALL},
 	{CSR_MCOUNTEREN, ALL, 7},
 	{CSR_SCOUNTEREN, ALL, 7},
-	{CSR_MCOUNTINHIBIT, ALL, 5},
+	{CSR_MCOUNTINHIBIT, ALL, 0},
 	{CSR_MENVCFG, ALL, 1ull << 63 | 1},
 	{CSR_SENVCFG, ALL, 1},
 	{CSR_SSCRATCH, ALL, ALL},
-	{CSR_MEPC, ALL, ALL},
-	{CSR_SEPC, ALL, ALL},
+	{CSR_MEPC, ~1ull, ALL}, // QEMU 7.2 keeps bit 0
+	{CSR_SEPC, ~1ull, ALL},
 	{CSR_MCAUSE, 1ull << 63 | 15, ALL}, // WLRL: codes that exist
 	{CSR_SCAUSE, 1ull << 63 | 15, ALL},
 	{CSR_MTVAL, ALL, ALL},
@@ -111,6 +111,8 @@ static void csr_exists_item(void)
 				 0xb00, 0xb80, 0xc00, 0xc80, 0xf00, 0x5a0, 0x740, 0x7a0,
 				 0x7b0}[pick(18)] +
 			 pick(0x20);
+	if ((number >= 0x3a4 && number < 0x3b0) || (number >= 0x3c0 && number < 0x3f0))
+		number = CSR_PMPADDR0; // the PMP may have 16 or 64 entries
 	switch (pick(3)) {
 	case 0:
 		emit32(enc_i(0x2073, S2, X0, (int32_t)number)); // read
@@ -147,7 +149,8 @@ static void csr_mode_item(void)
 		p.insn = enc_i(0x2073, A2, X0, (int32_t)number);
 	} else {
 		number = writable[pick(11)];
-		p.value = number == CSR_STVEC ? rt.s_direct : rng();
+		p.value =
+			number == CSR_STVEC ? rt.s_direct : rng() & ~(uint64_t)(number == CSR_SEPC);
 		p.insn = enc_i(0x1073 + (pick(3) << 12), A2, A1, (int32_t)number);
 		if (number == CSR_STVEC)
 			p.insn = enc_i(0x1073, A2, A1, CSR_STVEC);
@@ -157,9 +160,9 @@ static void csr_mode_item(void)
 	csrw(CSR_SCOUNTEREN, X0);
 	csrw(CSR_MENVCFG, X0);
 	// contents of the settled S-mode CSRs are compared; counters and unknown ones are not
-	for (unsigned i = 0; i < 11; i++)
-		if (writable[i] == number)
-			record(A2, T0);
+	for (unsigned i = 0; i < sizeof csrs_rw / sizeof csrs_rw[0]; i++)
+		if (csrs_rw[i].number == number && number < 0x200)
+			masked_record(A2, csrs_rw[i].compare);
 	addi(A2, X0, 0);
 	csrw(CSR_SIE, X0);
 	csrw(CSR_SIP, X0);

@@ -109,16 +109,23 @@ static void emit_m_handler(void)
 	sd(T1, SP, ST_T + 8);
 	sd(T2, SP, ST_T + 16);
 	ld(T1, SP, ST_LOG);
+	// A breakpoint may report 0 or its pc in xtval.
+	csrr(T2, CSR_SCAUSE);
+	addi(T2, T2, -3);
+	uint64_t no_s_break = forward_branch(OP_BNE, T2, X0);
+	csrw(CSR_STVAL, X0);
+	land_branch(no_s_break);
+	csrr(T2, CSR_MCAUSE);
+	addi(T2, T2, -3);
+	uint64_t no_m_break = forward_branch(OP_BNE, T2, X0);
+	csrw(CSR_MTVAL, X0);
+	land_branch(no_m_break);
 	for (int i = 0; i < 7; i++) {
 		csrr(T2, logged[i]);
 		sd(T2, T1, 8 * i);
 	}
 	sd(T0, T1, 56);
 	csrr(T2, CSR_MCAUSE);
-	addi(T0, X0, 3); // a breakpoint may report 0 or its pc in mtval
-	uint64_t no_break = forward_branch(OP_BNE, T2, T0);
-	sd(X0, T1, 16);
-	land_branch(no_break);
 	addi(T1, T1, LOG_RECORD);
 	emit32(enc_i(0x1013, T0, T1, 52)); // the page is full: overwrite the last record
 	uint64_t full = forward_branch(OP_BEQ, T0, X0);
@@ -316,6 +323,14 @@ static void emit_load(void)
 
 void runtime_emit(void)
 {
+	// Other harts: QEMU is given a second one, without which its AMOs are a load and a store
+	// and fault as such.
+	csrr(T0, 0xf14);
+	uint64_t first = forward_branch(OP_BEQ, T0, X0);
+	csrw(CSR_MIE, X0);
+	emit32(OP_WFI);
+	jump_to(here() - 4);
+	land_branch(first);
 	uint64_t start = forward_jump();
 	emit_m_entries();
 	emit_s_entries();

@@ -17,8 +17,8 @@ enum {
 	ST_LOG = 528, // next free trap record
 	ST_HASH = 536,
 	ST_T = 544,      // three registers of the handler
-	ST_HEADER = 568, // flags of the running block
-	ST_LEAVE = 576,  // address of the ecall that ends a block's lower mode, or 0
+	ST_HEADER = 576, // flags of the running block
+	ST_LEAVE = 584,  // address of the ecall that ends a block's lower mode, or 0
 };
 
 #define LOG_RECORD 64 // mcause mepc mtval mstatus scause sepc stval vector
