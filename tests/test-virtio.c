@@ -623,6 +623,7 @@ START_TEST(disk_reads_and_writes)
 	ck_assert_uint_eq(disk_request(8, 0, page, 20, true), 0);
 	gm_read(vm, page, id, 20);
 	ck_assert_str_eq(id, "disco-disk-2");
+	ck_assert_uint_eq(disk_stats(disk)->flushes, 0); /* nothing of it outlives the VM */
 	ck_assert_uint_eq(disk_request(4, 0, 0, 0, false), 0);
 	ck_assert_uint_eq(disk_request(99, 0, page, 512, true), 2);
 	ck_assert_uint_eq(disk_request(0, DISK_SECTORS - 1, page, 512, true), 0);

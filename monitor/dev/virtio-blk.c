@@ -78,7 +78,7 @@ static uint8_t transfer(struct virtio_blk *b, uint64_t sector, struct virtio_spa
 		return S_OK;
 	if (write) {
 		err = disk_write(b->disk, vm->pmap, node, sector, seg, n);
-		if (!err && !(b->v.features & F_FLUSH))
+		if (!err && disk_mode(b->disk) == DISK_PRIVATE && !(b->v.features & F_FLUSH))
 			err = disk_flush(b->disk);
 	} else {
 		err = disk_read(b->disk, vm->pmap, node, sector, seg, n);
