@@ -28,6 +28,7 @@ if ! command -v qemu-system-riscv64 >/dev/null; then
 	echo "qemu-system-riscv64 is missing (Debian package qemu-system-misc)"
 	exit 77
 fi
+[ -x "${peer%% *}" ] || { echo "${peer%% *} is missing: make" >&2 && exit 1; }
 [ -x "$generate" ] || { echo "$generate is missing: make tests" >&2 && exit 1; }
 # The extensions QEMU would offer beyond those of the simulated CPU.
 cpu=rv64,zbc=false,h=false,v=false,debug=false,pmu-num=29

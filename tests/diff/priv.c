@@ -149,8 +149,9 @@ static void csr_mode_item(void)
 		p.insn = enc_i(0x2073, A2, X0, (int32_t)number);
 	} else {
 		number = writable[pick(11)];
-		p.value =
-			number == CSR_STVEC ? rt.s_direct : rng() & ~(uint64_t)(number == CSR_SEPC);
+		p.value = number == CSR_STVEC ? rt.s_direct : rng();
+		if (number == CSR_SEPC)
+			p.value &= ~1ull;
 		p.insn = enc_i(0x1073 + (pick(3) << 12), A2, A1, (int32_t)number);
 		if (number == CSR_STVEC)
 			p.insn = enc_i(0x1073, A2, A1, CSR_STVEC);
