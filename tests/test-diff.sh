@@ -15,7 +15,7 @@ build=${BUILD:-build}
 disco=${DISCO:-$build/disco}
 generate=$build/tests/diff/generate
 families="base priv paging pmp irq"
-first=1 last=16 peer="$disco run --memory 128M --bios"
+first=1 last=24 peer="$disco run --memory 128M --bios"
 while [ $# -gt 0 ]; do
 	case $1 in
 	--seeds) first=${2%-*} last=${2#*-} && shift 2 ;;

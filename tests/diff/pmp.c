@@ -61,6 +61,8 @@ static void access_page(uint64_t page, uint64_t near, bool code)
 		// QEMU 7.2 looks at the ends of an access only: no entry may fit between them.
 		if ((p.insn >> 12 & 3) == 3)
 			p.va &= ~3ull;
+		if ((p.va & 0xfff) > 0xff8) // across pages it may be two accesses
+			p.va &= ~7ull;
 		if (chance(25)) {
 			p.mode = 3;
 			p.mpp = chance(30) ? -1 : p.mpp;
