@@ -423,7 +423,7 @@ static uint8_t row_of[4096]; /* index + 1, 0: no such register */
 __attribute__((constructor)) static void index_rows(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
-		for (unsigned n = 0; n < MAX(rows[i].count, 1); n++)
+		for (unsigned n = 0; n < MAX(rows[i].count, 1u); n++)
 			row_of[rows[i].number + n] = i + 1;
 }
 
