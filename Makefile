@@ -17,8 +17,10 @@ B       ?= build/san
 SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
 B       ?= build
-CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DDISCO_GUESTS_DIR='"$(CURDIR)/guests"' \
-            -DDISCO_MACHINES_DIR='"$(CURDIR)/numa/machines"'
+PREFIX  ?= /usr/local
+DATA    ?= $(CURDIR)
+CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DDISCO_GUESTS_DIR='"$(DATA)/guests"' \
+            -DDISCO_MACHINES_DIR='"$(DATA)/numa/machines"'
 CFLAGS  += -std=gnu17 -g $(OPT) $(WARN) $(SANFLAGS) -ffp-contract=off -fno-strict-aliasing -pthread
 LDFLAGS += $(SANFLAGS) -pthread
 LDLIBS  += -lfdt -ljansson -lconfig -lxxhash -lhwloc -lm
@@ -70,9 +72,31 @@ deps:
 guest: deps
 	@guests/debian/fetch
 
+# Eight VMs compile a program each; the results stay under build/demo.
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@guests/debian/fetch >/dev/null
+	@mkdir -p $(B)/demo
+	@echo "Booting eight Debian VMs; each compiles and runs a program."
+	$(B)/disco run --config bench/demo.conf --stats $(B)/demo/stats.json --console-log $(B)/demo
+	@$(B)/disco plot $(B)/demo/stats.json -o $(B)/demo/memory.png >/dev/null
+	@echo; echo "In $(B)/demo:"
+	@echo "  memory.png   virtual (V) against machine (M) memory: the difference is what sharing saves"
+	@echo "  stats.json   everything counted, described in monitor/STATS.md"
+	@echo "  vmN.log      the console of each VM"
+
+# The installed program looks for its data under PREFIX, so it is compiled for that.
+install:
+	@$(MAKE) --no-print-directory B=build/install DATA=$(PREFIX)/share/disco all
+	install -D -m 755 build/install/disco $(DESTDIR)$(PREFIX)/bin/disco
+	install -D -m 644 monitor/disco.1 $(DESTDIR)$(PREFIX)/share/man/man1/disco.1
+	install -d $(DESTDIR)$(PREFIX)/share/disco/numa
+	cp -R numa/machines $(DESTDIR)$(PREFIX)/share/disco/numa/
+	cp -R guests $(DESTDIR)$(PREFIX)/share/disco/
+
 clean:
 	rm -rf build
 
-.PHONY: all check tests deps guest clean
+.PHONY: all check tests deps guest demo install clean
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

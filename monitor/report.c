@@ -12,14 +12,14 @@
 #include "monitor/run.h"
 #include "numa/util.h"
 
-enum { LETTERS_MAX = 64, FAILURE_LINES = 20 };
+enum { LETTERS_MAX = 64, FAILURE_LINES = 20, SAY_SECONDS = 10 };
 
 static struct {
 	bool colour;    /* stdout is a terminal */
 	bool overwrite; /* stderr is a terminal */
 	bool shown;     /* a progress line stands on it */
 	int name_width;
-	double last;
+	double last, last_said;
 	uint64_t last_instructions;
 	unsigned last_count[GUEST_FAILED + 1];
 } report;
@@ -103,8 +103,12 @@ static void show_line(struct run *r, const unsigned *count, double rate)
 
 static void say_change(struct run *r, const unsigned *count)
 {
-	if (!memcmp(count, report.last_count, sizeof(report.last_count)))
+	double t = host_seconds();
+
+	if (!memcmp(count, report.last_count, sizeof(report.last_count)) &&
+		t - report.last_said < SAY_SECONDS)
 		return;
+	report.last_said = t;
 	memcpy(report.last_count, count, sizeof(report.last_count));
 	fprintf(stderr, "disco: %.3f s: %u of %u VMs are up, %u done, %u failed\n",
 		virtual_seconds(r, r->cluster.now), r->n_up, r->cluster.n_vms, count[GUEST_DONE],

@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# What a user gets for a mistake: one line on stderr, a non-zero status, and no file left behind.
+# And help for every subcommand. No guest is booted.
+set -u
+disco=${DISCO:?}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export XDG_RUNTIME_DIR=$work/run
+mkdir -m 700 "$work/run"
+cd "$work" || exit 1
+failures=0
+fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
+
+# refuses PATTERN ARGUMENT...: fails with one line that matches
+refuses() {
+	local pattern=$1
+	shift
+	timeout 60 "$disco" "$@" </dev/null >out 2>err
+	local status=$?
+	[ $status -ne 0 ] || fail "'$*' succeeds"
+	[ $status -lt 70 ] || fail "'$*' ends with status $status"
+	[ "$(wc -l <err)" -eq 1 ] || fail "'$*' says $(wc -l <err) lines: $(cat err)"
+	grep -q -e "$pattern" err || fail "'$*' says: $(cat err)"
+	[ ! -s out ] || fail "'$*' writes to stdout"
+	rm -f out err
+	ls -- *.json *.png *.tmp 2>/dev/null && fail "'$*' leaves files behind"
+	rm -f -- *.json *.png *.tmp
+}
+
+for command in run console topology plot; do
+	"$disco" $command --help >help 2>err || fail "$command --help fails"
+	grep -q "Usage: disco $command" help || fail "$command --help has no usage line"
+	[ ! -s err ] || fail "$command --help writes to stderr"
+	"$disco" --help | grep -q "^  $command " || fail "disco --help does not know $command"
+	refuses 'unknown option' $command --no-such-option
+done
+for option in machine vms vcpus memory guest kernel initrd append bios disk exec stats threads seed \
+	timeout config net no-net console-log name virtual-timeout quiet; do
+	"$disco" run --help | grep -q -- "--$option" || fail "run --help does not know --$option"
+done
+"$disco" --version | grep -q '^disco [0-9]' || fail "no version"
+"$disco" topology --machine flash8 | grep -q 900 || fail "topology shows no remote latency"
+refuses 'which command'
+refuses 'unknown command' dance
+
+# A kernel that passes for one, and a machine to boot it on.
+kernel() { # BYTES IMAGE-SIZE (octal escapes, little-endian)
+	{
+		head -c 8 /dev/zero
+		printf '\0\0\040\0\0\0\0\0'
+		printf "$2"
+		head -c 24 /dev/zero
+		printf 'RISCV\0\0\0RSC\005'
+		head -c "$1" /dev/zero
+	} >"$3"
+}
+kernel 100000 '\0\0\2\0\0\0\0\0' good-kernel
+kernel 4 '\0\0\0\0\377\0\0\0' vast-kernel
+head -c 40 good-kernel >cut-kernel
+head -c 8192 /dev/urandom >garbage
+: >empty
+mkdir directory
+
+refuses 'not a number' run --vms x
+refuses 'not a number' run --vms -1
+refuses 'out of range' run --vms 0
+refuses 'out of range' run --vms 1000000
+refuses 'out of range' run --vms 99999999999999999999999
+refuses 'out of range' run --vcpus 129
+refuses 'out of range' run --threads 0
+refuses 'not a size' run --memory lots
+refuses 'out of range' run --memory 1K
+refuses 'out of range' run --memory 1000000G
+refuses 'multiple of 4096' run --memory 1048577
+refuses 'too little' run --kernel good-kernel --memory 1M
+refuses 'not a time' run --timeout never
+refuses 'not a time' run --timeout nan
+refuses 'needs a value' run --exec
+refuses 'unexpected argument' run debian
+refuses 'No such file' run --kernel missing
+refuses 'not a RISC-V kernel' run --kernel garbage
+refuses 'too short' run --kernel cut-kernel
+refuses 'too little' run --kernel vast-kernel
+refuses 'empty' run --kernel empty
+refuses 'directory\|regular' run --kernel directory
+refuses 'No such file' run --kernel good-kernel --initrd missing
+refuses 'empty' run --kernel good-kernel --initrd empty
+refuses 'No such file' run --kernel good-kernel --disk missing
+refuses 'disk mode' run --kernel good-kernel --disk garbage,often
+refuses 'cannot be private' run --kernel good-kernel --vms 2 --disk garbage,private
+refuses 'slots' run --kernel good-kernel --net $(printf -- '--disk garbage %.0s' 1 2 3 4 5)
+refuses 'No such file' run --bios missing
+refuses 'needs a kernel' run --bios garbage --append quiet
+refuses 'no machine' run --kernel good-kernel --machine nowhere
+printf 'nodes = ;\n' >broken-machine.conf
+refuses 'broken-machine.conf:1' run --kernel good-kernel --machine ./broken-machine.conf
+refuses 'no guest' run --guest plan9
+refuses 'not the name' run --guest ../../bin
+refuses '--exec needs' run --kernel good-kernel --exec true
+refuses 'No such file' run --kernel good-kernel --stats nowhere/stats.json
+refuses "has a '/'" run --kernel good-kernel --name a/b
+
+refuses 'No such file' run --config missing
+printf 'vms = 2;\nkernle = "x";\n' >typo.conf
+refuses "typo.conf:2: unknown key 'kernle'" run --config typo.conf
+printf 'vms = 2;\nmemory = ;\n' >broken.conf
+refuses 'broken.conf:2' run --config broken.conf
+printf '\n\nvms = 4096;\n' >many.conf
+refuses 'many.conf:3: vms: 4096 is out of range' run --config many.conf
+printf 'vms = (1, 2);\n' >list.conf
+refuses 'list.conf:1: vms' run --config list.conf
+
+refuses 'which statistics' plot
+refuses 'missing.js' plot missing.js
+refuses 'garbage:1' plot garbage
+echo '{"schema": 1}' >schema.js
+refuses 'not statistics' plot schema.js
+refuses 'ends in .png or .svg' plot schema.js -o picture.gif
+refuses 'no run' console
+refuses 'no run named' console --name nobody
+refuses 'not the number' console first
+[ $failures -eq 0 ] || exit 1
+echo "all refused as they should be"
