@@ -87,17 +87,21 @@ explain() { # FAMILY SEED
 	"$generate" --step $block --list "$tmp/list" $from_file "$1" "$2" "$tmp/step.elf"
 	echo "  again: $generate --step $block $from_file $1 $2 step.elf && $peer step.elf"
 	if both "$tmp/step.elf"; then
-		echo "  (not when its items run one by one: something carries over inside the block)"
-		from=$(awk -v b=$block '$1 == b {print $3; exit}' "$tmp/list")
-		disassemble "$from" "$(awk -v b=$block '$1 == b {to = $4} END {print to}' "$tmp/list")"
-		return
+		echo "  not when its items run one by one; the state after it (again: --whole for --step):"
+		"$generate" --whole $block --list "$tmp/list" $from_file "$1" "$2" "$tmp/step.elf"
+		both "$tmp/step.elf"
+		item=$block
+		read -r from to < <(awk -v b=$block '$1 == b {if (!n++) from = $3; to = $4}
+			END {print from, to}' "$tmp/list")
+	else
+		# the first item with another hash; hashes of whole blocks come first
+		item=$(paste -d' ' <(grep '^=H' "$tmp/qemu.out") <(grep '^=H' "$tmp/peer.out") |
+			awk '$2 != $4 {print NR - 1; exit}')
+		[ -n "$item" ] || item=$(grep -c '^=H' "$tmp/peer.out")
+		echo "  item $((item - block)) of the block:"
+		read -r from to < <(awk -v b=$block -v i=$((item - block)) \
+			'$1 == b && $2 == i {print $3, $4}' "$tmp/list")
 	fi
-	# the first item with another hash; hashes of whole blocks come first
-	item=$(paste -d' ' <(grep '^=H' "$tmp/qemu.out") <(grep '^=H' "$tmp/peer.out") |
-		awk '$2 != $4 {print NR - 1; exit}')
-	[ -n "$item" ] || item=$(grep -c '^=H' "$tmp/peer.out")
-	echo "  item $((item - block)) of the block:"
-	read -r from to < <(awk -v b=$block -v i=$((item - block)) '$1 == b && $2 == i {print $3, $4}' "$tmp/list")
 	[ -n "$from" ] && disassemble "$from" "$to"
 	item_state "$tmp/qemu.out" $((item - 1)) >"$tmp/before"
 	item_state "$tmp/qemu.out" "$item" >"$tmp/want"
@@ -123,7 +127,7 @@ disassemble() { # FROM TO
 	for tool in riscv64-linux-gnu-objdump riscv64-unknown-elf-objdump objdump; do
 		if "$tool" -i 2>/dev/null | grep -q riscv; then
 			"$tool" -d --start-address="$1" --stop-address="$2" "$tmp/step.elf" |
-				grep '^ *[0-9a-f]*:' | head -n 60
+				grep '^ *[0-9a-f]*:' | head -n 200
 			return
 		fi
 	done

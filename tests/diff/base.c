@@ -307,7 +307,8 @@ static void lrsc_item(void)
 
 	load_int(value);
 	la(base, at);
-	if (shape == 0) // misaligned LR
+	uint64_t retry = here(); // any SC may fail, for instance because the hart was put aside
+	if (shape == 0)          // misaligned LR
 		addi(base, base, 1 + (int)pick(3));
 	else if (shape == 1)
 		li(base, NOWHERE + 64);
@@ -322,6 +323,8 @@ static void lrsc_item(void)
 	if (shape == 3) // another place: must fail
 		la(base, at < DATA_BASE + 0x200 ? at + 0x200 : at - 0x200);
 	emit32(enc_r(sc, result, base, value) | pick(4) << 25);
+	if (shape > 3)
+		emit32(enc_b(OP_BNE, result, X0, (int32_t)(retry - here())));
 	if (chance(30)) // spent: must fail
 		emit32(enc_r(sc, some_reg(), base, value));
 	else

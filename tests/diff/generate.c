@@ -28,11 +28,12 @@ static const struct family {
 };
 
 static FILE *list;
+static bool whole; // print the state after the block asked for only, do not cut it up
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: generate [--step BLOCK] [--list FILE] FAMILY SEED OUT.elf\n"
-			"       generate [--step BLOCK] [--list FILE] --from FILE fixed 0 OUT.elf\n"
+	fprintf(stderr, "usage: generate [--step|--whole BLOCK] [--list FILE] FAMILY SEED OUT.elf\n"
+			"       generate [...] --from FILE fixed 0 OUT.elf\n"
 			"families:");
 	for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
 		fprintf(stderr, " %s", families[i].name);
@@ -50,29 +51,23 @@ static void list_item(long block, unsigned item, uint64_t from)
 
 // One block of n items by emit(index), in the mode that base_enter() calls `how`; cut up if it is
 // the one to step through.
-static void make_block(long block, bool step, unsigned n, void (*emit)(unsigned), uint32_t how)
+static void make_block(long block, bool chosen, unsigned n, void (*emit)(unsigned), uint32_t how)
 {
+	bool cut = chosen && !whole;
+
 	record_reset();
-	if (!step) {
-		block_begin(0);
-		base_enter(how);
-	}
 	for (unsigned i = 0; i < n; i++) {
-		if (step) {
-			block_begin(BLOCK_DUMP);
+		if (i == 0 || cut) {
+			block_begin(chosen ? BLOCK_DUMP : 0);
 			base_enter(how);
 		}
 		uint64_t from = here();
 		emit(i);
 		list_item(block, i, from);
-		if (step) {
+		if (i == n - 1 || cut) {
 			base_leave();
 			block_end();
 		}
-	}
-	if (!step) {
-		base_leave();
-		block_end();
 	}
 }
 
@@ -176,13 +171,14 @@ static void make_fixed(const char *path, long step)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"step", required_argument, 0, 's'},
-		{"list", required_argument, 0, 'l'}, {"from", required_argument, 0, 'f'}, {0}};
+		{"whole", required_argument, 0, 'w'}, {"list", required_argument, 0, 'l'},
+		{"from", required_argument, 0, 'f'}, {0}};
 	const char *from = 0;
 	long step = -1;
 
 	for (int c; (c = getopt_long(argc, argv, "", options, 0)) != -1;) {
-		if (c == 's')
-			step = strtol(optarg, 0, 10);
+		if (c == 's' || c == 'w')
+			step = strtol(optarg, 0, 10), whole = c == 'w';
 		else if (c == 'f')
 			from = optarg;
 		else if (c != 'l')

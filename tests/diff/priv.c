@@ -113,6 +113,8 @@ static void csr_exists_item(void)
 			 pick(0x20);
 	if ((number >= 0x3a4 && number < 0x3b0) || (number >= 0x3c0 && number < 0x3f0))
 		number = CSR_PMPADDR0; // the PMP may have 16 or 64 entries
+	if (number == 0x24d) // vstimecmp: QEMU 7.2 has it without the hypervisor extension
+		number = CSR_STIMECMP;
 	switch (pick(3)) {
 	case 0:
 		emit32(enc_i(0x2073, S2, X0, (int32_t)number)); // read
