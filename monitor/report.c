@@ -178,7 +178,7 @@ static void print_vms(const struct run *r)
 		print_time(ran, sizeof(ran), r, g->ready_at, g->exit_at);
 		if (g->exit_seen)
 			snprintf(status, sizeof(status), "%d", g->exit_status);
-		else if (g->vm->state == VM_OFF)
+		else if (g->vm->state == VM_OFF && !g->vm->reset_wanted)
 			snprintf(status, sizeof(status), "%d", g->vm->exit_code);
 		printf("%-6s %-8s %4s %8s %8s %8.1f   %8.1f %8.1f %8.1f\n", g->vm->name,
 			phase_name[g->phase], status, boot, ran,
@@ -222,7 +222,7 @@ static void print_memory(const struct run *r)
 	}
 	print_row("monitor", monitor, monitor);
 	print_row("total", v, m);
-	if (v > 0)
+	if (v - m > 0.005 * v)
 		printf("Sharing saves %.0f%% (%s, %.3f s).\n", 100 * (v - m) / v, s->event,
 			virtual_seconds(r, s->cycles));
 }
