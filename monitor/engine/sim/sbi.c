@@ -113,7 +113,8 @@ enum { RFENCE_PAGES_MAX = 64 };
 static struct sbi_ret sbi_rfence(struct engine_vcpu *cpu, uint64_t function)
 {
 	uint64_t mask = cpu->x[A0], base = cpu->x[A1], start = cpu->x[A2], bytes = cpu->x[A3];
-	uint64_t pages = bytes / PAGE_SIZE + (bytes % PAGE_SIZE != 0);
+	uint64_t pages = bytes / PAGE_SIZE +
+			 (bytes % PAGE_SIZE + start % PAGE_SIZE + PAGE_SIZE - 1) / PAGE_SIZE;
 
 	if (function > 2)
 		return failed(
