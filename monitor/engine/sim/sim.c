@@ -170,8 +170,13 @@ static uint64_t next_event(const struct cluster *c)
 	return t;
 }
 
+/* Does any vCPU, or a device that could not do all its work at this boundary, need the next
+ * quantum? */
 static bool anyone_wants(const struct cluster *c, uint64_t end)
 {
+	for (unsigned v = 0; v < c->n_vms; v++)
+		if (c->vm[v]->state == VM_RUNNING && c->vm[v]->deferred)
+			return true;
 	for (unsigned v = 0; v < c->n_vms; v++)
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
 			if (cpu_wants(c->vm[v]->vcpu[i].e, end))
