@@ -336,6 +336,7 @@ int run_create(struct run *r, const struct run_options *o)
 	c->subnet = net ? subnet_create() : NULL;
 	c->threads = choose_threads(o);
 	c->stop_at = UINT64_MAX;
+	c->numa = o->fidelity && !strcmp(o->fidelity, "numa");
 	if (o->virtual_timeout > 0)
 		c->stop_at = (uint64_t)(o->virtual_timeout * (double)r->machine->clock_hz);
 	r->guest = xcalloc(o->vms, sizeof(*r->guest));

@@ -36,6 +36,8 @@ struct option_row {
 static const struct option_row rows[] = {
 	{"machine", "NAME|FILE", TEXT, FIELD(machine), 0, 0, false,
 		"Machine to simulate: a preset, or a file (default: flash8)"},
+	{"fidelity", "NAME", TEXT, FIELD(fidelity), 0, 0, false,
+		"functional: an instruction takes a cycle (default); numa: caches, directory, latencies"},
 	{"vms", "N", COUNT, FIELD(vms), 1, CLUSTER_MAX_VMS, false,
 		"Number of virtual machines (default: 1)"},
 	{"vcpus", "N", COUNT, FIELD(vcpus), 1, VM_MAX_VCPUS, false, "CPUs of each VM (default: 1)"},

@@ -21,6 +21,7 @@ struct disk_option {
 struct run_options {
 	/* The machine and the VMs. */
 	char *machine;
+	char *fidelity; /* "functional" (NULL too) or "numa" */
 	uint64_t vms, vcpus, memory, seed;
 	/* What they boot. */
 	char *guest; /* NULL: none */

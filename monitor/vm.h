@@ -13,6 +13,7 @@
 #include "numa/machine.h"
 #include "numa/frame.h"
 #include "numa/pmap.h"
+#include "numa/memsys.h"
 #include "monitor/device.h"
 
 enum { VM_MAX_VCPUS = MACHINE_MAX_CPUS, VM_MAX_DEVICES = 64, CLUSTER_MAX_VMS = 1024 };
@@ -92,6 +93,13 @@ struct cluster {
 	struct subnet *subnet;
 	unsigned n_vms;
 	struct vm **vm;
+	/*
+	 * Fidelity. `numa` is what is wanted; the engine follows at the next boundary. memsys is the memory
+	 * system while it is modelled, and stays with its counts afterwards; NULL until first wanted.
+	 */
+	bool numa;
+	struct memsys *memsys;
+	struct memsys_options memsys_options;
 	unsigned threads; /* host threads for the run phase */
 	uint64_t now;     /* machine time in cycles; boundary writes, run phase reads */
 	uint64_t stop_at; /* end the run at this machine time (UINT64_MAX: never) */

@@ -176,14 +176,14 @@ static struct block *decode_block(struct engine_vcpu *cpu, uint64_t va, uint64_t
 		}
 		word = bytes == 4 ? low | (uint32_t)high << 16 : decode_expand(low);
 		insn = decode32(word, op);
-		op->run = exec_label[insn];
+		op->run = exec_label[evm->model][insn];
 		op->off = off / 2;
 		off += bytes;
 		n++;
 	} while (b->kept && !insn_ends_block(insn) && off < room && n < BLOCK_MAX);
 	if (!insn_ends_block(insn)) {
 		memset(&b->op[n], 0, sizeof(b->op[n]));
-		b->op[n].run = exec_label[I_END];
+		b->op[n].run = exec_label[evm->model][I_END];
 		b->op[n].off = off / 2;
 	}
 	b->va = va;

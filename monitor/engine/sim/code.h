@@ -55,6 +55,7 @@ struct engine_vm {
 	uint8_t *page_code;         /* by ppn: CODE_* */
 	uint32_t dirty[256];
 	unsigned n_dirty;    /* > 256: too many to list */
+	bool model;	     /* blocks are decoded for the executor with the memory-system model */
 	uint64_t generation; /* the last given to any hart of this VM */
 	uint64_t flushes;    /* of the whole arena */
 	uint64_t decoded;    /* instructions */
@@ -134,8 +135,8 @@ enum insn decode32(uint32_t word, struct op *op);
 /* The 32-bit equivalent of a compressed instruction, 0 if illegal. */
 uint32_t decode_expand(uint16_t half);
 
-/* Where exec.c executes each instruction. */
-extern const void *exec_label[INSN_COUNT];
+/* Where exec.c executes each instruction: [0] functional, [1] with the memory-system model. */
+extern const void *exec_label[2][INSN_COUNT];
 
 /* ---- disasm.c */
 

@@ -16,6 +16,7 @@
 #define SIM_CPU_H
 
 #include "monitor/engine.h"
+#include "numa/memsys.h"
 
 enum priv { PRIV_U = 0, PRIV_S = 1, PRIV_M = 3 };
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH };
@@ -94,6 +95,12 @@ struct fetch_entry { /* translation of a page of code */
 	uint64_t pa;
 };
 
+struct code_entry { /* machine address of a page of code, for the memory-system model */
+	uint64_t page;
+	uint64_t context;
+	uint64_t ma;
+};
+
 struct jump_entry { /* last block seen at this pc, in this address space */
 	uint64_t pc;
 	uint64_t context;
@@ -137,6 +144,8 @@ struct engine_vcpu {
 	unsigned pmp_active; /* entries that are not OFF */
 
 	struct vcpu *vcpu;
+	struct memsys_cpu *model; /* caches of the CPU it runs on; NULL in functional fidelity */
+	uint8_t *ram;		  /* host address of machine address 0 */
 	struct vm *vm;
 	struct engine_vm *evm;
 	unsigned hart;
@@ -152,6 +161,7 @@ struct engine_vcpu {
 	uint64_t big_lo, big_hi; /* all superpages in the TLB lie in [lo, hi) */
 	uint64_t exec_pages[64]; /* Bloom filter of code pages translated in this address space */
 	struct fetch_entry fetch[FETCH_ENTRIES];
+	struct code_entry code[FETCH_ENTRIES];
 	struct tlb_entry tlbs[TLB_CONTEXTS][TLB_ENTRIES];
 	struct jump_entry jump[JUMP_ENTRIES];
 };
@@ -169,6 +179,8 @@ int mem_store(struct engine_vcpu *cpu, uint64_t va, unsigned size, uint64_t valu
 int mem_atomic(struct engine_vcpu *cpu, uint64_t va, unsigned size, bool write, void **host);
 /* Physical address of the instruction at va, or LEAVE after a fetch exception. */
 int mem_fetch_pa(struct engine_vcpu *cpu, uint64_t va, uint64_t *pa);
+/* Enter the page of code at va into cpu->code for the model, or LEAVE after a fetch exception. */
+int mem_fetch_model(struct engine_vcpu *cpu, uint64_t va);
 /* No PMP boundary lies within the page of pa. */
 bool pmp_uniform(const struct engine_vcpu *cpu, uint64_t pa);
 /* Two bytes of code at a physical address in RAM (absent memory reads as zero); false: no RAM
@@ -232,6 +244,9 @@ void sched_pick(struct sched *s);
 bool cpu_wants(const struct engine_vcpu *cpu, uint64_t end);
 
 /* ---- sim.c */
+
+/* The vCPU came to another CPU, or the fidelity changed: it has that CPU's caches and an empty TLB. */
+void cpu_attach_model(struct engine_vcpu *cpu);
 
 /* Wake an idle hart if an interrupt is pending for it. */
 void cpu_wake(struct engine_vcpu *cpu);

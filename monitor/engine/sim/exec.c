@@ -15,7 +15,7 @@
 #include "monitor/engine/sim/code.h"
 #include "monitor/engine/sim/fastfloat.h"
 
-const void *exec_label[INSN_COUNT];
+const void *exec_label[2][INSN_COUNT];
 
 static int64_t div64(int64_t a, int64_t b)
 {
@@ -115,16 +115,6 @@ static uint32_t insn_word(struct engine_vcpu *cpu, const struct block *b, const 
 		goto * op->run;                                                                    \
 	} while (0)
 
-#define ENTER(block)                                                                               \
-	do {                                                                                       \
-		b = (block);                                                                       \
-		if (unlikely(budget <= 0))                                                         \
-			goto out_of_time;                                                          \
-		budget -= b->n;                                                                    \
-		op = b->op;                                                                        \
-		goto * op->run;                                                                    \
-	} while (0)
-
 #define FOLLOW(i, target)                                                                          \
 	do {                                                                                       \
 		struct link *l = &b->link[i];                                                      \
@@ -159,56 +149,6 @@ static uint32_t insn_word(struct engine_vcpu *cpu, const struct block *b, const 
 #define TLB_ENTRY(va) (&cpu->tlb[(va) >> PAGE_SHIFT & (TLB_ENTRIES - 1)])
 #define TAG(va, size) ((va) & ~(uint64_t)((PAGE_SIZE - 1) & ~((size)-1)))
 
-#define LOAD(T, assign)                                                                            \
-	do {                                                                                       \
-		uint64_t va = RS1 + IMM, slow;                                                     \
-		const struct tlb_entry *e = TLB_ENTRY(va);                                         \
-		if (likely(e->read_tag == TAG(va, sizeof(T)))) {                                   \
-			T v = *(const T *)(va + e->addend);                                        \
-			assign;                                                                    \
-			NEXT;                                                                      \
-		}                                                                                  \
-		SYNC;                                                                              \
-		if (mem_load(cpu, va, sizeof(T), &slow))                                           \
-			goto left;                                                                 \
-		T v = (T)slow;                                                                     \
-		assign;                                                                            \
-		if (cpu->attention)                                                                \
-			goto after_op;                                                             \
-	} while (0)
-
-#define STORE(T, value)                                                                            \
-	do {                                                                                       \
-		uint64_t va = RS1 + IMM;                                                           \
-		const struct tlb_entry *e = TLB_ENTRY(va);                                         \
-		if (likely(e->write_tag == TAG(va, sizeof(T)))) {                                  \
-			*(T *)(va + e->addend) = (T)(value);                                       \
-			NEXT;                                                                      \
-		}                                                                                  \
-		SYNC;                                                                              \
-		if (mem_store(cpu, va, sizeof(T), (value)))                                        \
-			goto left;                                                                 \
-		if (cpu->attention)                                                                \
-			goto after_op;                                                             \
-	} while (0)
-
-#define ATOMIC(T, tag, write)                                                                      \
-	uint64_t va = RS1;                                                                         \
-	const struct tlb_entry *e = TLB_ENTRY(va);                                                 \
-	void *host = (void *)(va + e->addend);                                                     \
-	if (unlikely(e->tag != TAG(va, sizeof(T)))) {                                              \
-		SYNC;                                                                              \
-		if (mem_atomic(cpu, va, sizeof(T), write, &host))                                  \
-			goto left;                                                                 \
-	}                                                                                          \
-	T *p = host
-
-#define AMO(T, result)                                                                             \
-	ATOMIC(T, write_tag, true);                                                                \
-	T src = (T)RS2, old = *p;                                                                  \
-	*p = (T)(result);                                                                          \
-	RD = (uint64_t)(int64_t)old
-
 #define LOAD_RESERVED(T)                                                                           \
 	ATOMIC(T, read_tag, false);                                                                \
 	cpu->reserved_va = va;                                                                     \
@@ -237,139 +177,26 @@ static uint32_t insn_word(struct engine_vcpu *cpu, const struct block *b, const 
 #pragma GCC diagnostic ignored "-Wgnu-label-as-value"
 #endif
 
-/* cpu == NULL: only publish the labels. */
-static void execute(struct engine_vcpu *cpu)
-{
-	static const void *const label[INSN_COUNT] = {
-#define INSN(id, ...) [I_##id] = &&op_##id,
-#include "monitor/engine/sim/insn.def"
-#undef INSN
-	};
-	struct block *b, *next;
-	struct op *op;
-	struct link *link;
-	int64_t budget;
-	enum cause trap_cause;
-	uint64_t trap_value, flushes;
+#define MODEL	0
+#define EXECUTE execute_functional
+#include "monitor/engine/sim/exec-loop.h"
 
-	if (!cpu) {
-		for (unsigned i = 0; i < INSN_COUNT; i++)
-			exec_label[i] = label[i];
-		return;
-	}
-	budget = (int64_t)(cpu->stop - cpu->now);
-
-dispatch: /* go on at cpu->pc, if we may */
-	budget -= cpu->charge;
-	cpu->skew += cpu->charge;
-	cpu->charge = 0;
-	if (unlikely(cpu->attention || cpu->yield || budget <= 0))
-		goto leave;
-	cpu->now = cpu->stop - budget;
-	next = code_lookup(cpu);
-	if (unlikely(!next))
-		goto dispatch;
-	ENTER(next);
-
-resolve: /* find the block at cpu->pc and remember it in `link`, unless something was dropped
-	    meanwhile */
-	cpu->now = cpu->stop - budget;
-	flushes = cpu->evm->flushes;
-	if (!b->kept)
-		goto dispatch;
-	next = code_lookup(cpu);
-	if (unlikely(!next))
-		goto dispatch;
-	if (likely(next->kept && flushes == cpu->evm->flushes)) {
-		bool same_page = ((next->pa ^ b->pa) | (next->va ^ b->va)) < PAGE_SIZE;
-
-		*link = (struct link){next, cpu->context, same_page ? 0 : UINT64_MAX};
-	}
-	ENTER(next);
-
-after_op: /* the instruction is done, but something wants attention before the next one */
-	cpu->pc = b->va + op[1].off * 2u;
-	budget += UNEXECUTED - 1;
-	goto dispatch;
-
-left: /* the instruction was not done: a trap was taken, or it has to be repeated later */
-	budget += UNEXECUTED;
-	goto dispatch;
-
-illegal:
-	trap_cause = CAUSE_ILLEGAL;
-	trap_value = insn_word(cpu, b, op);
-trap:
-	SYNC;
-	budget += UNEXECUTED;
-	trap_exception(cpu, trap_cause, trap_value);
-	goto dispatch;
-
-out_of_time: /* b was not begun */
-	cpu->pc = b->va;
-leave:
-	cpu->now = cpu->stop - budget;
-	return;
-
-	/* System instructions: the last of their block. */
-ecall:
-	if (cpu->priv != PRIV_S || cpu->vm->bios)
-		TRAP(CAUSE_ECALL_U + cpu->priv, 0);
-	SYNC;
-	cpu->pc = BLOCK_END;
-	sbi_call(cpu);
-	goto dispatch;
-sret:
-	if (cpu->priv == PRIV_U || (cpu->priv == PRIV_S && (cpu->mstatus & MSTATUS_TSR)))
-		goto illegal;
-	trap_sret(cpu);
-	goto dispatch;
-mret:
-	if (cpu->priv != PRIV_M)
-		goto illegal;
-	trap_mret(cpu);
-	goto dispatch;
-wfi:
-	if (cpu->priv == PRIV_U || (cpu->priv == PRIV_S && (cpu->mstatus & MSTATUS_TW)))
-		goto illegal;
-	cpu->pc = BLOCK_END;
-	if (!trap_pending(cpu)) {
-		cpu->vcpu->state = VCPU_IDLE;
-		cpu->yield = true;
-	}
-	goto dispatch;
-sfence_vma:
-	if (cpu->priv == PRIV_U || (cpu->priv == PRIV_S && (cpu->mstatus & MSTATUS_TVM)))
-		goto illegal;
-	cpu->pc = BLOCK_END;
-	if (op->rs1)
-		tlb_flush_page(cpu, RS1);
-	else
-		tlb_flush(cpu);
-	goto dispatch;
-fence_i:
-	cpu->pc = BLOCK_END;
-	code_fence(cpu->evm, cpu->vm);
-	goto dispatch;
-
-#define INSN(id, text, m, k, fmt, ...)                                                             \
-	op_##id:                                                                                   \
-	{                                                                                          \
-		__VA_ARGS__;                                                                       \
-		NEXT;                                                                              \
-	}
-#include "monitor/engine/sim/insn.def"
-#undef INSN
-}
+#define MODEL	1
+#define EXECUTE execute_numa
+#include "monitor/engine/sim/exec-loop.h"
 
 #pragma GCC diagnostic pop
 
 __attribute__((constructor)) static void publish_labels(void)
 {
-	execute(NULL);
+	execute_functional(NULL);
+	execute_numa(NULL);
 }
 
 void exec_run(struct engine_vcpu *cpu)
 {
-	execute(cpu);
+	if (cpu->model)
+		execute_numa(cpu);
+	else
+		execute_functional(cpu);
 }

@@ -30,6 +30,8 @@ struct translation {
 	uint64_t leaf_bytes; /* size of the page that maps it */
 	bool writable;       /* a store to it would be allowed as well, with nothing to update */
 	bool readable;
+	unsigned n_walked;    /* page-table entries read, and where they are */
+	uint64_t walked_ma[5];
 };
 
 /* ---- physical memory protection */
@@ -119,7 +121,8 @@ static int ram_page(
 	uint32_t ppn = (pa - VM_RAM_BASE) >> PAGE_SHIFT;
 	const struct pmap_entry *e = pmap_entry(vm->pmap, ppn);
 	const struct machine *m = vm->cluster->machine;
-	bool present = e->mpn != MPN_NONE;
+	uint32_t old = e->mpn;
+	bool present = old != MPN_NONE;
 	void *p;
 
 	if (present && !(write && e->cow)) {
@@ -187,9 +190,10 @@ static enum walk_result walk(struct engine_vcpu *cpu, uint64_t va, enum access a
 	int level;
 
 	if (priv == PRIV_M || mode == 0) {
-		*t = (struct translation){va, PAGE_SIZE, true, true};
+		*t = (struct translation){.pa = va, .leaf_bytes = PAGE_SIZE, .writable = true, .readable = true};
 		return WALK_OK;
 	}
+	t->n_walked = 0;
 	level = mode - 6; /* Sv39: 8 -> 2, Sv48: 3, Sv57: 4 */
 	if ((int64_t)(va << (64 - 21 - 9 * level)) >> (64 - 21 - 9 * level) != (int64_t)va)
 		return WALK_PAGE_FAULT;
@@ -203,7 +207,9 @@ static enum walk_result walk(struct engine_vcpu *cpu, uint64_t va, enum access a
 			return WALK_ACCESS_FAULT;
 		if (ram_page(cpu, pte_pa, false, &host, &writable))
 			return WALK_WAIT;
-		pte = *(uint64_t *)(host + (pte_pa & (PAGE_SIZE - 1)));
+		host += pte_pa & (PAGE_SIZE - 1);
+		pte = *(uint64_t *)host;
+		t->walked_ma[t->n_walked++] = host - cpu->ram;
 		if (!(pte & PTE_V) || (pte & PTE_HIGH) || (pte & (PTE_R | PTE_W)) == PTE_W)
 			return WALK_PAGE_FAULT;
 		table = (pte & PTE_PPN) << 2;
@@ -225,6 +231,9 @@ static enum walk_result walk(struct engine_vcpu *cpu, uint64_t va, enum access a
 				return WALK_WAIT;
 			pte |= want;
 			*(uint64_t *)(host + (pte_pa & (PAGE_SIZE - 1))) = pte;
+			if (cpu->model)
+				cpu->charge += memsys_data(cpu->model,
+					host + (pte_pa & (PAGE_SIZE - 1)) - cpu->ram, true);
 		}
 		t->pa = table | (va & (t->leaf_bytes - 1));
 		t->writable = (pte & PTE_D) && leaf_allows(cpu, pte, ACCESS_WRITE, priv);
@@ -264,6 +273,65 @@ static int translate(struct engine_vcpu *cpu, uint64_t va, unsigned size, enum a
 	if (r == WALK_OK && !pmp_allows(cpu, t->pa, size, access, priv))
 		r = WALK_ACCESS_FAULT;
 	return r == WALK_OK ? DONE : walk_failed(cpu, r, va, access);
+}
+
+/* The modelled TLB dropped a mapping: what the soft TLB knows must stay within it. */
+static void forget_victim(struct engine_vcpu *cpu, const struct memsys_tlb_victim *v)
+{
+	uint64_t first = v->vpn << PAGE_SHIFT, bytes = v->pages << PAGE_SHIFT;
+
+	for (unsigned c = 0; c < TLB_CONTEXTS; c++) {
+		if (!(cpu->tlb_used & 1u << c))
+			continue;
+		for (uint64_t i = 0; i < MIN(v->pages, (uint64_t)TLB_ENTRIES); i++) {
+			struct tlb_entry *e = &cpu->tlbs[c][(v->vpn + i) & (TLB_ENTRIES - 1)];
+
+			if (e->host && (uint64_t)e->host - e->addend - first < bytes) {
+				e->read_tag = e->write_tag = TLB_NONE;
+				e->host = NULL;
+			}
+		}
+	}
+	for (uint64_t i = 0; i < MIN(v->pages, (uint64_t)FETCH_ENTRIES); i++) {
+		struct code_entry *f = &cpu->code[(v->vpn + i) & (FETCH_ENTRIES - 1)];
+
+		if (f->page - first < bytes)
+			f->page = TLB_NONE;
+	}
+}
+
+/* A translation that the soft TLB did not have: was it in the modelled one? Charges a refill and its walk if not. */
+static void model_translation(struct engine_vcpu *cpu, uint64_t va, const struct translation *t)
+{
+	struct memsys_tlb_victim victim;
+	unsigned order = __builtin_ctzll(t->leaf_bytes) - PAGE_SHIFT;
+
+	if (!t->n_walked || memsys_tlb_access(cpu->model, 0, va >> PAGE_SHIFT, order, &victim))
+		return;
+	cpu->charge += cpu->vm->cluster->machine->cost.tlb_refill;
+	for (unsigned i = 0; i < t->n_walked; i++)
+		cpu->charge += memsys_walk(cpu->model, t->walked_ma[i]);
+	if (victim.pages)
+		forget_victim(cpu, &victim);
+}
+
+int mem_fetch_model(struct engine_vcpu *cpu, uint64_t va)
+{
+	struct code_entry *f = &cpu->code[va >> PAGE_SHIFT & (FETCH_ENTRIES - 1)];
+	struct translation t;
+	enum walk_result r = walk(cpu, va, ACCESS_FETCH, cpu->priv, &t);
+	uint8_t *host;
+	bool writable;
+
+	if (r == WALK_OK && (!pmp_allows(cpu, t.pa, 2, ACCESS_FETCH, cpu->priv) || !is_ram(cpu, t.pa, 2)))
+		r = WALK_ACCESS_FAULT;
+	if (r != WALK_OK)
+		return walk_failed(cpu, r, va, ACCESS_FETCH);
+	if (ram_page(cpu, t.pa, false, &host, &writable))
+		return LEAVE;
+	model_translation(cpu, va, &t);
+	*f = (struct code_entry){va & ~(uint64_t)(PAGE_SIZE - 1), cpu->context, host - cpu->ram};
+	return DONE;
 }
 
 int mem_fetch_pa(struct engine_vcpu *cpu, uint64_t va, uint64_t *pa)
@@ -313,6 +381,8 @@ void tlb_flush(struct engine_vcpu *cpu)
 	cpu->big_lo = UINT64_MAX;
 	cpu->big_hi = 0;
 	cpu->reserved_va = UINT64_MAX;
+	if (cpu->model)
+		memsys_tlb_flush(cpu->model);
 	new_context(cpu);
 }
 
@@ -325,6 +395,9 @@ void tlb_flush_page(struct engine_vcpu *cpu, uint64_t va)
 		tlb_flush(cpu);
 		return;
 	}
+	if (cpu->model)
+		memsys_tlb_flush_page(cpu->model, 0, va >> PAGE_SHIFT);
+	cpu->code[va >> PAGE_SHIFT & (FETCH_ENTRIES - 1)].page = TLB_NONE;
 	for (unsigned c = 0; c < TLB_CONTEXTS; c++) {
 		struct tlb_entry *e = &cpu->tlbs[c][va >> PAGE_SHIFT & (TLB_ENTRIES - 1)];
 
@@ -337,6 +410,9 @@ void tlb_flush_page(struct engine_vcpu *cpu, uint64_t va)
 
 void tlb_forget_host(struct engine_vcpu *cpu, const uint8_t *host, bool only_write)
 {
+	for (unsigned i = 0; i < FETCH_ENTRIES && cpu->model && !only_write; i++)
+		if (cpu->code[i].ma == (uint64_t)(host - cpu->ram))
+			cpu->code[i].page = TLB_NONE;
 	for (unsigned c = 0; c < TLB_CONTEXTS; c++) {
 		if (!(cpu->tlb_used & 1u << c))
 			continue;
@@ -417,8 +493,12 @@ static int reach(struct engine_vcpu *cpu, uint64_t va, unsigned size, enum acces
 		return LEAVE;
 	if (access == ACCESS_WRITE)
 		code_page_written(cpu->evm, (t.pa - VM_RAM_BASE) >> PAGE_SHIFT);
+	if (cpu->model)
+		model_translation(cpu, va, &t);
 	tlb_fill(cpu, va, &t, page, writable);
 	*host = page + (t.pa & (PAGE_SIZE - 1));
+	if (cpu->model)
+		cpu->charge += memsys_data(cpu->model, *host - cpu->ram, access == ACCESS_WRITE);
 	return DONE;
 }
 

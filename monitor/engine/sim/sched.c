@@ -71,6 +71,7 @@ static void dispatch(struct sched *s, unsigned on, struct engine_vcpu *cpu)
 	cpu->placed = true;
 	cpu->charge += m->cost.vcpu_switch;
 	s->cpu[on].current = cpu;
+	cpu_attach_model(cpu);
 }
 
 static struct engine_vcpu *dequeue(struct run_queue *q, unsigned at)
@@ -82,6 +83,13 @@ static struct engine_vcpu *dequeue(struct run_queue *q, unsigned at)
 	q->n--;
 	cpu->queued = false;
 	return cpu;
+}
+
+static void leave(struct run_queue *q)
+{
+	q->current->placed = false;
+	q->current->model = NULL;
+	q->current = NULL;
 }
 
 /* Leave the CPU: for good, or for the end of the queue. */
@@ -96,8 +104,7 @@ static void release(struct sched *s, struct run_queue *q, uint64_t end)
 						   s->cluster->machine->timeslice_cycles)
 			return;
 	}
-	q->current = NULL;
-	cpu->placed = false;
+	leave(q);
 	if (cpu_wants(cpu, end))
 		enqueue(s, cpu);
 }
@@ -163,7 +170,7 @@ void sched_pick(struct sched *s)
 		if (!from)
 			continue;
 		if (q->current)
-			q->current->placed = false;
+			leave(q);
 		dispatch(s, i, dequeue(from, 0));
 	}
 	for (unsigned i = 0; i < m->n_cpus; i++)

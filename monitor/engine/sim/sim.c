@@ -118,6 +118,48 @@ static void run_task(void *arg, unsigned i)
 
 /* ---- the boundary */
 
+void cpu_attach_model(struct engine_vcpu *cpu)
+{
+	struct cluster *c = cpu->vm->cluster;
+
+	cpu->model = c->memsys && cpu->evm->model && cpu->placed ? memsys_cpu(c->memsys, cpu->vcpu->cpu) : NULL;
+	if (cpu->model)
+		tlb_flush(cpu); /* as Disco does on a switch: TLB entries are not tagged with their VM */
+}
+
+/* Follow cluster->numa: decoded code and TLBs belong to one executor. */
+static void set_fidelity(struct cluster *c)
+{
+	if (c->numa && !c->memsys)
+		c->memsys = memsys_create(c->machine, &c->memsys_options);
+	for (unsigned v = 0; v < c->n_vms; v++) {
+		struct vm *vm = c->vm[v];
+
+		if (vm->e->model == c->numa)
+			continue;
+		vm->e->model = c->numa;
+		code_drop_all(vm);
+		for (unsigned i = 0; i < vm->n_vcpus; i++) {
+			vm->vcpu[i].e->model = NULL;
+			cpu_attach_model(vm->vcpu[i].e);
+			tlb_flush(vm->vcpu[i].e);
+		}
+	}
+}
+
+/* Tell the memory system whose each CPU is in this quantum. */
+static void model_quantum(struct cluster *c)
+{
+	uint16_t task[MACHINE_MAX_CPUS];
+
+	memset(task, 0xff, sizeof(task));
+	for (unsigned v = 0; v < c->n_vms; v++)
+		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
+			if (c->vm[v]->vcpu[i].e->picked)
+				task[c->vm[v]->vcpu[i].cpu] = v;
+	memsys_quantum(c->memsys, task);
+}
+
 /* Does any vCPU of this VM have something to do before `end`? */
 static bool vm_wants(const struct vm *vm, uint64_t end)
 {
@@ -218,9 +260,10 @@ static int sim_run(struct cluster *c)
 	struct pool *pool = pool_create(MAX(1u, MIN(c->threads, c->n_vms)));
 	struct quantum q = {.vm = xcalloc(c->n_vms, sizeof(q.vm[0]))};
 
+	c->mem->boundary = true;
 	for (;;) {
-		c->mem->boundary = true;
 		settle(c);
+		set_fidelity(c);
 		if (all_stopped(c) || c->stop || c->now >= c->stop_at)
 			break;
 		q.begin = c->now;
@@ -238,9 +281,14 @@ static int sim_run(struct cluster *c)
 				refill(c->vm[v]);
 				q.vm[q.n++] = c->vm[v];
 			}
+		if (c->numa)
+			model_quantum(c);
 		c->mem->boundary = false;
 		pool_run(pool, run_task, &q, q.n);
 		c->now = q.end;
+		c->mem->boundary = true;
+		if (c->numa)
+			memsys_boundary(c->memsys, q.end - q.begin);
 	}
 	if (c->at_boundary)
 		c->at_boundary(c, c->at_boundary_arg, 0);
@@ -268,6 +316,7 @@ static void sim_vm_init(struct vm *vm)
 		v->e = lazy_alloc(sizeof(*v->e));
 		v->e->vcpu = v;
 		v->e->vm = vm;
+		v->e->ram = c->mem->base;
 		v->e->evm = vm->e;
 		v->e->hart = i;
 		v->e->tlb_used = (1u << TLB_CONTEXTS) - 1;
