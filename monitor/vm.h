@@ -25,6 +25,27 @@ enum vm_state {
 	VM_FAILED, /* crashed, or did what no guest may; reason says what */
 };
 
+/*
+ * Markers: what a program in the guest says of itself, by the instruction `slti x0, x0, N`
+ * (guests/mark). They take effect at the next boundary, and the marking vCPU waits for it, so that
+ * what follows is all on the other side.
+ */
+enum mark {
+	MARK_FUNCTIONAL = 1, /* no caches from here on */
+	MARK_NUMA = 2,       /* the memory-system model from here on */
+	MARK_BEGIN =
+		3, /* the region of interest begins: counters of it run while any VM is in one */
+	MARK_END = 4,
+	MARK_LABEL = 16, /* this and above: only recorded, with its time */
+};
+enum { VM_MAX_MARKS = 256 }; /* recorded for the statistics; later ones still act */
+
+struct vm_mark {
+	int32_t value;
+	uint32_t vcpu;
+	uint64_t at; /* cycles */
+};
+
 /* Interrupt inputs of a vCPU that devices drive; numbers are the RISC-V mip bits. */
 enum vcpu_irq {
 	IRQ_S_SOFT = 1,
@@ -68,6 +89,11 @@ struct vm {
 	unsigned n_devices;
 	bool deferred; /* some device wants io() */
 
+	struct vm_mark mark[VM_MAX_MARKS];
+	unsigned n_marks;       /* in all; the first VM_MAX_MARKS are kept */
+	unsigned n_marks_acted; /* boundary: have taken effect */
+	unsigned regions;       /* MARK_BEGINs without their MARK_END */
+
 	struct stream *console; /* the UART's, which the SBI's debug console shares; NULL if none */
 
 	/* Interrupt controller: device_irq() ends here. Set by the PLIC when it is attached. */
@@ -94,10 +120,15 @@ struct cluster {
 	unsigned n_vms;
 	struct vm **vm;
 	/*
-	 * Fidelity. `numa` is what is wanted; the engine follows at the next boundary. memsys is the memory
-	 * system while it is modelled, and stays with its counts afterwards; NULL until first wanted.
+	 * Fidelity. `numa` is what is wanted; the engine follows at the next boundary. memsys is
+	 * the memory system while it is modelled, and stays with its counts afterwards; NULL until
+	 * first wanted.
 	 */
 	bool numa;
+	struct memsys_counts region[MACHINE_MAX_CPUS];       /* counts within regions of interest */
+	struct memsys_counts region_start[MACHINE_MAX_CPUS]; /* when the current one began */
+	uint64_t region_began, region_cycles;
+	bool in_region;
 	struct memsys *memsys;
 	struct memsys_options memsys_options;
 	unsigned threads; /* host threads for the run phase */

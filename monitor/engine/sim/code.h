@@ -55,7 +55,7 @@ struct engine_vm {
 	uint8_t *page_code;         /* by ppn: CODE_* */
 	uint32_t dirty[256];
 	unsigned n_dirty;    /* > 256: too many to list */
-	bool model;	     /* blocks are decoded for the executor with the memory-system model */
+	bool model;          /* blocks are decoded for the executor with the memory-system model */
 	uint64_t generation; /* the last given to any hart of this VM */
 	uint64_t flushes;    /* of the whole arena */
 	uint64_t decoded;    /* instructions */
@@ -117,7 +117,8 @@ enum format {
 	F_XTOFM,
 	F_FUN,
 	F_END,
-	F_SYS
+	F_SYS,
+	F_MARK
 };
 
 struct insn_info {

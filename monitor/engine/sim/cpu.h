@@ -145,7 +145,7 @@ struct engine_vcpu {
 
 	struct vcpu *vcpu;
 	struct memsys_cpu *model; /* caches of the CPU it runs on; NULL in functional fidelity */
-	uint8_t *ram;		  /* host address of machine address 0 */
+	uint8_t *ram;             /* host address of machine address 0 */
 	struct vm *vm;
 	struct engine_vm *evm;
 	unsigned hart;
@@ -245,7 +245,10 @@ bool cpu_wants(const struct engine_vcpu *cpu, uint64_t end);
 
 /* ---- sim.c */
 
-/* The vCPU came to another CPU, or the fidelity changed: it has that CPU's caches and an empty TLB. */
+/* The guest executed a marker: remember it for the boundary, and go no further in this quantum. */
+void vm_mark(struct engine_vcpu *cpu, int value);
+/* The vCPU came to another CPU, or the fidelity changed: it has that CPU's caches and an empty TLB.
+ */
 void cpu_attach_model(struct engine_vcpu *cpu);
 
 /* Wake an idle hart if an interrupt is pending for it. */

@@ -72,6 +72,7 @@ static void decode_operands(enum format format, uint32_t w, struct op *op)
 	op->imm = 0;
 	switch (format) {
 	case F_I:
+	case F_MARK:
 	case F_LOAD:
 	case F_JR:
 		op->imm = imm_i(w);

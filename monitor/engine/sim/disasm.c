@@ -71,6 +71,9 @@ static void operands(enum insn i, const struct op *o, uint64_t pc, char *buf, si
 		print_csr(o->imm, csr, sizeof(csr));
 		snprintf(buf, size, "%s,%s,%u", d, csr, o->rs1);
 		break;
+	case F_MARK:
+		snprintf(buf, size, "%d", o->imm);
+		break;
 	case F_SFENCE:
 		snprintf(buf, size, "%s,%s", s1, s2);
 		break;

@@ -2,8 +2,8 @@
 /*
  * The body of the executor, included twice by exec.c: without the memory-system model (functional
  * fidelity: an instruction takes a cycle and memory is free) and with it (MODEL: every fetch, load
- * and store is shown to the caches of the CPU the hart runs on, and what it stalls is time that passes). The two
- * differ in TOUCH and in what entering a block does; nothing else.
+ * and store is shown to the caches of the CPU the hart runs on, and what it stalls is time that
+ * passes). The two differ in TOUCH and in what entering a block does; nothing else.
  */
 
 #if MODEL
@@ -20,11 +20,13 @@
 /* Fetch the lines of a block, in the frame its page has on this node. */
 #define FETCH                                                                                      \
 	do {                                                                                       \
-		const struct code_entry *f = &cpu->code[b->va >> PAGE_SHIFT & (FETCH_ENTRIES - 1)];  \
-		uint64_t ma = f->ma | (b->va & (PAGE_SIZE - 1)), last = MIN(ma + b->bytes, f->ma + PAGE_SIZE) - 1; \
+		const struct code_entry *f =                                                       \
+			&cpu->code[b->va >> PAGE_SHIFT & (FETCH_ENTRIES - 1)];                     \
+		uint64_t ma = f->ma | (b->va & (PAGE_SIZE - 1)),                                   \
+			 last = MIN(ma + b->bytes, f->ma + PAGE_SIZE) - 1;                         \
 		unsigned shift = cpu->model->l1i.shift, stall = 0;                                 \
 		if (unlikely(f->page != (b->va & ~(uint64_t)(PAGE_SIZE - 1)) ||                    \
-			    f->context != cpu->context))                                           \
+			     f->context != cpu->context))                                          \
 			goto refetch;                                                              \
 		for (uint64_t line = ma >> shift; line <= last >> shift; line++)                   \
 			stall += memsys_fetch(cpu->model, line << shift);                          \
@@ -35,7 +37,7 @@
 	} while (0)
 #else
 #define TOUCH(pointer, is_write) (void)(pointer)
-#define FETCH			 (void)0
+#define FETCH                    (void)0
 #endif
 
 #define ENTER(block)                                                                               \
@@ -238,7 +240,6 @@ fence_i:
 #include "monitor/engine/sim/insn.def"
 #undef INSN
 }
-
 
 #undef TOUCH
 #undef FETCH

@@ -177,11 +177,11 @@ static uint32_t insn_word(struct engine_vcpu *cpu, const struct block *b, const 
 #pragma GCC diagnostic ignored "-Wgnu-label-as-value"
 #endif
 
-#define MODEL	0
+#define MODEL   0
 #define EXECUTE execute_functional
 #include "monitor/engine/sim/exec-loop.h"
 
-#define MODEL	1
+#define MODEL   1
 #define EXECUTE execute_numa
 #include "monitor/engine/sim/exec-loop.h"
 

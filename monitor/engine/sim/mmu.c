@@ -30,7 +30,7 @@ struct translation {
 	uint64_t leaf_bytes; /* size of the page that maps it */
 	bool writable;       /* a store to it would be allowed as well, with nothing to update */
 	bool readable;
-	unsigned n_walked;    /* page-table entries read, and where they are */
+	unsigned n_walked; /* page-table entries read, and where they are */
 	uint64_t walked_ma[5];
 };
 
@@ -190,7 +190,8 @@ static enum walk_result walk(struct engine_vcpu *cpu, uint64_t va, enum access a
 	int level;
 
 	if (priv == PRIV_M || mode == 0) {
-		*t = (struct translation){.pa = va, .leaf_bytes = PAGE_SIZE, .writable = true, .readable = true};
+		*t = (struct translation){
+			.pa = va, .leaf_bytes = PAGE_SIZE, .writable = true, .readable = true};
 		return WALK_OK;
 	}
 	t->n_walked = 0;
@@ -300,7 +301,8 @@ static void forget_victim(struct engine_vcpu *cpu, const struct memsys_tlb_victi
 	}
 }
 
-/* A translation that the soft TLB did not have: was it in the modelled one? Charges a refill and its walk if not. */
+/* A translation that the soft TLB did not have: was it in the modelled one? Charges a refill and
+ * its walk if not. */
 static void model_translation(struct engine_vcpu *cpu, uint64_t va, const struct translation *t)
 {
 	struct memsys_tlb_victim victim;
@@ -323,7 +325,8 @@ int mem_fetch_model(struct engine_vcpu *cpu, uint64_t va)
 	uint8_t *host;
 	bool writable;
 
-	if (r == WALK_OK && (!pmp_allows(cpu, t.pa, 2, ACCESS_FETCH, cpu->priv) || !is_ram(cpu, t.pa, 2)))
+	if (r == WALK_OK &&
+		(!pmp_allows(cpu, t.pa, 2, ACCESS_FETCH, cpu->priv) || !is_ram(cpu, t.pa, 2)))
 		r = WALK_ACCESS_FAULT;
 	if (r != WALK_OK)
 		return walk_failed(cpu, r, va, ACCESS_FETCH);
