@@ -429,7 +429,8 @@ uint32_t pmap_share_out(struct pmap *pm, uint32_t ppn, unsigned node)
 		return MPN_NONE;
 	if (!e->cow) {
 		e->cow = 1;
-		shoot_views(pm, ppn, e->mpn);
+		/* Of a copy, nobody had the right to write. */
+		pm->ops->shootdown(pm->engine, ppn, e->mpn);
 	}
 	return e->mpn;
 }
