@@ -51,6 +51,12 @@ static const struct number machine_numbers[] = {
 	FIELD(struct machine, slice_cycles, false, 100, 1000000000),
 	FIELD(struct machine, timeslice_cycles, false, 1000, 1000000000000),
 	FIELD(struct machine, tlb_entries, false, 1, 1 << 20),
+	FIELD(struct machine, tlb_ways, false, 0, 1 << 20),
+	FIELD(struct machine, tlb_pages, false, 1, 2),
+	FIELD(struct machine, l2_hit_ns, false, 0, 1000000),
+	FIELD(struct machine, dirty_extra_ns, false, 0, 1000000),
+	FIELD(struct machine, controller_ns, false, 0, 1000000),
+	FIELD(struct machine, link_ns, false, 0, 1000000),
 };
 
 static const struct number cache_numbers[] = {
@@ -69,6 +75,7 @@ static const struct number cost_numbers[] = {
 	COST(shootdown),
 	COST(vcpu_switch),
 	COST(mmio),
+	COST(tlb_refill),
 };
 
 /* A whole number, also as 3e9 or, where sizes are meant, as "64K". */
@@ -332,6 +339,11 @@ void machine_defaults(struct machine *m)
 	m->l1i = m->l1d = (struct machine_cache){32 << 10, 64, 2};
 	m->l2 = (struct machine_cache){1 << 20, 128, 2};
 	m->tlb_entries = 64;
+	m->tlb_pages = 2;
+	m->l2_hit_ns = 50;
+	m->dirty_extra_ns = 250;
+	m->controller_ns = 100;
+	m->link_ns = 40;
 	apply_rule(m, &paper);
 	/* The reasons stand in machines/flash8.conf. */
 	m->cost.trap = 100;
@@ -342,6 +354,7 @@ void machine_defaults(struct machine *m)
 	m->cost.shootdown = 800;
 	m->cost.vcpu_switch = 1000;
 	m->cost.mmio = 300;
+	m->cost.tlb_refill = 14;
 }
 
 static int get_top(const struct source *s, config_setting_t *set)
@@ -374,6 +387,23 @@ static int get_top(const struct source *s, config_setting_t *set)
 	return 0;
 }
 
+/* What the model of caches and TLBs needs beyond each one's own sanity. */
+static int check_caches(const struct source *s)
+{
+	const struct machine *m = s->m;
+	uint32_t l1 = MAX(m->l1i.line_bytes, m->l1d.line_bytes);
+
+	if (l1 > m->l2.line_bytes)
+		return complain(EINVAL, "%s: a line of l1 (%u bytes) is larger than one of l2 (%u)",
+			s->path, l1, m->l2.line_bytes);
+	if (m->tlb_ways &&
+		(m->tlb_entries % m->tlb_ways || !power_of_two(m->tlb_entries / m->tlb_ways)))
+		return complain(EINVAL,
+			"%s: %u TLB entries in %u ways do not make a power of two of sets", s->path,
+			m->tlb_entries, m->tlb_ways);
+	return 0;
+}
+
 static int get_machine(const struct source *s, config_t *cfg)
 {
 	struct machine *m = s->m;
@@ -401,7 +431,7 @@ static int get_machine(const struct source *s, config_t *cfg)
 		return complain(EINVAL, "%s: timebase_hz (%llu) is more than clock_hz (%llu)",
 			s->path, (unsigned long long)m->timebase_hz,
 			(unsigned long long)m->clock_hz);
-	return 0;
+	return check_caches(s);
 }
 
 /* The whole file as a string; the parser itself gives up the program on a read error. */

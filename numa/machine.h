@@ -42,6 +42,13 @@ struct machine {
 
 	struct machine_cache l1i, l1d, l2;
 	uint32_t tlb_entries;
+	uint32_t tlb_ways;       /* 0: fully associative */
+	uint32_t tlb_pages;      /* pages an entry maps: 1, or 2 for the page pairs of MIPS */
+	uint32_t l2_hit_ns;      /* an L1 miss that the L2 has */
+	uint32_t dirty_extra_ns; /* a miss that another CPU's cache has to answer, beyond the way */
+	uint32_t controller_ns;  /* occupancy of the home's controller by one request ... */
+	uint32_t link_ns; /* ... and of its network port, when it came from another node; both
+			     matter only when contention is modelled */
 	uint32_t latency_ns[MACHINE_MAX_NODES]
 			   [MACHINE_MAX_NODES]; /* uncontended miss, [cpu's node][home node] */
 
@@ -54,6 +61,7 @@ struct machine {
 		uint64_t shootdown;    /* one mapping on one CPU */
 		uint64_t vcpu_switch;  /* change the vCPU a CPU runs */
 		uint64_t mmio;         /* emulate one device access */
+		uint64_t tlb_refill;   /* TLB miss, beyond the accesses to the page table */
 	} cost;
 };
 
