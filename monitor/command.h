@@ -28,6 +28,7 @@ int cmd_run(int argc, char **argv);
 int cmd_console(int argc, char **argv);
 int cmd_topology(int argc, char **argv);
 int cmd_plot(int argc, char **argv);
+int cmd_policies(int argc, char **argv);
 
 /*
  * argp_parse() with this program's manners: --help prints to stdout and ends the program with 0;

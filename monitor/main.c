@@ -13,6 +13,7 @@ static const struct command commands[] = {
 	{"run", "boot a cluster of virtual machines, run a command in each, report", cmd_run},
 	{"console", "attach this terminal to the console of a running VM", cmd_console},
 	{"topology", "print a machine: nodes, CPUs, memory, caches, latencies", cmd_topology},
+	{"policies", "list the policies by which pages are placed and moved", cmd_policies},
 	{"plot", "draw the memory picture of a statistics file", cmd_plot},
 };
 

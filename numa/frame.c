@@ -18,7 +18,7 @@
 #include "numa/memmap.h"
 
 const char *const frame_kind_name[FRAME_KINDS] = {
-	"free", "reserved", "private", "text", "cache", "disk", "monitor"};
+	"free", "reserved", "private", "text", "cache", "disk", "monitor", "replica"};
 
 enum {
 	SET_MIN = 4,        /* smallest set of users on the heap */
@@ -32,39 +32,6 @@ struct user_set {
 	uint32_t cap; /* a power of two */
 	struct frame_user user[];
 	/* cap > SET_LINEAR: uint32_t slot[2 * cap] follows, position + 1 or 0, linear probing */
-};
-
-struct frame {
-	union {
-		struct frame_user one; /* n_users == 1 */
-		struct user_set *many; /* n_users > 1 */
-		uint32_t next;         /* free: the next free frame of the node, or MPN_NONE */
-	};
-	uint32_t n_users;
-	uint8_t kind;  /* enum frame_kind */
-	uint8_t dirty; /* not known to be zero; kept for free and reserved frames */
-	uint16_t spare;
-};
-_Static_assert(sizeof(struct frame) == 16, "the memmap costs 16 bytes a frame");
-
-struct pool {
-	uint32_t first, n; /* frames first .. first + n - 1 */
-	uint32_t used;     /* frames ever handed out; those beyond have an all-zero record */
-	uint32_t free;     /* head of the list of freed frames */
-	uint32_t n_dirty;  /* dirty frames on that list */
-	uint32_t kind[FRAME_KINDS]; /* relaxed atomics: the run phase turns reserved into private */
-};
-
-struct memory_private {
-	struct frame *frame;
-	struct pool pool[MACHINE_MAX_NODES];
-	uint8_t order[MACHINE_MAX_NODES][MACHINE_MAX_NODES]; /* nodes by distance from each */
-	uint64_t set_bytes;                                  /* heap taken by user sets */
-	uint64_t n_dels;      /* users removed so far; wraps harmlessly */
-	uint64_t futile_dels; /* n_dels when the cache last had nothing to give back ... */
-	bool futile;          /* ... if it had not */
-	struct pmap *pmaps;   /* list that numa/pmap.c keeps */
-	uint32_t (*steal)(struct memory *mem);
 };
 
 struct memory *memory_create(const struct machine *m)
@@ -98,6 +65,10 @@ struct memory *memory_create(const struct machine *m)
 			}
 			p->order[node][at] = (uint8_t)i;
 		}
+		for (unsigned i = 0; i < m->n_nodes; i++)
+			for (unsigned j = 0; j < m->n_nodes && i != node; j++)
+				p->rank[node][i] += j == node ||
+						    m->latency_ns[node][j] < m->latency_ns[node][i];
 	}
 	if (total >= MPN_NONE)
 		die("a machine of %llu frames is beyond 32-bit frame numbers",
@@ -105,6 +76,8 @@ struct memory *memory_create(const struct machine *m)
 	mem->n_frames = (uint32_t)total;
 	mem->base = lazy_alloc((size_t)total << PAGE_SHIFT);
 	p->frame = lazy_alloc(total * sizeof(struct frame));
+	p->replicas = lazy_alloc(total * sizeof(p->replicas[0]));
+	p->pins = lazy_alloc(total * sizeof(p->pins[0]));
 	return mem;
 }
 
@@ -121,9 +94,14 @@ void memory_destroy(struct memory *mem)
 
 			if (f->kind != FRAME_FREE && f->n_users > 1)
 				free(f->many);
+			if (f->flags & (FRAME_REPLICATED | FRAME_COLLAPSED))
+				free(p->replicas[p->pool[node].first + i]);
 		}
+	lazy_free(p->pins, mem->n_frames * sizeof(p->pins[0]));
+	lazy_free(p->replicas, mem->n_frames * sizeof(p->replicas[0]));
 	lazy_free(p->frame, mem->n_frames * sizeof(struct frame));
 	lazy_free(mem->base, (size_t)mem->n_frames << PAGE_SHIFT);
+	free(p->owner);
 	free(p);
 	free(mem);
 }
@@ -158,14 +136,69 @@ unsigned memory_nearest(const struct memory *mem, unsigned node, unsigned i)
 	return mem->p->order[node][i];
 }
 
-struct pmap **memory_pmaps(struct memory *mem)
+/* ---- owners and placement ---------------------------------------------------------------- */
+
+/* Where owner `id` is in the table, or where it would go. */
+static unsigned owner_slot(const struct memory_private *p, uint32_t id)
 {
-	return &mem->p->pmaps;
+	unsigned lo = 0, hi = p->n_owners;
+
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+
+		if (p->owner[mid].id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
 }
 
-void memory_set_steal(struct memory *mem, uint32_t (*steal)(struct memory *mem))
+const struct owner *memory_owner(const struct memory *mem, uint32_t id)
 {
-	mem->p->steal = steal;
+	unsigned i = owner_slot(mem->p, id);
+
+	return i < mem->p->n_owners && mem->p->owner[i].id == id ? &mem->p->owner[i] : NULL;
+}
+
+void memory_add_owner(struct memory *mem, uint32_t id, const struct frame_owner_ops *ops, void *arg)
+{
+	struct memory_private *p = mem->p;
+	unsigned i = owner_slot(p, id);
+
+	if (i < p->n_owners && p->owner[i].id == id)
+		die("memmap: two owners are called %#x", id);
+	p->owner = xrealloc(p->owner, (p->n_owners + 1) * sizeof(p->owner[0]));
+	memmove(&p->owner[i + 1], &p->owner[i], (p->n_owners++ - i) * sizeof(p->owner[0]));
+	p->owner[i] = (struct owner){.id = id, .ops = ops, .arg = arg};
+}
+
+void memory_del_owner(struct memory *mem, uint32_t id)
+{
+	struct memory_private *p = mem->p;
+	unsigned i = owner_slot(p, id);
+
+	if (i == p->n_owners || p->owner[i].id != id)
+		die("memmap: no owner is called %#x", id);
+	memmove(&p->owner[i], &p->owner[i + 1], (--p->n_owners - i) * sizeof(p->owner[0]));
+}
+
+void memory_set_placement(struct memory *mem, place_fn *place, const void *arg)
+{
+	mem->p->place = place;
+	mem->p->place_arg = arg;
+}
+
+unsigned frame_place(const struct memory *mem, uint32_t page, unsigned node, uint64_t *nth)
+{
+	const struct memory_private *p = mem->p;
+
+	return p->place ? p->place(p->place_arg, page, node, (*nth)++) % mem->n_nodes : node;
+}
+
+bool memory_spreads(const struct memory *mem)
+{
+	return mem->p->place != NULL;
 }
 
 /* ---- users ------------------------------------------------------------------------------- */
@@ -298,8 +331,6 @@ void frame_add_user(struct memory *mem, uint32_t mpn, struct frame_user user)
 	f->n_users++;
 }
 
-static void frame_free(struct memory *mem, uint32_t mpn);
-
 void frame_del_user(struct memory *mem, uint32_t mpn, struct frame_user user)
 {
 	struct memory_private *p = mem->p;
@@ -312,6 +343,7 @@ void frame_del_user(struct memory *mem, uint32_t mpn, struct frame_user user)
 	p->n_dels++;
 	if (f->n_users == 1) {
 		f->n_users = 0;
+		replicas_drop(mem, mpn);
 		frame_free(mem, mpn);
 		return;
 	}
@@ -377,20 +409,29 @@ void frame_set_kind(struct memory *mem, uint32_t mpn, enum frame_kind kind)
 	set_kind(mem, mpn, kind);
 }
 
+void frame_swap_kind(struct memory *mem, uint32_t a, uint32_t b)
+{
+	enum frame_kind of_a = frame_kind(mem, a);
+
+	set_kind(mem, a, frame_kind(mem, b));
+	set_kind(mem, b, of_a);
+}
+
 /* Give the host back the memory of dirty free frames, which makes them zero. */
 static void pool_trim(struct memory *mem, struct pool *pool)
 {
 	struct frame *f = mem->p->frame + pool->first;
 
 	for (uint32_t i = 0, n; i < pool->used; i += n + 1) {
-		for (n = 0; i + n < pool->used && f[i + n].kind == FRAME_FREE && f[i + n].dirty;
+		for (n = 0; i + n < pool->used && f[i + n].kind == FRAME_FREE &&
+			    (f[i + n].flags & FRAME_DIRTY);
 			n++)
 			;
 		if (n < TRIM_RUN || madvise(frame_data(mem, pool->first + i),
 					    (size_t)n << PAGE_SHIFT, MADV_DONTNEED))
 			continue;
 		for (uint32_t k = 0; k < n; k++)
-			f[i + k].dirty = 0;
+			f[i + k].flags = 0;
 	}
 	/* What is left in short runs is counted anew only when more is freed. */
 	pool->n_dirty = 0;
@@ -402,17 +443,21 @@ static void pool_push(struct memory *mem, struct pool *pool, uint32_t mpn)
 
 	f->next = pool->free;
 	pool->free = mpn;
-	pool->n_dirty += f->dirty;
+	pool->n_dirty += (f->flags & FRAME_DIRTY) != 0;
 	if (pool->n_dirty >= TRIM_FRAMES)
 		pool_trim(mem, pool);
 }
 
-static void frame_free(struct memory *mem, uint32_t mpn)
+void frame_free(struct memory *mem, uint32_t mpn)
 {
 	struct pool *pool = &mem->p->pool[frame_node(mem, mpn)];
+	struct frame *f = &mem->p->frame[mpn];
 
+	if (f->flags & FRAME_PINNED)
+		die("memmap: frame %u is freed while pinned", mpn);
 	set_kind(mem, mpn, FRAME_FREE);
-	mem->p->frame[mpn].dirty = 1;
+	f->flags = FRAME_DIRTY;
+	f->moves = f->recent = 0;
 	pool_push(mem, pool, mpn);
 }
 
@@ -424,24 +469,34 @@ static uint32_t pool_pop(struct memory *mem, struct pool *pool)
 		struct frame *f = &mem->p->frame[mpn];
 
 		pool->free = f->next;
-		if (f->dirty && pool->n_dirty)
+		if ((f->flags & FRAME_DIRTY) && pool->n_dirty)
 			pool->n_dirty--;
 		return mpn;
 	}
 	return pool->used < pool->n ? pool->first + pool->used++ : MPN_NONE;
 }
 
+uint32_t frame_take_exact(struct memory *mem, unsigned node, enum frame_kind kind)
+{
+	uint32_t mpn = pool_pop(mem, &mem->p->pool[node]);
+
+	if (mpn != MPN_NONE)
+		set_kind(mem, mpn, kind);
+	return mpn;
+}
+
 static uint32_t nearest_pop(struct memory *mem, unsigned node, enum frame_kind kind)
 {
-	for (unsigned i = 0; i < mem->n_nodes; i++) {
-		uint32_t mpn = pool_pop(mem, &mem->p->pool[mem->p->order[node][i]]);
+	uint32_t mpn = MPN_NONE;
 
-		if (mpn == MPN_NONE)
-			continue;
-		set_kind(mem, mpn, kind);
-		return mpn;
+	for (unsigned i = 0; i < mem->n_nodes && mpn == MPN_NONE; i++) {
+		unsigned near = mem->p->order[node][i];
+
+		mpn = frame_take_exact(mem, near, kind);
+		if (mpn == MPN_NONE && replicas_give_back(mem, near))
+			mpn = frame_take_exact(mem, near, kind);
 	}
-	return MPN_NONE;
+	return mpn;
 }
 
 /* Have the buffer cache give something back; not asked twice while nobody let go of a frame. */
@@ -478,7 +533,7 @@ void frame_take_reserved(struct memory *mem, uint32_t mpn, struct frame_user use
 	set_kind(mem, mpn, FRAME_PRIVATE);
 	f->one = user;
 	f->n_users = 1;
-	if (zero && f->dirty)
+	if (zero && (f->flags & FRAME_DIRTY))
 		memset(frame_data(mem, mpn), 0, PAGE_SIZE);
 }
 
@@ -488,9 +543,9 @@ uint32_t frame_alloc(struct memory *mem, unsigned node, enum frame_kind kind, bo
 
 	if (mpn == MPN_NONE && reclaim(mem))
 		mpn = nearest_pop(mem, node, kind);
-	if (mpn == MPN_NONE && mem->p->steal && mem->p->steal(mem))
+	if (mpn == MPN_NONE && pmap_steal(mem))
 		mpn = nearest_pop(mem, node, kind);
-	if (mpn != MPN_NONE && zero && mem->p->frame[mpn].dirty)
+	if (mpn != MPN_NONE && zero && (mem->p->frame[mpn].flags & FRAME_DIRTY))
 		memset(frame_data(mem, mpn), 0, PAGE_SIZE);
 	return mpn;
 }
@@ -516,13 +571,14 @@ uint64_t memory_overhead_bytes(const struct memory *mem)
 
 	for (unsigned i = 0; i < mem->n_nodes; i++)
 		bytes += (uint64_t)mem->p->pool[i].used * sizeof(struct frame);
-	return bytes;
+	return bytes + mem->p->replica_bytes;
 }
 
 static void check_users(const struct memory *mem, uint32_t mpn)
 {
 	const struct frame *f = &mem->p->frame[mpn];
-	bool unused = f->kind == FRAME_FREE || f->kind == FRAME_RESERVED;
+	bool unused =
+		f->kind == FRAME_FREE || f->kind == FRAME_RESERVED || f->kind == FRAME_REPLICA;
 
 	if (f->kind >= FRAME_KINDS)
 		die("memmap: frame %u is of kind %u", mpn, f->kind);
@@ -554,6 +610,7 @@ void memory_check(const struct memory *mem)
 			uint32_t mpn = pool->first + i;
 
 			check_users(mem, mpn);
+			replicas_check(mem, mpn);
 			kinds[mem->p->frame[mpn].kind]++;
 			if (mem->p->frame[mpn].n_users > 1)
 				sets += set_bytes(mem->p->frame[mpn].many->cap);

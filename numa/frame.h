@@ -9,6 +9,9 @@
  * at the *boundary* one thread alone does everything that touches more than one VM. Functions below
  * are for the boundary only, unless they say "run phase": those touch nothing but frames that this
  * VM alone can reach. This is what makes frame numbers independent of host thread timing.
+ *
+ * A page may be in several frames: a master and its copies on other nodes (numa/move.h). Users, and
+ * all who name a page by a frame, use the master.
  */
 #ifndef NUMA_FRAME_H
 #define NUMA_FRAME_H
@@ -31,6 +34,7 @@ enum frame_kind {
 	FRAME_CACHE,    /* a disk block as read: the global buffer cache */
 	FRAME_DISK,     /* a block that a VM modified on a copy-on-write disk */
 	FRAME_MONITOR,  /* the monitor's own */
+	FRAME_REPLICA,  /* a node's copy of a page whose master is on another */
 	FRAME_KINDS
 };
 extern const char *const frame_kind_name[FRAME_KINDS];
@@ -39,6 +43,46 @@ extern const char *const frame_kind_name[FRAME_KINDS];
 struct frame_user {
 	uint32_t owner;
 	uint32_t page;
+};
+
+/*
+ * What an owner must do when a frame it uses moves. A frame with a user whose owner has not
+ * registered does not migrate. Called at the boundary; must not take or free frames.
+ */
+struct frame_owner_ops {
+	/* `page` is in frame `to` from now on, with the same bytes; `from` is about to be freed. */
+	void (*moved)(void *arg, uint32_t page, uint32_t from, uint32_t to);
+	/* No CPU may use frame `old` for `page`, though the page is where it was. NULL: none does.
+	 */
+	void (*forget)(void *arg, uint32_t page, uint32_t old);
+	/* `page` has one more copy: for statistics. May be NULL. */
+	void (*replicated)(void *arg, uint32_t page);
+};
+
+/*
+ * On which node a new page goes: of an owner's page number `page`, first used by a CPU of `node`;
+ * `nth` counts the pages this owner had placed before. Called in both phases, on any thread: a pure
+ * function of its arguments.
+ */
+typedef unsigned place_fn(const void *arg, uint32_t page, unsigned node, uint64_t nth);
+
+enum move_refusal {
+	MOVE_GONE,       /* the frame is free, or reserved, or a stale copy by now */
+	MOVE_MONITOR,    /* not a guest's */
+	MOVE_PINNED,     /* a transfer is under way */
+	MOVE_PRESENT,    /* the page is on that node already */
+	MOVE_NO_MEMORY,  /* the node has no free frame */
+	MOVE_REPLICATED, /* migration of a page with copies */
+	MOVE_OWNER,      /* a user that cannot be told */
+	MOVE_REFUSALS
+};
+
+struct move_stats {
+	uint64_t migrations, replications;
+	uint64_t collapses;  /* pages whose copies a store or a transfer ended */
+	uint64_t given_back; /* copies dropped because their node ran short */
+	uint64_t shootdowns; /* (page, frame) pairs that CPUs were made to forget by the above */
+	uint64_t refused[MOVE_REFUSALS];
 };
 
 struct memory {
@@ -71,10 +115,18 @@ static inline uint32_t frame_of(const struct memory *mem, const void *host)
 unsigned frame_node(const struct memory *mem, uint32_t mpn);        /* run phase */
 enum frame_kind frame_kind(const struct memory *mem, uint32_t mpn); /* run phase */
 
+/* What a CPU of `node` uses for the page whose master is mpn: the copy there, or the nearest. The
+ * copies of a page have its bytes, and nobody may store to one. Run phase. */
+uint32_t frame_view(const struct memory *mem, uint32_t mpn, unsigned node);
+bool frame_replicated(const struct memory *mem, uint32_t mpn); /* has copies; run phase */
+/* The master of a copy; any other frame is its own. Run phase. */
+uint32_t frame_master(const struct memory *mem, uint32_t mpn);
+
 /*
- * Take a frame of `node`, or of the nearest node (by latency, then number) that has one, reclaiming
- * when all are empty. Its bytes are zero if `zero`. No user yet. MPN_NONE: machine memory is
- * exhausted.
+ * Take a frame of `node`, or of the nearest node (by latency, then number) that has one; a node
+ * short of frames gives copies of pages back, in the order of its frames, and when all are empty
+ * the cache is asked. So an allocation may end the life of a copy but never of a master. Its bytes
+ * are zero if `zero`. No user yet. MPN_NONE: machine memory is exhausted.
  */
 uint32_t frame_alloc(struct memory *mem, unsigned node, enum frame_kind kind, bool zero);
 
@@ -84,6 +136,18 @@ void frame_del_user(struct memory *mem, uint32_t mpn, struct frame_user user);
 uint32_t frame_users(const struct memory *mem, uint32_t mpn);
 struct frame_user frame_user(const struct memory *mem, uint32_t mpn, uint32_t index);
 void frame_set_kind(struct memory *mem, uint32_t mpn, enum frame_kind kind);
+
+/* Owners that are to hear of moves; an id is registered once, until removed. */
+void memory_add_owner(
+	struct memory *mem, uint32_t id, const struct frame_owner_ops *ops, void *arg);
+void memory_del_owner(struct memory *mem, uint32_t id);
+
+/* Set where new pages go (NULL: on the node that first uses them); before any page is taken. */
+void memory_set_placement(struct memory *mem, place_fn *place, const void *arg);
+/* The node for a new page of an owner; counts it in *nth. Run phase, with the owner's own *nth. */
+unsigned frame_place(const struct memory *mem, uint32_t page, unsigned node, uint64_t *nth);
+/* May a page go to another node than its first user's? Run phase. */
+bool memory_spreads(const struct memory *mem);
 
 /* Counts of frames, of one node or of all (node < 0). Reserved ones count as free. */
 struct memory_usage {

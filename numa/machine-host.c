@@ -14,8 +14,9 @@
 #include "numa/util.h"
 
 enum {
-	LOCAL_NS = 90,   /* an idle load from local DRAM on servers of the 2020s, about */
-	LOCAL_TLB = 1536 /* second-level TLB of the same, about */
+	LOCAL_NS = 90,    /* an idle load from local DRAM on servers of the 2020s, about */
+	LOCAL_TLB = 1536, /* second-level TLB of the same, about */
+	LOCAL_TLB_WAYS = 12
 };
 
 static uint32_t floor_pow2(uint64_t v)
@@ -148,6 +149,12 @@ int machine_host(struct machine **out)
 	m->clock_hz = clock_hz(topo);
 	m->timeslice_cycles = m->clock_hz / 100;
 	m->tlb_entries = LOCAL_TLB;
+	m->tlb_ways = LOCAL_TLB_WAYS;
+	m->tlb_pages = 1;
+	m->l2_hit_ns = 5;
+	m->dirty_extra_ns = 20;
+	m->controller_ns = 2;
+	m->link_ns = 2;
 	get_cache(topo, HWLOC_OBJ_L1ICACHE, &m->l1i);
 	get_cache(topo, HWLOC_OBJ_L1CACHE, &m->l1d);
 	get_cache(topo, HWLOC_OBJ_L2CACHE, &m->l2);

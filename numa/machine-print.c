@@ -165,6 +165,7 @@ void machine_print(const struct machine *m, FILE *out)
 		{"shootdown", m->cost.shootdown},
 		{"vCPU switch", m->cost.vcpu_switch},
 		{"device access", m->cost.mmio},
+		{"TLB refill", m->cost.tlb_refill},
 	};
 
 	for (unsigned i = 0; i < m->n_nodes; i++)
@@ -180,7 +181,16 @@ void machine_print(const struct machine *m, FILE *out)
 	print_cache(out, "L1i", &m->l1i);
 	print_cache(out, "L1d", &m->l1d);
 	print_cache(out, "L2", &m->l2);
-	fprintf(out, "  %-4s %9u entries\n", "TLB", m->tlb_entries);
+	fprintf(out, "  %-4s %9u entries", "TLB", m->tlb_entries);
+	if (m->tlb_ways)
+		fprintf(out, ", %u-way", m->tlb_ways);
+	fputs(m->tlb_pages > 1 ? ", each a pair of pages\n" : "\n", out);
+	fprintf(out, "  L2 hit %" PRIu32 " ns; another CPU's cache answers: +%" PRIu32 " ns\n",
+		m->l2_hit_ns, m->dirty_extra_ns);
+	fprintf(out,
+		"  contention, where modelled: controller %" PRIu32 " ns, link %" PRIu32
+		" ns a request\n",
+		m->controller_ns, m->link_ns);
 
 	fprintf(out, "\nmemory latency, ns (from node, down; to node, across)\n");
 	if (m->n_nodes <= MATRIX_NUMBERS)

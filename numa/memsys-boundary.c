@@ -73,23 +73,17 @@ uint64_t memsys_queue_cycles(
 	uint64_t customers, uint64_t requests, uint64_t elapsed, uint64_t service, uint64_t wait)
 {
 	const uint64_t limit = 1u << 30; /* no square below overflows */
-	uint64_t z, others, squared;
+	uint64_t z, others, b, square, wait_cycles;
 
 	if (customers < 2 || !requests)
 		return 0;
 	z = MIN(customers * elapsed / requests, limit);
 	z = z > wait ? z - wait : 0;
 	others = MIN((customers - 1) * service, limit);
-	squared = MIN(others * service, 1ull << 60) * 2;
-	if (z >= others) {
-		uint64_t b = z - others;
-
-		return (root(b * b + squared) - b) / 2;
-	} else {
-		uint64_t b = others - z;
-
-		return (root(b * b + squared) + b) / 2;
-	}
+	b = z > others ? z - others : others - z; /* |B| */
+	square = b * b + 2 * MIN(others * service, 1ull << 60);
+	wait_cycles = (z > others ? root(square) - b : root(square) + b) / 2;
+	return MIN(wait_cycles, others);
 }
 
 /* Sum up the quantum's requests by home, and find what one waits in the next. */

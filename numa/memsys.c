@@ -256,7 +256,11 @@ static unsigned data_slow(struct memsys_cpu *c, uint64_t ma, bool write)
 	if (e) {
 		if (!write || *e & MEMSYS_L1_WRITABLE)
 			return 0;
-		stall = l2_access(c, ma, write, true, &state);
+		/* The line may be Modified by a store to its other part: an L1 hit all the same. */
+		if ((*cache_find(&c->l2, ma) & STATE_MASK) == LINE_MODIFIED)
+			stall = 0;
+		else
+			stall = l2_access(c, ma, write, true, &state);
 		*e |= MEMSYS_L1_WRITABLE;
 		return stall;
 	}

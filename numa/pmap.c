@@ -15,6 +15,7 @@
 #include <xxhash.h>
 
 #include "numa/memmap.h"
+#include "numa/move.h"
 #include "numa/pmap.h"
 
 enum {
@@ -23,7 +24,11 @@ enum {
 	/* Frames set aside for each node a VM runs on: a quantum of 50000 cycles zeroes or touches
 	 * fewer new pages than this, so a vCPU is stopped by an empty reserve only when several
 	 * start at once. */
-	RESERVE_FRAMES = 64
+	RESERVE_FRAMES = 64,
+	/* Where pages are spread over nodes, all the reserves of a VM together hold this, but each
+	 * at least the minimum: pages touched in a row fall to nodes in turn. */
+	SPREAD_FRAMES = 128,
+	SPREAD_MIN = 8
 };
 
 struct leaf {
@@ -37,12 +42,14 @@ struct reserve {
 };
 
 struct pending {
-	uint32_t mpn, ppn;
+	uint32_t mpn;
+	uint32_t ppn;  /* whose use of mpn ends ... */
+	bool collapse; /* ... or it goes on, and stale copies of mpn are to be freed */
 };
 
 struct pmap {
 	struct memory *mem;
-	struct pmap *next; /* memory_pmaps(), in order of creation */
+	struct pmap *next; /* of this memory, in order of creation */
 	uint32_t id;
 	uint32_t n_pages;
 	const struct pmap_ops *ops;
@@ -51,7 +58,8 @@ struct pmap {
 	uint32_t n_leaves;       /* that exist */
 	struct reserve *reserve; /* one for each node */
 	uint32_t n_reserved;     /* in all of them */
-	struct pending *pending; /* users to drop at the boundary */
+	uint64_t n_placed;       /* pages whose node frame_place() chose */
+	struct pending *pending; /* for the boundary */
 	uint32_t n_pending, cap_pending;
 	struct pmap_stats stats;
 };
@@ -91,18 +99,18 @@ static uint32_t steal(struct memory *mem, bool last)
 {
 	struct pmap *richest = NULL;
 
-	for (struct pmap *pm = *memory_pmaps(mem); pm; pm = pm->next)
+	for (struct pmap *pm = mem->p->pmaps; pm; pm = pm->next)
 		if (!richest || pm->n_reserved > richest->n_reserved)
 			richest = pm;
 	return richest ? reserve_give_back(richest, (richest->n_reserved + last) / 2) : 0;
 }
 
-static uint32_t steal_for_alloc(struct memory *mem)
+uint32_t pmap_steal(struct memory *mem)
 {
 	return steal(mem, true);
 }
 
-void pmap_refill(struct pmap *pm, unsigned node)
+static void refill_one(struct pmap *pm, unsigned node, uint32_t want)
 {
 	struct reserve *r = &pm->reserve[node];
 
@@ -111,7 +119,7 @@ void pmap_refill(struct pmap *pm, unsigned node)
 		r->n -= r->head;
 		r->head = 0;
 	}
-	while (r->n < RESERVE_FRAMES) {
+	while (r->n < want) {
 		uint32_t mpn = frame_reserve(pm->mem, node);
 
 		/* A VM that has frames left does not take those of others. */
@@ -123,6 +131,19 @@ void pmap_refill(struct pmap *pm, unsigned node)
 		pm->n_reserved++;
 	}
 	r->starved = r->n == 0;
+}
+
+void pmap_refill(struct pmap *pm, unsigned node)
+{
+	unsigned n = pm->mem->n_nodes;
+	uint32_t each = MIN((uint32_t)RESERVE_FRAMES, MAX((uint32_t)SPREAD_MIN, SPREAD_FRAMES / n));
+
+	if (!memory_spreads(pm->mem)) {
+		refill_one(pm, node, RESERVE_FRAMES);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		refill_one(pm, i, each);
 }
 
 void pmap_drain(struct pmap *pm)
@@ -149,25 +170,6 @@ static int reserve_take(struct pmap *pm, unsigned node, uint32_t *mpn)
 }
 
 /* ---- entries ----------------------------------------------------------------------------- */
-
-struct pmap *pmap_create(
-	struct memory *mem, uint32_t id, uint32_t n_pages, const struct pmap_ops *ops, void *engine)
-{
-	struct pmap *pm = xcalloc(1, sizeof(*pm)), **tail;
-
-	pm->mem = mem;
-	pm->id = id;
-	pm->n_pages = n_pages;
-	pm->ops = ops;
-	pm->engine = engine;
-	pm->leaf = xcalloc(n_slots(pm), sizeof(pm->leaf[0]));
-	pm->reserve = xcalloc(mem->n_nodes, sizeof(pm->reserve[0]));
-	for (tail = memory_pmaps(mem); *tail; tail = &(*tail)->next)
-		;
-	*tail = pm;
-	memory_set_steal(mem, steal_for_alloc);
-	return pm;
-}
 
 uint32_t pmap_pages(const struct pmap *pm)
 {
@@ -217,43 +219,137 @@ static void entry_set(
 
 void pmap_settle(struct pmap *pm)
 {
-	for (uint32_t i = 0; i < pm->n_pending; i++)
-		frame_del_user(pm->mem, pm->pending[i].mpn, me(pm, pm->pending[i].ppn));
+	for (uint32_t i = 0; i < pm->n_pending; i++) {
+		const struct pending *p = &pm->pending[i];
+
+		if (p->collapse)
+			replicas_settle(pm->mem, p->mpn);
+		else
+			frame_del_user(pm->mem, p->mpn, me(pm, p->ppn));
+	}
 	pm->n_pending = 0;
+}
+
+void pmap_settle_all(struct memory *mem)
+{
+	for (struct pmap *pm = mem->p->pmaps; pm; pm = pm->next)
+		pmap_settle(pm);
+}
+
+static void settle_later(struct pmap *pm, struct pending what)
+{
+	if (pm->n_pending == pm->cap_pending) {
+		pm->cap_pending = MAX(64u, 2 * pm->cap_pending);
+		pm->pending = xrealloc(pm->pending, pm->cap_pending * sizeof(pm->pending[0]));
+	}
+	pm->pending[pm->n_pending++] = what;
 }
 
 /* A frame for ppn with this VM as its user. */
 static int new_frame(struct pmap *pm, uint32_t ppn, unsigned node, bool zero, uint32_t *mpn)
 {
 	struct memory *mem = pm->mem;
+	uint64_t nth = pm->n_placed;
+	int err = 0;
 
-	if (!mem->boundary) {
-		int err = reserve_take(pm, node, mpn);
-
-		if (!err)
-			frame_take_reserved(mem, *mpn, me(pm, ppn), zero);
-		return err;
+	node = frame_place(mem, ppn, node, &nth);
+	if (mem->boundary) {
+		*mpn = frame_alloc(mem, node, FRAME_PRIVATE, zero);
+		if (*mpn == MPN_NONE)
+			return -ENOMEM;
+		frame_add_user(mem, *mpn, me(pm, ppn));
+	} else {
+		err = reserve_take(pm, node, mpn);
+		if (err)
+			return err;
+		frame_take_reserved(mem, *mpn, me(pm, ppn), zero);
 	}
-	*mpn = frame_alloc(mem, node, FRAME_PRIVATE, zero);
-	if (*mpn == MPN_NONE)
-		return -ENOMEM;
-	frame_add_user(mem, *mpn, me(pm, ppn));
+	pm->n_placed = nth;
 	return 0;
+}
+
+struct page {
+	struct pmap *pm;
+	uint32_t ppn;
+};
+
+static void shoot(void *arg, uint32_t mpn)
+{
+	struct page *p = arg;
+
+	p->pm->ops->shootdown(p->pm->engine, p->ppn, mpn);
+}
+
+/* No CPU may use `mpn` or a copy of it for ppn. */
+static void shoot_views(struct pmap *pm, uint32_t ppn, uint32_t mpn)
+{
+	struct page page = {pm, ppn};
+
+	shoot(&page, mpn);
+	replicas_each(pm->mem, mpn, shoot, &page);
 }
 
 /* The VM no longer uses `mpn` for ppn: at once at the boundary, else when it comes. */
 static void old_frame(struct pmap *pm, uint32_t ppn, uint32_t mpn)
 {
-	pm->ops->shootdown(pm->engine, ppn, mpn);
-	if (pm->mem->boundary) {
+	shoot_views(pm, ppn, mpn);
+	if (pm->mem->boundary)
 		frame_del_user(pm->mem, mpn, me(pm, ppn));
+	else
+		settle_later(pm, (struct pending){.mpn = mpn, .ppn = ppn});
+}
+
+/* ---- moves ------------------------------------------------------------------------------- */
+
+static void page_moved(void *arg, uint32_t ppn, uint32_t from, uint32_t to)
+{
+	struct pmap *pm = arg;
+	struct pmap_entry *e = entry_get(pm, ppn);
+
+	if (e->mpn != from)
+		die("pmap %u: page %u is in frame %u, not in %u, which moves", pm->id, ppn, e->mpn,
+			from);
+	e->mpn = to;
+	pm->ops->shootdown(pm->engine, ppn, from);
+	pm->stats.migrations++;
+}
+
+static void page_forget(void *arg, uint32_t ppn, uint32_t old)
+{
+	struct pmap *pm = arg;
+
+	pm->ops->shootdown(pm->engine, ppn, old);
+}
+
+static void page_replicated(void *arg, uint32_t ppn)
+{
+	struct pmap *pm = arg;
+
+	(void)ppn;
+	pm->stats.replications++;
+}
+
+static const struct frame_owner_ops owner_ops = {
+	.moved = page_moved,
+	.forget = page_forget,
+	.replicated = page_replicated,
+};
+
+/* A page of this VM alone is to be written to: it must be in one frame. */
+static void collapse(struct pmap *pm, uint32_t ppn, struct pmap_entry *e, unsigned node)
+{
+	uint32_t keep;
+	struct page page = {pm, ppn};
+
+	pm->stats.collapses++;
+	if (pm->mem->boundary) {
+		page_collapse(pm->mem, e->mpn);
 		return;
 	}
-	if (pm->n_pending == pm->cap_pending) {
-		pm->cap_pending = MAX(64u, 2 * pm->cap_pending);
-		pm->pending = xrealloc(pm->pending, pm->cap_pending * sizeof(pm->pending[0]));
-	}
-	pm->pending[pm->n_pending++] = (struct pending){.mpn = mpn, .ppn = ppn};
+	keep = replicas_collapse(pm->mem, e->mpn, node);
+	e->mpn = keep;
+	replicas_each(pm->mem, keep, shoot, &page);
+	settle_later(pm, (struct pending){.mpn = keep, .ppn = ppn, .collapse = true});
 }
 
 static int break_cow(struct pmap *pm, uint32_t ppn, struct pmap_entry *e, unsigned node)
@@ -263,6 +359,8 @@ static int break_cow(struct pmap *pm, uint32_t ppn, struct pmap_entry *e, unsign
 	int err;
 
 	if (mem->boundary && frame_users(mem, old) == 1) {
+		if (frame_replicated(mem, old))
+			collapse(pm, ppn, e, node);
 		frame_set_kind(mem, old, FRAME_PRIVATE);
 		entry_set(pm, e, old, false, FRAME_PRIVATE);
 		return 0;
@@ -270,7 +368,7 @@ static int break_cow(struct pmap *pm, uint32_t ppn, struct pmap_entry *e, unsign
 	err = new_frame(pm, ppn, node, false, &mpn);
 	if (err)
 		return err;
-	memcpy(frame_data(mem, mpn), frame_data(mem, old), PAGE_SIZE);
+	memcpy(frame_data(mem, mpn), frame_data(mem, frame_view(mem, old, node)), PAGE_SIZE);
 	pm->stats.faults_cow[e->kind]++;
 	entry_set(pm, e, mpn, false, FRAME_PRIVATE);
 	old_frame(pm, ppn, old);
@@ -280,6 +378,7 @@ static int break_cow(struct pmap *pm, uint32_t ppn, struct pmap_entry *e, unsign
 int pmap_fault(
 	struct pmap *pm, uint32_t ppn, unsigned node, bool write, void **host, bool *writable)
 {
+	struct memory *mem = pm->mem;
 	struct pmap_entry *e;
 	uint32_t mpn;
 	int err;
@@ -297,9 +396,11 @@ int pmap_fault(
 		err = break_cow(pm, ppn, e, node);
 		if (err)
 			return err;
+	} else if (write && frame_replicated(mem, e->mpn)) {
+		collapse(pm, ppn, e, node);
 	}
-	*host = frame_data(pm->mem, e->mpn);
-	*writable = !e->cow;
+	*host = frame_data(mem, mem->boundary ? e->mpn : frame_view(mem, e->mpn, node));
+	*writable = !e->cow && !frame_replicated(mem, e->mpn);
 	return 0;
 }
 
@@ -328,6 +429,7 @@ uint32_t pmap_share_out(struct pmap *pm, uint32_t ppn, unsigned node)
 		return MPN_NONE;
 	if (!e->cow) {
 		e->cow = 1;
+		/* Of a copy, nobody had the right to write. */
 		pm->ops->shootdown(pm->engine, ppn, e->mpn);
 	}
 	return e->mpn;
@@ -346,6 +448,25 @@ void pmap_drop(struct pmap *pm, uint32_t ppn)
 	old_frame(pm, ppn, old);
 }
 
+struct pmap *pmap_create(
+	struct memory *mem, uint32_t id, uint32_t n_pages, const struct pmap_ops *ops, void *engine)
+{
+	struct pmap *pm = xcalloc(1, sizeof(*pm)), **tail;
+
+	pm->mem = mem;
+	pm->id = id;
+	pm->n_pages = n_pages;
+	pm->ops = ops;
+	pm->engine = engine;
+	pm->leaf = xcalloc(n_slots(pm), sizeof(pm->leaf[0]));
+	pm->reserve = xcalloc(mem->n_nodes, sizeof(pm->reserve[0]));
+	for (tail = &mem->p->pmaps; *tail; tail = &(*tail)->next)
+		;
+	*tail = pm;
+	memory_add_owner(mem, id, &owner_ops, pm);
+	return pm;
+}
+
 void pmap_destroy(struct pmap *pm)
 {
 	struct pmap **link;
@@ -362,7 +483,8 @@ void pmap_destroy(struct pmap *pm)
 					me(pm, s << LEAF_SHIFT | i));
 		free(pm->leaf[s]);
 	}
-	for (link = memory_pmaps(pm->mem); *link != pm; link = &(*link)->next)
+	memory_del_owner(pm->mem, pm->id);
+	for (link = &pm->mem->p->pmaps; *link != pm; link = &(*link)->next)
 		;
 	*link = pm->next;
 	free(pm->leaf);
@@ -415,7 +537,7 @@ void pmap_check(const struct pmap *pm)
 {
 	const struct memory *mem = pm->mem;
 	uint64_t mapped[FRAME_KINDS] = {0}, present = 0;
-	uint32_t reserved = 0;
+	uint32_t reserved = 0, leaving = 0;
 
 	for (uint32_t ppn = 0; ppn < pm->n_pages; ppn++) {
 		const struct pmap_entry *e = pmap_entry(pm, ppn);
@@ -440,9 +562,11 @@ void pmap_check(const struct pmap *pm)
 			die("pmap %u: %llu pages are %s, counted %llu", pm->id,
 				(unsigned long long)mapped[k], frame_kind_name[k],
 				(unsigned long long)pm->stats.mapped[k]);
-	if (memory_count_owner(mem, pm->id) != present + pm->n_pending)
+	for (uint32_t i = 0; i < pm->n_pending; i++)
+		leaving += !pm->pending[i].collapse;
+	if (memory_count_owner(mem, pm->id) != present + leaving)
 		die("pmap %u: %llu pages present and %u to settle, but the memmap has %llu", pm->id,
-			(unsigned long long)present, pm->n_pending,
+			(unsigned long long)present, leaving,
 			(unsigned long long)memory_count_owner(mem, pm->id));
 	for (unsigned node = 0; node < mem->n_nodes; node++)
 		for (uint32_t i = pm->reserve[node].head; i < pm->reserve[node].n; i++, reserved++)

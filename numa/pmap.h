@@ -9,6 +9,12 @@
  * come from a small per-node reserve filled at the boundary; users that a copy-on-write break
  * leaves behind on a shared frame are dropped at the next boundary, from a list, in order of VM. So
  * what each VM gets does not depend on which host thread was faster.
+ *
+ * Entries name masters. A page with copies on other nodes (numa/move.h) is mapped read-only for
+ * every CPU, each to its node's view, until a store: of a copy-on-write page, the VM gets its own
+ * copy, and the others' copies stay; of a page the VM has for itself, replication ends. Then what
+ * the writer's node saw becomes the page: it costs nothing more, and the writer's memory is local.
+ * At the boundary the master stays instead, because devices hold its address.
  */
 #ifndef NUMA_PMAP_H
 #define NUMA_PMAP_H
@@ -20,14 +26,14 @@ struct pmap;
 struct pmap_ops {
 	/*
 	 * The translation of ppn changed or lost the right to write: no CPU of the VM may use the
-	 * old one when this returns. `old` is the frame it had. Called by the thread that made the
-	 * change, before the old frame can be reused.
+	 * old one when this returns. `old` is a frame that CPUs may have used for it; called once
+	 * for each such frame, by the thread that made the change, before the frame can be reused.
 	 */
 	void (*shootdown)(void *engine, uint32_t ppn, uint32_t old);
 };
 
 struct pmap_entry {
-	uint32_t mpn; /* MPN_NONE: absent */
+	uint32_t mpn; /* the master; MPN_NONE: absent */
 	uint8_t cow;  /* mapped read-only: a store must copy first (or upgrade, when it is the last
 			 user) */
 	uint8_t kind; /* enum frame_kind of what the guest sees here, for the virtual side of the
@@ -41,6 +47,9 @@ struct pmap_stats {
 					     shared */
 	uint64_t mapped[FRAME_KINDS];     /* present pages, by kind (virtual memory in use) */
 	uint64_t shared_in; /* pages mapped onto a frame already in memory (no copy) */
+	/* What happened to frames while they were this VM's pages; a frame that several VMs map
+	 * counts for each. */
+	uint64_t migrations, replications, collapses;
 };
 
 /* id: the owner in back-maps. n_pages: size of the VM's memory. */
@@ -55,8 +64,23 @@ const struct pmap_entry *pmap_entry(
 const struct pmap_stats *pmap_stats(const struct pmap *pm);
 
 /*
+ * The frame that a CPU of `node` reads ppn from (MPN_NONE: absent), and whether it may store there.
+ * An engine fills its TLBs from this, and calls pmap_fault() when it does not suffice. Run phase.
+ */
+static inline uint32_t pmap_view(const struct memory *mem, const struct pmap *pm, uint32_t ppn,
+	unsigned node, bool *writable)
+{
+	const struct pmap_entry *e = pmap_entry(pm, ppn);
+
+	*writable = e->mpn != MPN_NONE && !e->cow && !frame_replicated(mem, e->mpn);
+	return e->mpn == MPN_NONE ? MPN_NONE : frame_view(mem, e->mpn, node);
+}
+
+/*
  * Make ppn usable for an access from a CPU on `node`. On 0, *host is the page's bytes and *writable
- * says whether stores may go there directly (always true after write = true).
+ * says whether stores may go there directly (always true after write = true). In the run phase that
+ * is the view of `node`; at the boundary always the master, whose address stays good while more
+ * frames are taken, as a copy's does not.
  *   -EFAULT  no such page
  *   -EAGAIN  run phase only: the reserve is empty; end the vCPU's turn, call again after the
  * boundary -ENOMEM  machine memory is exhausted Run phase (by the VM's own thread) and boundary.
@@ -82,7 +106,8 @@ void pmap_drop(struct pmap *pm, uint32_t ppn);
 
 /*
  * At each boundary, in order of VM: apply what the run phase left to do and refill the reserve of
- * `node` (call once for each node on which a vCPU of this VM may run next).
+ * `node` (call once for each node on which a vCPU of this VM may run next), or, where pages are
+ * spread, the reserves of all.
  */
 void pmap_settle(struct pmap *pm);
 void pmap_refill(struct pmap *pm, unsigned node);

@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "numa/move.h"
 #include "sharing/disk.h"
 
 enum {
@@ -75,6 +76,18 @@ static int open_private(struct disk *d)
 	return 0;
 }
 
+static void block_moved(void *arg, uint32_t block, uint32_t from, uint32_t to)
+{
+	struct disk *d = arg;
+	uint32_t *slot = &d->overlay[block >> LEAF_SHIFT][block & (LEAF_BLOCKS - 1)];
+
+	if (*slot != from + 1)
+		die("disk %s: block %u is not in frame %u, which moves", d->path, block, from);
+	*slot = to + 1;
+}
+
+static const struct frame_owner_ops owner_ops = {.moved = block_moved};
+
 static int open_image(struct disk *d, struct image_cache *c)
 {
 	uint64_t n_blocks;
@@ -86,9 +99,11 @@ static int open_image(struct disk *d, struct image_cache *c)
 	if (!d->n_sectors)
 		return complain(EINVAL, "%s: shorter than a sector of 512 bytes", d->path);
 	n_blocks = (image_bytes(d->img) + PAGE_SIZE - 1) >> PAGE_SHIFT;
-	if (d->mode == DISK_SHARED)
+	if (d->mode == DISK_SHARED) {
 		d->overlay =
 			xcalloc((n_blocks + LEAF_BLOCKS - 1) >> LEAF_SHIFT, sizeof(d->overlay[0]));
+		memory_add_owner(d->mem, d->owner, &owner_ops, d);
+	}
 	return 0;
 }
 
@@ -135,6 +150,7 @@ void disk_close(struct disk *d)
 		for (uint64_t leaf = 0; leaf << LEAF_SHIFT < n_blocks; leaf++)
 			free(d->overlay[leaf]);
 		free(d->overlay);
+		memory_del_owner(d->mem, d->owner);
 	}
 	image_close(d->img);
 	if (d->fd >= 0)
@@ -219,6 +235,7 @@ static int block_frame_writable(struct disk *d, uint32_t block, unsigned node, u
 
 	if (held && frame_users(d->mem, held - 1) == 1) {
 		*mpn = held - 1;
+		page_collapse(d->mem, *mpn); /* it is about to be written to in place */
 		return 0;
 	}
 	*mpn = frame_alloc(d->mem, node, FRAME_DISK, false);

@@ -40,7 +40,8 @@ struct image {
 	ino_t ino;
 	uint64_t bytes;
 	uint32_t n_blocks;
-	uint32_t *block; /* frame + 1, or 0: not in memory; lazily backed */
+	uint32_t *block;   /* frame + 1, or 0: not in memory; lazily backed */
+	uint64_t n_placed; /* blocks whose node frame_place() chose */
 	enum frame_kind kind;
 	uint32_t owner;
 	struct image_stats stats;
@@ -121,6 +122,17 @@ static size_t table_bytes(const struct image *img)
 	return MAX(img->n_blocks, 1u) * sizeof(img->block[0]);
 }
 
+static void block_moved(void *arg, uint32_t index, uint32_t from, uint32_t to)
+{
+	struct image *img = arg;
+
+	if (img->block[index] != from + 1)
+		die("image %s: block %u is not in frame %u, which moves", img->name, index, from);
+	img->block[index] = to + 1;
+}
+
+static const struct frame_owner_ops owner_ops = {.moved = block_moved};
+
 static struct image *image_add(
 	struct image_cache *c, const char *name, uint64_t bytes, enum frame_kind kind)
 {
@@ -135,6 +147,7 @@ static struct image *image_add(
 	img->block = lazy_alloc(table_bytes(img));
 	img->kind = kind;
 	img->owner = IMAGE_OWNER | (c->serial++ & 0x3fffffff);
+	memory_add_owner(c->mem, img->owner, &owner_ops, img);
 	c->image = xrealloc(c->image, (c->n_images + 1) * sizeof(c->image[0]));
 	c->image[c->n_images++] = img;
 	return img;
@@ -209,6 +222,7 @@ void image_close(struct image *img)
 	for (uint32_t b = 0; img->stats.blocks_cached; b++)
 		if (img->block[b])
 			forget_block(img, b);
+	memory_del_owner(c->mem, img->owner);
 	for (i = 0; c->image[i] != img; i++)
 		;
 	memmove(&c->image[i], &c->image[i + 1], (--c->n_images - i) * sizeof(c->image[0]));
@@ -276,6 +290,7 @@ int image_block(struct image *img, uint32_t index, unsigned node, uint32_t *mpn,
 		img->stats.hits++;
 		return 0;
 	}
+	node = frame_place(mem, index, node, &img->n_placed);
 	*mpn = frame_alloc(mem, node, img->kind, false);
 	if (*mpn == MPN_NONE)
 		return -ENOMEM;

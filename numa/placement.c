@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From hot pages to moves: see placement.h. Nothing here knows a policy by name.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "numa/move.h"
+#include "numa/placement.h"
+
+enum { SERIES = 512, STATIC_INTERVAL_MS = 100 /* for the series of policies that move nothing */ };
+
+struct placement {
+	struct memory *mem;
+	const struct machine *m;
+	struct policy policy;
+	const struct placement_ops *ops;
+	void *arg;
+	struct placement_stats stats;
+	struct machine_view view;
+	uint64_t interval, started, next; /* cycles: length, begin and end of the interval */
+	uint64_t moves;                   /* in this interval */
+	/* Samples of `stride` intervals each; when the table is full, two become one. */
+	struct placement_sample series[SERIES];
+	unsigned n_series;
+	uint64_t stride, gathered;     /* gathered: intervals in the sample under way */
+	struct placement_sample begin; /* running totals when that sample began */
+};
+
+struct placement *placement_create(struct memory *mem, const struct machine *m,
+	const struct policy *policy, const struct placement_ops *ops, void *arg)
+{
+	struct placement *pl = xcalloc(1, sizeof(*pl));
+	uint64_t ms = policy->kind->moves ? policy->value[POLICY_RESET] : STATIC_INTERVAL_MS;
+
+	pl->mem = mem;
+	pl->m = m;
+	pl->policy = *policy;
+	pl->ops = ops;
+	pl->arg = arg;
+	pl->view.n_nodes = m->n_nodes;
+	pl->view.latency_ns = m->latency_ns;
+	pl->interval = MAX(m->clock_hz / 1000 * ms, (uint64_t)1);
+	pl->next = pl->interval;
+	pl->stride = 1;
+	memory_set_placement(mem, policy->kind->place ? policy_place : NULL, &pl->policy);
+	return pl;
+}
+
+void placement_destroy(struct placement *pl)
+{
+	if (!pl)
+		return;
+	memory_set_placement(pl->mem, NULL, NULL);
+	free(pl);
+}
+
+uint64_t placement_trigger(const struct placement *pl)
+{
+	return pl->policy.kind->moves ? pl->policy.value[POLICY_TRIGGER] : 0;
+}
+
+const struct policy *placement_policy(const struct placement *pl)
+{
+	return &pl->policy;
+}
+
+const struct placement_stats *placement_stats(const struct placement *pl)
+{
+	return &pl->stats;
+}
+
+/* ---- one signal -------------------------------------------------------------------------- */
+
+static void charge(struct placement *pl, unsigned node, uint64_t cycles, uint64_t *what)
+{
+	*what += cycles;
+	pl->stats.cycles_node[node] += cycles;
+	pl->ops->charge(pl->arg, node, cycles);
+}
+
+static bool is_page(const struct memory *mem, uint32_t mpn)
+{
+	switch (frame_kind(mem, mpn)) {
+	case FRAME_FREE:
+	case FRAME_RESERVED:
+	case FRAME_MONITOR:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static bool shared(const struct memory *mem, uint32_t mpn)
+{
+	return frame_kind(mem, mpn) != FRAME_PRIVATE || frame_users(mem, mpn) > 1;
+}
+
+/* What the policy sees of the page of this master. `misses` is the caller's. */
+static struct page_view look(struct placement *pl, uint32_t mpn, unsigned asker, uint32_t *misses)
+{
+	struct page_view v = {
+		.machine = &pl->view,
+		.asker = asker,
+		.home = frame_node(pl->mem, mpn),
+		.nodes = frame_nodes(pl->mem, mpn),
+		.misses = misses,
+		.moves = frame_recent_moves(pl->mem, mpn),
+		.moves_ever = frame_moves(pl->mem, mpn),
+		.shared = shared(pl->mem, mpn),
+	};
+
+	memset(misses, 0, pl->m->n_nodes * sizeof(misses[0]));
+	for (unsigned node = 0; node < pl->m->n_nodes; node++) {
+		uint32_t frame = frame_on(pl->mem, mpn, node);
+		struct memory_usage u;
+
+		if (frame != MPN_NONE)
+			pl->ops->counts(pl->arg, frame, misses, &v.writes);
+		memory_usage(pl->mem, (int)node, &u);
+		pl->view.free_frames[node] = u.kind[FRAME_FREE];
+	}
+	return v;
+}
+
+static void do_move(struct placement *pl, uint32_t mpn, unsigned asker, struct policy_answer a)
+{
+	const struct move_stats *moves = memory_moves(pl->mem);
+	uint64_t shootdowns = moves->shootdowns, cycles = pl->m->cost.page_fault;
+	bool migrate = a.act == POLICY_MIGRATE;
+	uint32_t to;
+	int err = migrate ? page_migrate(pl->mem, mpn, a.node, &to)
+			  : page_replicate(pl->mem, mpn, a.node, &to);
+
+	if (err) {
+		pl->stats.refused++;
+		charge(pl, asker, cycles, &pl->stats.cycles_signal);
+		return;
+	}
+	pl->moves++;
+	if (migrate)
+		pl->ops->moved(pl->arg, mpn, to);
+	cycles += pl->ops->copy ? pl->ops->copy(pl->arg, asker, mpn, to) : pl->m->cost.page_copy;
+	cycles += (moves->shootdowns - shootdowns) * pl->m->cost.shootdown;
+	charge(pl, asker, cycles,
+		migrate ? &pl->stats.cycles_migrate : &pl->stats.cycles_replicate);
+}
+
+void placement_hot(struct placement *pl, uint32_t mpn, unsigned node)
+{
+	uint32_t misses[MACHINE_MAX_NODES];
+	struct policy_answer a;
+	struct page_view v;
+
+	pl->stats.hot++;
+	/* The interrupt that brings the signal, and the look at it, cost whatever comes of it. */
+	charge(pl, node, pl->m->cost.trap + pl->m->cost.monitor_call, &pl->stats.cycles_signal);
+	if (!pl->policy.kind->moves)
+		return;
+	if (!is_page(pl->mem, mpn)) {
+		pl->stats.stale++;
+		return;
+	}
+	if (pl->moves >= pl->policy.value[POLICY_RATE]) {
+		pl->stats.capped++;
+		return;
+	}
+	mpn = frame_master(pl->mem, mpn);
+	v = look(pl, mpn, node, misses);
+	a = pl->policy.kind->decide(pl->policy.value, &v);
+	pl->stats.why[a.why]++;
+	if (a.act != POLICY_LEAVE)
+		do_move(pl, mpn, node, a);
+}
+
+/* ---- intervals --------------------------------------------------------------------------- */
+
+static void update_view(struct placement *pl, uint64_t cycles)
+{
+	struct placement_load load = {0};
+	struct machine_view *v = &pl->view;
+	uint64_t all = 0;
+
+	pl->ops->load(pl->arg, &load);
+	for (unsigned node = 0; node < v->n_nodes; node++) {
+		v->requests[node] = load.requests[node];
+		all += load.requests[node];
+	}
+	v->requests_per_us = all * (pl->m->clock_hz / 1000000) / cycles;
+	v->local_percent = load.misses ? (unsigned)(load.local * 100 / load.misses) : 100;
+	v->read_percent =
+		load.misses ? (unsigned)((load.misses - load.writes) * 100 / load.misses) : 100;
+}
+
+static struct placement_sample totals(const struct placement *pl, uint64_t now)
+{
+	const struct move_stats *s = memory_moves(pl->mem);
+	struct memory_usage u;
+
+	memory_usage(pl->mem, -1, &u);
+	return (struct placement_sample){
+		.now = now,
+		.migrations = s->migrations,
+		.replications = s->replications,
+		.collapses = s->collapses,
+		.given_back = s->given_back,
+		.cycles = pl->stats.cycles_signal + pl->stats.cycles_migrate +
+			  pl->stats.cycles_replicate,
+		.replicas = u.kind[FRAME_REPLICA],
+	};
+}
+
+static void halve(struct placement *pl)
+{
+	for (unsigned i = 0; i < SERIES / 2; i++) {
+		const struct placement_sample *a = &pl->series[2 * i];
+		struct placement_sample b = a[1];
+
+		b.migrations += a->migrations;
+		b.replications += a->replications;
+		b.collapses += a->collapses;
+		b.given_back += a->given_back;
+		b.cycles += a->cycles;
+		pl->series[i] = b;
+	}
+	pl->n_series = SERIES / 2;
+	pl->stride *= 2;
+}
+
+static void sample(struct placement *pl, uint64_t now)
+{
+	struct placement_sample t, s;
+
+	if (++pl->gathered < pl->stride)
+		return;
+	pl->gathered = 0;
+	t = s = totals(pl, now);
+	s.migrations -= pl->begin.migrations;
+	s.replications -= pl->begin.replications;
+	s.collapses -= pl->begin.collapses;
+	s.given_back -= pl->begin.given_back;
+	s.cycles -= pl->begin.cycles;
+	pl->begin = t;
+	pl->series[pl->n_series++] = s;
+	if (pl->n_series == SERIES)
+		halve(pl);
+}
+
+void placement_tick(struct placement *pl, uint64_t now)
+{
+	if (now < pl->next)
+		return;
+	/* Idle time may have made it longer than it should be, by whole intervals. */
+	pl->stats.intervals++;
+	update_view(pl, now - pl->started);
+	pl->ops->reset(pl->arg);
+	memory_new_interval(pl->mem);
+	pl->moves = 0;
+	sample(pl, now);
+	pl->started = now;
+	pl->next = now + pl->interval;
+}
+
+const struct placement_sample *placement_series(const struct placement *pl, unsigned *n)
+{
+	*n = pl->n_series;
+	return pl->series;
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Placement: from the signal that a page is hot to its move. For each signal, at the boundary, the
+ * driver collects what a policy may see, asks it, does what it says, and has the cost charged. At
+ * the end of each interval it resets the counters and takes a sample for the time series.
+ *
+ * It knows the miss counters and CPUs only as functions: on the simulated machine they are its
+ * directory's, under KVM those of a sampler. All is for the boundary.
+ */
+#ifndef NUMA_PLACEMENT_H
+#define NUMA_PLACEMENT_H
+
+#include "numa/frame.h"
+#include "numa/policy.h"
+
+struct placement;
+
+/* Of the whole machine, since the counters were reset last. */
+struct placement_load {
+	uint64_t requests[MACHINE_MAX_NODES]; /* served by each node's memory controller */
+	uint64_t misses, local, writes;       /* all of them; those on the misser's node; stores */
+};
+
+struct placement_ops {
+	/* Add this frame's misses since the last reset to misses[node], and the stores among them
+	 * to *writes. */
+	void (*counts)(void *arg, uint32_t mpn, uint32_t *misses, uint32_t *writes);
+	/* The page of `from` is in `to` now: its counts go with it. */
+	void (*moved)(void *arg, uint32_t from, uint32_t to);
+	void (*load)(void *arg, struct placement_load *load);
+	/* All counts to zero. */
+	void (*reset)(void *arg);
+	/* A CPU of `node` copies a page: cycles. NULL: the machine's cost.page_copy. */
+	uint64_t (*copy)(void *arg, unsigned node, uint32_t from, uint32_t to);
+	/* The monitor worked for so long on a CPU of `node`. */
+	void (*charge)(void *arg, unsigned node, uint64_t cycles);
+};
+
+struct placement_sample {
+	uint64_t now; /* end of the time it covers, cycles */
+	uint64_t migrations, replications, collapses, given_back, cycles; /* in that time */
+	uint64_t replicas; /* copies held at its end */
+};
+
+struct placement_stats {
+	uint64_t hot;    /* signals */
+	uint64_t stale;  /* of these: for a frame that is no guest's page any more */
+	uint64_t capped; /* not looked at: enough moves in this interval */
+	uint64_t why[POLICY_WHYS];
+	uint64_t refused;   /* moves the policy wanted and memory refused: see memory_moves() */
+	uint64_t intervals; /* that ended */
+	/* Charged: for signals, and for each kind of move. */
+	uint64_t cycles_signal, cycles_migrate, cycles_replicate;
+	uint64_t cycles_node[MACHINE_MAX_NODES];
+};
+
+/*
+ * Also makes the policy place mem's new pages: create it before anything is allocated. m, and what
+ * ops and arg point to, must outlive it; the policy is copied.
+ */
+struct placement *placement_create(struct memory *mem, const struct machine *m,
+	const struct policy *policy, const struct placement_ops *ops, void *arg);
+void placement_destroy(struct placement *pl);
+
+/* The page of this frame is hot for `node`. Signals are handled in the order of these calls. */
+void placement_hot(struct placement *pl, uint32_t mpn, unsigned node);
+
+/* The time is `now`: call it at every boundary, after its signals. */
+void placement_tick(struct placement *pl, uint64_t now);
+
+/* Misses of one node to a page after which to signal; 0: this policy wants no signals. */
+uint64_t placement_trigger(const struct placement *pl);
+
+const struct policy *placement_policy(const struct placement *pl);
+const struct placement_stats *placement_stats(const struct placement *pl);
+/* Of equal length, oldest first, at most 512; the last one may still be under way and is not
+ * included. */
+const struct placement_sample *placement_series(const struct placement *pl, unsigned *n);
+
+#endif
