@@ -87,4 +87,4 @@ ratio() {
 }
 
 # verdict VALUE RELATION GOAL: RELATION is <= or >=
-verdict() { awk -v v="$1" -v g="$3" "BEGIN { print v $2 g ? \"met\" : \"missed\" }"; }
+verdict() { awk -v v="$1" -v g="$3" "BEGIN { print (v $2 g) ? \"met\" : \"missed\" }"; }
