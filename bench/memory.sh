@@ -7,7 +7,7 @@
 #
 # Leaves memory.tsv (bytes; pages for copies), memory.txt (the table) and memory.png, stacked as in the paper's Fig. 6.
 #
-# Usage: bench/memory.sh [VMS]...
+# Usage: bench/memory.sh [VMS]...    (default: 1 2 4 8 16)
 . "$(dirname "$0")/lib.sh"
 need jq gnuplot
 [ $# -gt 0 ] || set -- 1 2 4 8 16
@@ -41,7 +41,7 @@ done
 	for n; do
 		jq -r '[(.vms | length), ([.vms[].memory.copies_on_write.text] | add / length),
 			([.images[] | select(.role != "disk") | .blocks_read] | add), ([.vms[].memory.copies_on_write.cache] | add / length),
-			.monitor.per_vm_bytes / 1048576, (.memory.peak_bytes + .monitor.total_bytes) / 1048576,
+			.monitor.total_bytes / 1048576 / (.vms | length), (.memory.peak_bytes + .monitor.total_bytes) / 1048576,
 			.host.max_rss_bytes / 1048576] | @tsv' "$work/$n.json" |
 			awk -F '\t' '{ printf "%3d  %18.0f of %-6d %18.0f %18.2f %18.1f %13.1f\n", $1, $2, $3, $4, $5, $6, $7 }'
 	done
@@ -58,9 +58,10 @@ copies=$(awk -v a="$(get "$done_cache")" -v b="$(get '[.images[] | select(.role 
 figure memory "Copies of a cached disk block, $n VMs" '<= 1' "$copies" "" \
 	"$(get "$done_cache / 1048576 | floor") MB in machine memory for $(get "[.snapshots[] | select(.event == \"done\")][0].virtual_bytes.cache / 1048576 | floor") MB in the VMs" \
 	"$(verdict "$copies" '<=' 1)"
-own=$(get '.monitor.per_vm_bytes / 1048576' | awk '{ printf "%.2f", $1 }')
+own=$(get '.monitor.total_bytes / 1048576 / (.vms | length)' | awk '{ printf "%.2f", $1 }')
 figure memory "Monitor's own memory a VM, $n VMs, MiB" '<= 3' "$own" "" \
-	"and $(get '.monitor.memmap_bytes / 1048576' | awk '{ printf "%.1f", $1 }') MiB for the machine" "$(verdict "$own" '<=' 3)"
+	"$(get '.monitor.engine_bytes / 1048576 / (.vms | length)' | awk '{ printf "%.2f", $1 }') engine (code cache, soft TLBs), $(get '.monitor.pmap_bytes / 1048576 / (.vms | length)' | awk '{ printf "%.2f", $1 }') pmap, $(get '.monitor.memmap_bytes / 1048576 / (.vms | length)' | awk '{ printf "%.2f", $1 }') frames' table" \
+	"$(verdict "$own" '<=' 3)"
 rss=$(get '.host.max_rss_bytes / (.memory.peak_bytes + .monitor.total_bytes)' | awk '{ printf "%.3f", $1 }')
 figure memory "Resident set over reported memory, $n VMs" "" "$rss" "" "peaks of both" ""
 figure memory "Pages of kernel and initrd copied, a VM" "" \
@@ -96,9 +97,9 @@ set bmargin 5
 set key inside left top reverse Left invert samplen 1.5
 set style fill solid 1.0 noborder
 set xtics nomirror scale 0 ($(i=0; for n; do
-	awk -v i=$i -v n="$n" 'BEGIN { printf "%s\"V\" %g, \"M\" %g", i ? ", " : "", 2.6 * i, 2.6 * i + 0.9 }'; i=$((i + 1)); done))
+	awk -v i=$i -v n="$n" 'BEGIN { printf "%s\"V\" %g, \"M\" %g", (i ? ", " : ""), 2.6 * i, 2.6 * i + 0.9 }'; i=$((i + 1)); done))
 $(i=0; for n; do
-	awk -v i=$i -v n="$n" 'BEGIN { printf "set label \"%d VM%s\" at first %g, character 2.2 center\n", n, n > 1 ? "s" : "", 2.6 * i + 0.45 }'
+	awk -v i=$i -v n="$n" 'BEGIN { printf "set label \"%d VM%s\" at first %g, character 2.2 center\n", n, (n > 1 ? "s" : ""), 2.6 * i + 0.45 }'
 	i=$((i + 1)); done)
 set label 'V: virtual memory of the VMs   M: machine memory in use' at graph 0.5, character 0.9 center
 bars = '$work/bars'
