@@ -1,7 +1,7 @@
 # Disco: build, test, demo. Sources are found by pattern: a new file needs no line here.
 #
 #   make            build/disco            make check      all tests
-#   make demo       the 8-VM cluster       make bench      the figures of the README
+#   make demo       the 8-VM cluster       make bench      the figures of the README (bench-peers: beside QEMU)
 #   make SAN=1 ...  the same with address and undefined-behaviour sanitizers, under build/san
 #   make CC=clang B=build/clang ...        another compiler beside the first
 
@@ -58,12 +58,13 @@ check: deps
 	@$(MAKE) --no-print-directory all tests
 	@tests/run $(B)
 
-# Debian packages needed to build, to test and to make the guest; installed only when missing.
+# Debian packages needed to build, to test and to make the guest, and to measure; installed only when missing.
 DEPS    := gcc make libc6-dev libfdt-dev libjansson-dev libconfig-dev libxxhash-dev libhwloc-dev \
            libnuma-dev check gnuplot-nox e2fsprogs cpio xz-utils ca-certificates debian-archive-keyring \
            qemu-system-misc
-deps:
-	@missing=$$(for p in $(DEPS); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
+BENCH_DEPS := qemu-system-misc gcc-riscv64-unknown-elf jq
+deps bench-deps:
+	@missing=$$(for p in $(DEPS) $(if $(filter bench-deps,$@),$(BENCH_DEPS)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
 	  grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then echo "installing:" $$missing; \
 	  sudo=; [ $$(id -u) -eq 0 ] || sudo=sudo; \
@@ -87,6 +88,15 @@ demo: deps
 	@echo "  stats.json   everything counted, described in monitor/STATS.md"
 	@echo "  vmN.log      the console of each VM"
 
+# The figures of the README, raw runs under build/bench; bench-peers: only those beside QEMU. PAIRS=N: how many pairs.
+bench: bench-deps
+	@$(MAKE) --no-print-directory all
+	@B=$(B) bench/run
+
+bench-peers: bench-deps
+	@$(MAKE) --no-print-directory all
+	@B=$(B) bench/peers.sh
+
 # The installed program looks for its data under PREFIX, so it is compiled for that.
 install:
 	@$(MAKE) --no-print-directory B=build/install DATA=$(PREFIX)/share/disco all
@@ -99,6 +109,6 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: all check tests deps guest demo install clean
+.PHONY: all check tests deps bench-deps guest demo bench bench-peers install clean
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)
