@@ -37,6 +37,8 @@ struct engine {
 	/* Fold registers and CSRs of a vCPU into the run's digest: XXH64 over architectural state.
 	 * Boundary. */
 	uint64_t (*vcpu_digest)(const struct vcpu *vcpu);
+	/* What page placement needs to know and to have done; the argument is the cluster. */
+	const struct placement_ops *placement_ops;
 	/* Host bytes this VM's engine part takes. */
 	uint64_t (*vm_overhead_bytes)(const struct vm *vm);
 };

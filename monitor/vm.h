@@ -14,6 +14,7 @@
 #include "numa/frame.h"
 #include "numa/pmap.h"
 #include "numa/memsys.h"
+#include "numa/placement.h"
 #include "monitor/device.h"
 
 enum { VM_MAX_VCPUS = MACHINE_MAX_CPUS, VM_MAX_DEVICES = 64, CLUSTER_MAX_VMS = 1024 };
@@ -131,7 +132,10 @@ struct cluster {
 	bool in_region;
 	struct memsys *memsys;
 	struct memsys_options memsys_options;
-	unsigned threads; /* host threads for the run phase */
+	struct placement
+		*placement; /* moves hot pages; NULL: pages stay where they were first touched */
+	struct placement_load load_before; /* memory's load in all, up to the policy's last reset */
+	unsigned threads;                  /* host threads for the run phase */
 	uint64_t now;     /* machine time in cycles; boundary writes, run phase reads */
 	uint64_t stop_at; /* end the run at this machine time (UINT64_MAX: never) */
 	bool stop;        /* ask engine to return at the next boundary; boundary writes */

@@ -446,6 +446,7 @@ static void pool_push(struct memory *mem, struct pool *pool, uint32_t mpn)
 	pool->n_dirty += (f->flags & FRAME_DIRTY) != 0;
 	if (pool->n_dirty >= TRIM_FRAMES)
 		pool_trim(mem, pool);
+	frame_owned(mem, mpn, FRAME_NOBODY);
 }
 
 void frame_free(struct memory *mem, uint32_t mpn)

@@ -133,4 +133,11 @@ void pmap_settle_all(struct memory *mem);
 /* Take frames of VMs' reserves back when the pools are empty; how many. */
 uint32_t pmap_steal(struct memory *mem);
 
+/* Tell who listens that only `owner`, or nobody in particular, can reach this frame from now on. */
+static inline void frame_owned(const struct memory *mem, uint32_t mpn, uint32_t owner)
+{
+	if (mem->owned)
+		mem->owned(mem->owned_arg, mpn, owner);
+}
+
 #endif

@@ -129,6 +129,7 @@ static void refill_one(struct pmap *pm, unsigned node, uint32_t want)
 			break;
 		r->frame[r->n++] = mpn;
 		pm->n_reserved++;
+		frame_owned(pm->mem, mpn, pm->id);
 	}
 	r->starved = r->n == 0;
 }
@@ -258,6 +259,7 @@ static int new_frame(struct pmap *pm, uint32_t ppn, unsigned node, bool zero, ui
 		if (*mpn == MPN_NONE)
 			return -ENOMEM;
 		frame_add_user(mem, *mpn, me(pm, ppn));
+		frame_owned(mem, *mpn, pm->id);
 	} else {
 		err = reserve_take(pm, node, mpn);
 		if (err)
@@ -363,6 +365,7 @@ static int break_cow(struct pmap *pm, uint32_t ppn, struct pmap_entry *e, unsign
 			collapse(pm, ppn, e, node);
 		frame_set_kind(mem, old, FRAME_PRIVATE);
 		entry_set(pm, e, old, false, FRAME_PRIVATE);
+		frame_owned(mem, old, pm->id);
 		return 0;
 	}
 	err = new_frame(pm, ppn, node, false, &mpn);
@@ -419,6 +422,11 @@ void pmap_share_in(struct pmap *pm, uint32_t ppn, uint32_t mpn, enum frame_kind 
 		old_frame(pm, ppn, old);
 }
 
+static void disown(void *arg, uint32_t mpn)
+{
+	frame_owned(arg, mpn, FRAME_NOBODY);
+}
+
 uint32_t pmap_share_out(struct pmap *pm, uint32_t ppn, unsigned node)
 {
 	struct pmap_entry *e = entry_get(pm, ppn);
@@ -429,6 +437,8 @@ uint32_t pmap_share_out(struct pmap *pm, uint32_t ppn, unsigned node)
 		return MPN_NONE;
 	if (!e->cow) {
 		e->cow = 1;
+		frame_owned(pm->mem, e->mpn, FRAME_NOBODY);
+		replicas_each(pm->mem, e->mpn, disown, pm->mem);
 		/* Of a copy, nobody had the right to write. */
 		pm->ops->shootdown(pm->engine, ppn, e->mpn);
 	}

@@ -243,13 +243,23 @@ void sched_pick(struct sched *s);
 /* Does this vCPU want a CPU before machine time `end`? */
 bool cpu_wants(const struct engine_vcpu *cpu, uint64_t end);
 
-/* ---- sim.c */
+/* ---- numa.c */
+
+struct placement_ops;
+extern const struct placement_ops numa_placement_ops;
 
 /* The guest executed a marker: remember it for the boundary, and go no further in this quantum. */
 void vm_mark(struct engine_vcpu *cpu, int value);
 /* The vCPU came to another CPU, or the fidelity changed: it has that CPU's caches and an empty TLB.
  */
 void cpu_attach_model(struct engine_vcpu *cpu);
+/* At a boundary, in this order around a quantum: follow markers and the wanted fidelity; the CPUs
+ * have been dealt out; the quantum is over (what was put off happens, hot pages move). */
+void numa_follow(struct cluster *c);
+void numa_quantum(struct cluster *c);
+void numa_boundary(struct cluster *c, uint64_t elapsed);
+
+/* ---- sim.c */
 
 /* Wake an idle hart if an interrupt is pending for it. */
 void cpu_wake(struct engine_vcpu *cpu);

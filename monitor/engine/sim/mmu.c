@@ -119,15 +119,13 @@ static int ram_page(
 {
 	struct vm *vm = cpu->vm;
 	uint32_t ppn = (pa - VM_RAM_BASE) >> PAGE_SHIFT;
-	const struct pmap_entry *e = pmap_entry(vm->pmap, ppn);
 	const struct machine *m = vm->cluster->machine;
-	uint32_t old = e->mpn;
+	uint32_t old = pmap_view(vm->cluster->mem, vm->pmap, ppn, cpu->node, writable);
 	bool present = old != MPN_NONE;
 	void *p;
 
-	if (present && !(write && e->cow)) {
-		*host = frame_data(vm->cluster->mem, e->mpn);
-		*writable = !e->cow;
+	if (present && (!write || *writable)) {
+		*host = frame_data(vm->cluster->mem, old);
 		return DONE;
 	}
 	switch (pmap_fault(vm->pmap, ppn, cpu->node, write, &p, writable)) {

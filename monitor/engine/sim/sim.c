@@ -118,132 +118,6 @@ static void run_task(void *arg, unsigned i)
 
 /* ---- the boundary */
 
-void cpu_attach_model(struct engine_vcpu *cpu)
-{
-	struct cluster *c = cpu->vm->cluster;
-
-	cpu->model = c->memsys && cpu->evm->model && cpu->placed
-			     ? memsys_cpu(c->memsys, cpu->vcpu->cpu)
-			     : NULL;
-	if (cpu->model)
-		tlb_flush(cpu); /* as Disco does on a switch: TLB entries are not tagged with their
-				   VM */
-}
-
-/* ---- markers */
-
-void vm_mark(struct engine_vcpu *cpu, int value)
-{
-	struct vm *vm = cpu->vm;
-	unsigned slot = MIN(vm->n_marks, (unsigned)VM_MAX_MARKS - 1);
-
-	vm->mark[slot] = (struct vm_mark){value, cpu->hart, cpu->now};
-	vm->n_marks++;
-	/* One at a time: a second marker of this VM in the same quantum would find the first still
-	 * waiting. */
-	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		vm->vcpu[i].e->attention = vm->vcpu[i].e->yield = vm->vcpu[i].e->waiting = true;
-}
-
-/* Counts are all uint64_t: sum += now - then. */
-static void add_difference(struct memsys_counts *sum, const struct memsys_counts *now,
-	const struct memsys_counts *then)
-{
-	const uint64_t *a = (const uint64_t *)now, *b = (const uint64_t *)then;
-	uint64_t *to = (uint64_t *)sum;
-
-	_Static_assert(sizeof(*sum) % sizeof(uint64_t) == 0, "counts only");
-	for (size_t i = 0; i < sizeof(*sum) / sizeof(uint64_t); i++)
-		to[i] += a[i] - b[i];
-}
-
-static void region_change(struct cluster *c, bool inside)
-{
-	if (inside == c->in_region)
-		return;
-	c->in_region = inside;
-	for (unsigned i = 0; i < c->machine->n_cpus && c->memsys; i++) {
-		const struct memsys_counts *now = memsys_counts(c->memsys, i);
-
-		if (inside)
-			c->region_start[i] = *now;
-		else
-			add_difference(&c->region[i], now, &c->region_start[i]);
-	}
-	if (inside)
-		c->region_began = c->now;
-	else
-		c->region_cycles += c->now - c->region_began;
-}
-
-static void act_on_mark(struct vm *vm, int value)
-{
-	switch (value) {
-	case MARK_FUNCTIONAL:
-		vm->cluster->numa = false;
-		break;
-	case MARK_NUMA:
-		vm->cluster->numa = true;
-		break;
-	case MARK_BEGIN:
-		vm->regions++;
-		break;
-	case MARK_END:
-		if (vm->regions)
-			vm->regions--;
-		break;
-	}
-}
-
-static void act_on_marks(struct cluster *c)
-{
-	bool inside = false;
-
-	for (unsigned v = 0; v < c->n_vms; v++) {
-		struct vm *vm = c->vm[v];
-
-		if (vm->n_marks_acted < vm->n_marks)
-			act_on_mark(
-				vm, vm->mark[MIN(vm->n_marks, (unsigned)VM_MAX_MARKS) - 1].value);
-		vm->n_marks_acted = vm->n_marks;
-		inside = inside || (vm->regions && vm->state == VM_RUNNING);
-	}
-	region_change(c, inside);
-}
-
-/* Follow cluster->numa: decoded code and TLBs belong to one executor. */
-static void set_fidelity(struct cluster *c)
-{
-	if (c->numa && !c->memsys)
-		c->memsys = memsys_create(c->machine, &c->memsys_options);
-	for (unsigned v = 0; v < c->n_vms; v++) {
-		struct vm *vm = c->vm[v];
-
-		if (vm->e->model == c->numa)
-			continue;
-		vm->e->model = c->numa;
-		code_drop_all(vm);
-		for (unsigned i = 0; i < vm->n_vcpus; i++) {
-			vm->vcpu[i].e->model = NULL;
-			cpu_attach_model(vm->vcpu[i].e);
-			tlb_flush(vm->vcpu[i].e);
-		}
-	}
-}
-
-/* Tell the memory system whose each CPU is in this quantum. */
-static void model_quantum(struct cluster *c)
-{
-	uint16_t task[MACHINE_MAX_CPUS];
-
-	memset(task, 0xff, sizeof(task));
-	for (unsigned v = 0; v < c->n_vms; v++)
-		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
-			if (c->vm[v]->vcpu[i].e->picked)
-				task[c->vm[v]->vcpu[i].cpu] = v;
-	memsys_quantum(c->memsys, task);
-}
-
 /* Does any vCPU of this VM have something to do before `end`? */
 static bool vm_wants(const struct vm *vm, uint64_t end)
 {
@@ -347,8 +221,7 @@ static int sim_run(struct cluster *c)
 	c->mem->boundary = true;
 	for (;;) {
 		settle(c);
-		act_on_marks(c);
-		set_fidelity(c);
+		numa_follow(c);
 		if (all_stopped(c) || c->stop || c->now >= c->stop_at)
 			break;
 		q.begin = c->now;
@@ -366,14 +239,12 @@ static int sim_run(struct cluster *c)
 				refill(c->vm[v]);
 				q.vm[q.n++] = c->vm[v];
 			}
-		if (c->numa)
-			model_quantum(c);
+		numa_quantum(c);
 		c->mem->boundary = false;
 		pool_run(pool, run_task, &q, q.n);
 		c->now = q.end;
 		c->mem->boundary = true;
-		if (c->numa)
-			memsys_boundary(c->memsys, q.end - q.begin);
+		numa_boundary(c, q.end - q.begin);
 	}
 	if (c->at_boundary)
 		c->at_boundary(c, c->at_boundary_arg, 0);
@@ -523,4 +394,5 @@ const struct engine engine_sim = {
 	.vcpu_instructions = sim_vcpu_instructions,
 	.vcpu_digest = sim_vcpu_digest,
 	.vm_overhead_bytes = sim_vm_overhead_bytes,
+	.placement_ops = &numa_placement_ops,
 };

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The simulated machine made non-uniform: what ties the memory-system model (numa/memsys.h) and
+ * page placement (numa/placement.h) to the CPUs. Fidelity changes at boundaries only; decoded code
+ * and soft TLBs belong to one fidelity and are dropped with it. A frame belongs, for the model, to
+ * the VM that alone can reach it, or to nobody; memory tells of each change through mem->owned.
+ */
+#include <string.h>
+
+#include "monitor/engine/sim/code.h"
+#include "numa/move.h"
+
+void cpu_attach_model(struct engine_vcpu *cpu)
+{
+	struct cluster *c = cpu->vm->cluster;
+
+	cpu->model = c->memsys && cpu->evm->model && cpu->placed
+			     ? memsys_cpu(c->memsys, cpu->vcpu->cpu)
+			     : NULL;
+	if (cpu->model)
+		tlb_flush(cpu); /* as Disco does on a switch: TLB entries are not tagged with their
+				   VM */
+}
+
+/* ---- markers */
+
+void vm_mark(struct engine_vcpu *cpu, int value)
+{
+	struct vm *vm = cpu->vm;
+	unsigned slot = MIN(vm->n_marks, (unsigned)VM_MAX_MARKS - 1);
+
+	vm->mark[slot] = (struct vm_mark){value, cpu->hart, cpu->now};
+	vm->n_marks++;
+	/* One at a time: a second marker of this VM in the same quantum would find the first still
+	 * waiting. */
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		vm->vcpu[i].e->attention = vm->vcpu[i].e->yield = vm->vcpu[i].e->waiting = true;
+}
+
+/* Counts are all uint64_t: sum += now - then. */
+static void add_difference(struct memsys_counts *sum, const struct memsys_counts *now,
+	const struct memsys_counts *then)
+{
+	const uint64_t *a = (const uint64_t *)now, *b = (const uint64_t *)then;
+	uint64_t *to = (uint64_t *)sum;
+
+	_Static_assert(sizeof(*sum) % sizeof(uint64_t) == 0, "counts only");
+	for (size_t i = 0; i < sizeof(*sum) / sizeof(uint64_t); i++)
+		to[i] += a[i] - b[i];
+}
+
+static void region_change(struct cluster *c, bool inside)
+{
+	if (inside == c->in_region)
+		return;
+	c->in_region = inside;
+	for (unsigned i = 0; i < c->machine->n_cpus && c->memsys; i++) {
+		const struct memsys_counts *now = memsys_counts(c->memsys, i);
+
+		if (inside)
+			c->region_start[i] = *now;
+		else
+			add_difference(&c->region[i], now, &c->region_start[i]);
+	}
+	if (inside)
+		c->region_began = c->now;
+	else
+		c->region_cycles += c->now - c->region_began;
+}
+
+static void act_on_mark(struct vm *vm, int value)
+{
+	switch (value) {
+	case MARK_FUNCTIONAL:
+		vm->cluster->numa = false;
+		break;
+	case MARK_NUMA:
+		vm->cluster->numa = true;
+		break;
+	case MARK_BEGIN:
+		vm->regions++;
+		break;
+	case MARK_END:
+		if (vm->regions)
+			vm->regions--;
+		break;
+	}
+}
+
+static void act_on_marks(struct cluster *c)
+{
+	bool inside = false;
+
+	for (unsigned v = 0; v < c->n_vms; v++) {
+		struct vm *vm = c->vm[v];
+
+		if (vm->n_marks_acted < vm->n_marks)
+			act_on_mark(
+				vm, vm->mark[MIN(vm->n_marks, (unsigned)VM_MAX_MARKS) - 1].value);
+		vm->n_marks_acted = vm->n_marks;
+		inside = inside || (vm->regions && vm->state == VM_RUNNING);
+	}
+	region_change(c, inside);
+}
+
+/* ---- who may reach a frame */
+
+static void owned(void *arg, uint32_t mpn, uint32_t owner)
+{
+	struct cluster *c = arg;
+
+	memsys_own(c->memsys, mpn, owner == FRAME_NOBODY ? MEMSYS_NO_TASK : (uint16_t)owner);
+	if (frame_kind(c->mem, mpn) == FRAME_FREE)
+		memsys_frame_moved(c->memsys, mpn);
+}
+
+/* The model begins: tell it of all frames there are. Reserved ones are given back and taken anew.
+ */
+static void own_everything(struct cluster *c)
+{
+	for (unsigned v = 0; v < c->n_vms; v++) {
+		struct pmap *pm = c->vm[v]->pmap;
+
+		pmap_drain(pm);
+		for (uint32_t ppn = 0; ppn < pmap_pages(pm); ppn++) {
+			const struct pmap_entry *e = pmap_entry(pm, ppn);
+
+			if (e->mpn == MPN_NONE || e->cow)
+				continue;
+			for (unsigned node = 0; node < c->machine->n_nodes; node++) {
+				uint32_t mpn = frame_on(c->mem, e->mpn, node);
+
+				if (mpn != MPN_NONE)
+					memsys_own(c->memsys, mpn, (uint16_t)v);
+			}
+		}
+	}
+	c->mem->owned_arg = c;
+	c->mem->owned = owned;
+}
+
+/* ---- fidelity */
+
+static void set_fidelity(struct cluster *c)
+{
+	if (c->numa && !c->memsys) {
+		if (c->placement)
+			c->memsys_options.hot_trigger = (uint32_t)placement_trigger(c->placement);
+		c->memsys = memsys_create(c->machine, &c->memsys_options);
+		own_everything(c);
+	} else if (c->numa && c->n_vms && !c->vm[0]->e->model) {
+		memsys_flush(c->memsys);
+	}
+	for (unsigned v = 0; v < c->n_vms; v++) {
+		struct vm *vm = c->vm[v];
+
+		if (vm->e->model == c->numa)
+			continue;
+		vm->e->model = c->numa;
+		code_drop_all(vm);
+		for (unsigned i = 0; i < vm->n_vcpus; i++) {
+			vm->vcpu[i].e->model = NULL;
+			tlb_flush(vm->vcpu[i].e);
+			cpu_attach_model(vm->vcpu[i].e);
+		}
+	}
+}
+
+void numa_follow(struct cluster *c)
+{
+	act_on_marks(c);
+	set_fidelity(c);
+}
+
+/* ---- around a quantum */
+
+void numa_quantum(struct cluster *c)
+{
+	uint16_t task[MACHINE_MAX_CPUS];
+
+	if (!c->numa)
+		return;
+	memset(task, 0xff, sizeof(task));
+	for (unsigned v = 0; v < c->n_vms; v++)
+		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
+			if (c->vm[v]->vcpu[i].e->picked)
+				task[c->vm[v]->vcpu[i].cpu] = (uint16_t)v;
+	memsys_quantum(c->memsys, task);
+}
+
+void numa_boundary(struct cluster *c, uint64_t elapsed)
+{
+	if (!c->numa)
+		return;
+	memsys_boundary(c->memsys, elapsed);
+	if (!c->placement)
+		return;
+	/* A store that ended a page's replication in this quantum left copies behind: moves must
+	 * not find them. */
+	for (unsigned v = 0; v < c->n_vms; v++)
+		pmap_settle(c->vm[v]->pmap);
+	for (unsigned i = 0; i < c->machine->n_cpus; i++) {
+		unsigned n;
+		const struct memsys_hot *hot = memsys_hot(c->memsys, i, &n);
+
+		for (unsigned h = 0; h < n; h++)
+			placement_hot(c->placement, hot[h].mpn, hot[h].node);
+	}
+	memsys_hot_clear(c->memsys);
+	placement_tick(c->placement, c->now);
+}
+
+/* ---- what page placement asks */
+
+static void counts(void *arg, uint32_t mpn, uint32_t *misses, uint32_t *writes)
+{
+	struct cluster *c = arg;
+
+	for (unsigned node = 0; node < c->machine->n_nodes && c->memsys; node++)
+		misses[node] += memsys_frame_misses(c->memsys, mpn, node);
+	if (c->memsys)
+		*writes += memsys_frame_writes(c->memsys, mpn);
+}
+
+static void moved(void *arg, uint32_t from, uint32_t to)
+{
+	(void)arg, (void)from,
+		(void)to; /* counting starts anew: the new place has yet to show itself */
+}
+
+static struct placement_load load_in_all(const struct cluster *c)
+{
+	struct placement_load l = {0};
+
+	for (unsigned i = 0; i < c->machine->n_cpus; i++) {
+		const struct memsys_counts *n = memsys_counts(c->memsys, i);
+
+		l.local += n->local + n->local_dirty;
+		l.misses += n->local + n->local_dirty + n->remote + n->remote_dirty;
+		l.writes += n->upgrades;
+	}
+	for (unsigned node = 0; node < c->machine->n_nodes; node++)
+		l.requests[node] = memsys_home(c->memsys, node).requests;
+	return l;
+}
+
+static void load(void *arg, struct placement_load *l)
+{
+	struct cluster *c = arg;
+	struct placement_load now = load_in_all(c);
+
+	l->misses = now.misses - c->load_before.misses;
+	l->local = now.local - c->load_before.local;
+	l->writes = now.writes - c->load_before.writes;
+	for (unsigned node = 0; node < c->machine->n_nodes; node++)
+		l->requests[node] = now.requests[node] - c->load_before.requests[node];
+}
+
+static void reset(void *arg)
+{
+	struct cluster *c = arg;
+
+	memsys_frames_reset(c->memsys);
+	c->load_before = load_in_all(c);
+}
+
+/* A CPU of the node copies the page: its instructions (a load and a store each 8 bytes) and what
+ * they stall. */
+static uint64_t copy(void *arg, unsigned node, uint32_t from, uint32_t to)
+{
+	struct cluster *c = arg;
+	struct memsys_cpu *cpu = memsys_cpu(c->memsys, c->machine->node[node].first_cpu);
+
+	memsys_own(c->memsys, to, memsys_owner(c->memsys, from));
+	return PAGE_SIZE / 8 * 2 + memsys_copy_page(cpu, to, from);
+}
+
+/* The vCPU that a CPU of the node runs pays; a CPU that runs none had nothing else to do. */
+static void charge(void *arg, unsigned node, uint64_t cycles)
+{
+	struct cluster *c = arg;
+
+	for (unsigned v = 0; v < c->n_vms; v++)
+		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++) {
+			struct engine_vcpu *cpu = c->vm[v]->vcpu[i].e;
+
+			if (cpu->placed && cpu->node == node) {
+				cpu->charge += cycles;
+				return;
+			}
+		}
+}
+
+const struct placement_ops numa_placement_ops = {
+	.counts = counts,
+	.moved = moved,
+	.load = load,
+	.reset = reset,
+	.copy = copy,
+	.charge = charge,
+};
