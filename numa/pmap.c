@@ -120,11 +120,11 @@ static void refill_one(struct pmap *pm, unsigned node, uint32_t want)
 		r->head = 0;
 	}
 	while (r->n < want) {
-		uint32_t mpn = frame_reserve(pm->mem, node);
+		uint32_t mpn = frame_reserve(pm->mem, node, pm->id);
 
 		/* A VM that has frames left does not take those of others. */
 		if (mpn == MPN_NONE && !pm->n_reserved && steal(pm->mem, false))
-			mpn = frame_reserve(pm->mem, node);
+			mpn = frame_reserve(pm->mem, node, pm->id);
 		if (mpn == MPN_NONE)
 			break;
 		r->frame[r->n++] = mpn;
