@@ -306,6 +306,32 @@ bool frame_has_user(const struct memory *mem, uint32_t mpn, struct frame_user us
 	return f->n_users == 1 && same_user(f->one, user);
 }
 
+static void tell_owned(struct memory *mem, uint32_t mpn, uint32_t owner)
+{
+	if (mem->owned)
+		mem->owned(mem->owned_arg, mpn, owner);
+}
+
+void frame_tell_owned(struct memory *mem, uint32_t mpn)
+{
+	const struct frame *f = &mem->p->frame[frame_master(mem, mpn)];
+	bool alone = f->n_users == 1 && !(f->one.owner >> 31);
+
+	tell_owned(mem, mpn, alone ? f->one.owner : OWNER_NONE);
+}
+
+static void tell_copy_owned(void *arg, uint32_t copy)
+{
+	frame_tell_owned(arg, copy);
+}
+
+/* After a user came or went and left one or two. */
+static void users_changed(struct memory *mem, uint32_t mpn)
+{
+	frame_tell_owned(mem, mpn);
+	replicas_each(mem, mpn, tell_copy_owned, mem);
+}
+
 void frame_add_user(struct memory *mem, uint32_t mpn, struct frame_user user)
 {
 	struct memory_private *p = mem->p;
@@ -315,6 +341,7 @@ void frame_add_user(struct memory *mem, uint32_t mpn, struct frame_user user)
 	if (f->n_users == 0) {
 		f->one = user;
 		f->n_users = 1;
+		users_changed(mem, mpn);
 		return;
 	}
 	if (f->n_users == 1) {
@@ -329,6 +356,8 @@ void frame_add_user(struct memory *mem, uint32_t mpn, struct frame_user user)
 	if (s->cap > SET_LINEAR)
 		set_slots(s)[slot_of(s, user)] = f->n_users + 1;
 	f->n_users++;
+	if (f->n_users == 2)
+		users_changed(mem, mpn);
 }
 
 void frame_del_user(struct memory *mem, uint32_t mpn, struct frame_user user)
@@ -355,6 +384,7 @@ void frame_del_user(struct memory *mem, uint32_t mpn, struct frame_user user)
 		f->one = s->user[0];
 		p->set_bytes -= set_bytes(s->cap);
 		free(s);
+		users_changed(mem, mpn);
 	} else if (f->many->cap > SET_MIN && f->n_users <= f->many->cap / 4) {
 		f->many = set_resize(p, f->many, f->n_users, f->many->cap / 2);
 	}
@@ -446,7 +476,6 @@ static void pool_push(struct memory *mem, struct pool *pool, uint32_t mpn)
 	pool->n_dirty += (f->flags & FRAME_DIRTY) != 0;
 	if (pool->n_dirty >= TRIM_FRAMES)
 		pool_trim(mem, pool);
-	frame_owned(mem, mpn, FRAME_NOBODY);
 }
 
 void frame_free(struct memory *mem, uint32_t mpn)
@@ -459,6 +488,7 @@ void frame_free(struct memory *mem, uint32_t mpn)
 	set_kind(mem, mpn, FRAME_FREE);
 	f->flags = FRAME_DIRTY;
 	f->moves = f->recent = 0;
+	tell_owned(mem, mpn, OWNER_NONE);
 	pool_push(mem, pool, mpn);
 }
 
@@ -512,18 +542,21 @@ static bool reclaim(struct memory *mem)
 	return !p->futile;
 }
 
-uint32_t frame_reserve(struct memory *mem, unsigned node)
+uint32_t frame_reserve(struct memory *mem, unsigned node, uint32_t owner)
 {
 	uint32_t mpn = nearest_pop(mem, node, FRAME_RESERVED);
 
 	if (mpn == MPN_NONE && reclaim(mem))
 		mpn = nearest_pop(mem, node, FRAME_RESERVED);
+	if (mpn != MPN_NONE)
+		tell_owned(mem, mpn, owner);
 	return mpn;
 }
 
 void frame_unreserve(struct memory *mem, uint32_t mpn)
 {
 	set_kind(mem, mpn, FRAME_FREE);
+	tell_owned(mem, mpn, OWNER_NONE);
 	pool_push(mem, &mem->p->pool[frame_node(mem, mpn)], mpn);
 }
 

@@ -23,8 +23,8 @@
 #include "numa/util.h"
 
 enum { PAGE_SHIFT = 12, PAGE_SIZE = 1 << PAGE_SHIFT };
-#define MPN_NONE     UINT32_MAX
-#define FRAME_NOBODY UINT32_MAX
+#define MPN_NONE   UINT32_MAX
+#define OWNER_NONE UINT32_MAX
 
 enum frame_kind {
 	FRAME_FREE,
@@ -95,11 +95,10 @@ struct memory {
 	 * Set by the buffer cache. Returns how many were freed. */
 	uint32_t (*reclaim)(void *arg, uint32_t want);
 	void *reclaim_arg;
-	/*
-	 * Called at the boundary when who can reach a frame changes: the one pmap (its id) whose
-	 * private page or reserve it is, or FRAME_NOBODY, as all are at first: shared, or free.
-	 * NULL if nobody cares. Copies made by a move are not reported: who makes them knows.
-	 */
+	/* Called at the boundary when a frame comes to be one VM's alone (its pmap's id), to read
+	 * and write or in reserve, and when that ends (OWNER_NONE; also again for a frame that was
+	 * nobody's). A copy is as its master. For a memory model whose VMs run on different
+	 * threads; may be NULL. Must not take or free frames. */
 	void (*owned)(void *arg, uint32_t mpn, uint32_t owner);
 	void *owned_arg;
 	struct memory_private *p;

@@ -83,9 +83,9 @@ struct memory_private {
 /*
  * Set a frame of `node`, or of the nearest node that has one, aside as FRAME_RESERVED; gives copies
  * back and reclaims, but does not take from the reserves of VMs. Its bytes need not be zero yet.
- * MPN_NONE: none left. Boundary.
+ * For the VM with this id. MPN_NONE: none left. Boundary.
  */
-uint32_t frame_reserve(struct memory *mem, unsigned node);
+uint32_t frame_reserve(struct memory *mem, unsigned node, uint32_t owner);
 /* Give a reserved frame back to its pool. Boundary. */
 void frame_unreserve(struct memory *mem, uint32_t mpn);
 /* Turn a reserved frame into a private one with its first user. Run phase, by the reserve's VM. */
@@ -93,6 +93,8 @@ void frame_take_reserved(struct memory *mem, uint32_t mpn, struct frame_user use
 
 /* A frame of `node` and no other, without making room for it, or MPN_NONE. Boundary. */
 uint32_t frame_take_exact(struct memory *mem, unsigned node, enum frame_kind kind);
+/* Tell mem->owned whose this frame is, as its users or its master's say. Boundary. */
+void frame_tell_owned(struct memory *mem, uint32_t mpn);
 /* Two frames of one VM change kinds. Run phase, by that VM. */
 void frame_swap_kind(struct memory *mem, uint32_t a, uint32_t b);
 /* Back to its pool, users or not; its copies must be gone. Boundary. */
@@ -132,12 +134,5 @@ void replicas_check(const struct memory *mem, uint32_t mpn);
 void pmap_settle_all(struct memory *mem);
 /* Take frames of VMs' reserves back when the pools are empty; how many. */
 uint32_t pmap_steal(struct memory *mem);
-
-/* Tell who listens that only `owner`, or nobody in particular, can reach this frame from now on. */
-static inline void frame_owned(const struct memory *mem, uint32_t mpn, uint32_t owner)
-{
-	if (mem->owned)
-		mem->owned(mem->owned_arg, mpn, owner);
-}
 
 #endif

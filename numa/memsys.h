@@ -229,7 +229,6 @@ uint64_t memsys_queue_cycles(
  * for a VM, becomes shared, becomes exclusive, or is freed.
  */
 void memsys_own(struct memsys *ms, uint32_t mpn, uint16_t task);
-uint16_t memsys_owner(const struct memsys *ms, uint32_t mpn);
 
 /* The frame's contents are elsewhere now, or nowhere: no cache has any of its lines. Charges
  * nobody. Its miss counters start again. */

@@ -340,6 +340,7 @@ int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to)
 		o->ops->moved(o->arg, u.page, mpn, target);
 		p->moves.shootdowns += o->ops->forget != NULL;
 	}
+	frame_tell_owned(mem, target);
 	frame_free(mem, mpn);
 	p->moves.migrations++;
 	if (to)
@@ -381,6 +382,7 @@ int page_replicate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to
 	p->frame[copy].flags = 0;
 	r->node[node].copy = copy;
 	r->n++;
+	frame_tell_owned(mem, copy);
 	memcpy(frame_data(mem, copy), frame_data(mem, mpn), PAGE_SIZE);
 	/* The first copy also takes from everyone the right to store to the master: it was the view
 	 * of `node` too, so it is among those to forget. */

@@ -120,16 +120,15 @@ static void refill_one(struct pmap *pm, unsigned node, uint32_t want)
 		r->head = 0;
 	}
 	while (r->n < want) {
-		uint32_t mpn = frame_reserve(pm->mem, node);
+		uint32_t mpn = frame_reserve(pm->mem, node, pm->id);
 
 		/* A VM that has frames left does not take those of others. */
 		if (mpn == MPN_NONE && !pm->n_reserved && steal(pm->mem, false))
-			mpn = frame_reserve(pm->mem, node);
+			mpn = frame_reserve(pm->mem, node, pm->id);
 		if (mpn == MPN_NONE)
 			break;
 		r->frame[r->n++] = mpn;
 		pm->n_reserved++;
-		frame_owned(pm->mem, mpn, pm->id);
 	}
 	r->starved = r->n == 0;
 }
@@ -259,7 +258,6 @@ static int new_frame(struct pmap *pm, uint32_t ppn, unsigned node, bool zero, ui
 		if (*mpn == MPN_NONE)
 			return -ENOMEM;
 		frame_add_user(mem, *mpn, me(pm, ppn));
-		frame_owned(mem, *mpn, pm->id);
 	} else {
 		err = reserve_take(pm, node, mpn);
 		if (err)
@@ -365,7 +363,6 @@ static int break_cow(struct pmap *pm, uint32_t ppn, struct pmap_entry *e, unsign
 			collapse(pm, ppn, e, node);
 		frame_set_kind(mem, old, FRAME_PRIVATE);
 		entry_set(pm, e, old, false, FRAME_PRIVATE);
-		frame_owned(mem, old, pm->id);
 		return 0;
 	}
 	err = new_frame(pm, ppn, node, false, &mpn);
@@ -422,11 +419,6 @@ void pmap_share_in(struct pmap *pm, uint32_t ppn, uint32_t mpn, enum frame_kind 
 		old_frame(pm, ppn, old);
 }
 
-static void disown(void *arg, uint32_t mpn)
-{
-	frame_owned(arg, mpn, FRAME_NOBODY);
-}
-
 uint32_t pmap_share_out(struct pmap *pm, uint32_t ppn, unsigned node)
 {
 	struct pmap_entry *e = entry_get(pm, ppn);
@@ -437,8 +429,6 @@ uint32_t pmap_share_out(struct pmap *pm, uint32_t ppn, unsigned node)
 		return MPN_NONE;
 	if (!e->cow) {
 		e->cow = 1;
-		frame_owned(pm->mem, e->mpn, FRAME_NOBODY);
-		replicas_each(pm->mem, e->mpn, disown, pm->mem);
 		/* Of a copy, nobody had the right to write. */
 		pm->ops->shootdown(pm->engine, ppn, e->mpn);
 	}

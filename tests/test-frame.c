@@ -95,9 +95,9 @@ START_TEST(a_frame_used_before_is_zeroed_when_asked)
 	/* The same by way of a reserve. */
 	memset(frame_data(mem, mpn), 0xa5, PAGE_SIZE);
 	frame_del_user(mem, mpn, user(1, 0));
-	ck_assert_uint_eq(frame_reserve(mem, 0), mpn);
+	ck_assert_uint_eq(frame_reserve(mem, 0, 0), mpn);
 	frame_unreserve(mem, mpn);
-	ck_assert_uint_eq(frame_reserve(mem, 0), mpn);
+	ck_assert_uint_eq(frame_reserve(mem, 0, 0), mpn);
 	frame_take_reserved(mem, mpn, user(1, 0), true);
 	ck_assert_mem_eq(frame_data(mem, mpn), zero, PAGE_SIZE);
 	memory_destroy(mem);
@@ -166,7 +166,7 @@ START_TEST(usage_counts_by_kind_and_node)
 	frame_add_user(mem, text, user(0x80000000, 0));
 	take(mem, 0, 1);
 	take(mem, 1, 2);
-	frame_reserve(mem, 1);
+	frame_reserve(mem, 1, 0);
 	memory_usage(mem, 1, &u);
 	ck_assert_uint_eq(u.total, 20);
 	ck_assert_uint_eq(u.free, 18);

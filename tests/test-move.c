@@ -51,6 +51,7 @@ struct world {
 	struct image_cache *cache;
 	struct image *kernel;
 	uint32_t (*text)[WORDS];
+	uint32_t *owned; /* by frame: the VM it was last said to be of */
 	struct guest vm[VMS];
 	unsigned n_migrated, n_replicated, n_refused, n_dma, n_collapsed;
 };
@@ -88,6 +89,14 @@ static void shoot(void *engine, uint32_t ppn, uint32_t old)
 
 static const struct pmap_ops ops = {.shootdown = shoot};
 
+static void owned(void *arg, uint32_t mpn, uint32_t owner)
+{
+	struct world *w = arg;
+
+	MUST(w->mem->boundary);
+	w->owned[mpn] = owner;
+}
+
 /* ---- the run phase ----------------------------------------------------------------------- */
 
 static void guest_access(struct guest *g)
@@ -119,6 +128,10 @@ static void guest_access(struct guest *g)
 		g->tlb[c][ppn].writable = writable;
 	}
 	mpn = g->tlb[c][ppn].mpn;
+	/* Nothing that a VM touches is thought to be another's alone, and its stores only go to its
+	 * own. */
+	MUST(g->w->owned[mpn] == (uint32_t)(g - g->w->vm) ||
+		(!write && g->w->owned[mpn] == OWNER_NONE));
 	word = (uint32_t *)frame_data(mem, mpn) + at;
 	MUST(*word == g->page[ppn][at]);
 	if (write) {
@@ -345,6 +358,12 @@ static void check_bytes(struct world *w)
 
 			MUST(!memcmp(absent ? zero : frame_data(w->mem, e->mpn), g->page[ppn],
 				PAGE_SIZE));
+			for (unsigned n = 0; n < NODES && !absent; n++) {
+				uint32_t owner = w->owned[frame_view(w->mem, e->mpn, n)];
+				bool alone = frame_users(w->mem, e->mpn) == 1;
+
+				MUST(owner == (alone ? v : OWNER_NONE));
+			}
 			for (unsigned c = 0; c < CPUS; c++) {
 				if (g->tlb[c][ppn].mpn == MPN_NONE)
 					continue;
@@ -366,6 +385,10 @@ static void make_world(struct world *w, uint64_t seed, uint32_t frames, bool thr
 	w->seed = seed;
 	w->threads = threads;
 	w->mem = SMALL_MEMORY(frames, frames, frames / 2, frames);
+	w->owned = xcalloc(w->mem->n_frames, sizeof(w->owned[0]));
+	memset(w->owned, 0xff, w->mem->n_frames * sizeof(w->owned[0]));
+	w->mem->owned = owned;
+	w->mem->owned_arg = w;
 	w->cache = image_cache_create(w->mem);
 	w->text = xcalloc(BLOCKS, PAGE_SIZE);
 	for (unsigned b = 0; b < BLOCKS; b++)
@@ -405,7 +428,10 @@ static void end_world(struct world *w)
 	memory_check(w->mem);
 	memory_usage(w->mem, -1, &u);
 	ck_assert_uint_eq(u.kind[FRAME_FREE], u.total);
+	for (uint32_t mpn = 0; mpn < w->mem->n_frames; mpn++)
+		ck_assert_uint_eq(w->owned[mpn], OWNER_NONE);
 	memory_destroy(w->mem);
+	free(w->owned);
 	free(w->text);
 }
 

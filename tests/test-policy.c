@@ -199,6 +199,9 @@ START_TEST(carrefour_asks_the_machine_first)
 	h.machine.requests[3] = 78;
 	h.machine.requests[2] = 82;
 	expect("carrefour", v, POLICY_MIGRATE, 3, WHY_BALANCE);
+	h.machine.requests[1] = 78; /* of the idlest, the first */
+	h.machine.requests[2] = 83;
+	expect("carrefour", v, POLICY_MIGRATE, 1, WHY_BALANCE);
 	expect_left("carrefour,imbalance=37", v, WHY_NOT_DONE);
 	v->home = 1; /* not a busy controller */
 	v->nodes = 2;
@@ -524,7 +527,8 @@ START_TEST(a_hot_page_moves_and_its_cost_is_charged)
 	ck_assert_uint_eq(rig.c.misses[mpn][3], 128);
 	placement_hot(rig.pl, mpn, 3);
 	ck_assert_uint_eq(s->why[WHY_LOCAL], 1);
-	/* The other reads as much: each gets its own; the signal may name any frame of the page. */
+	/* The other reads as much, and nobody writes: each gets its own; the signal may name any
+	 * frame of the page. */
 	rig.c.misses[mpn][1] = 128;
 	placement_hot(rig.pl, mpn, 1);
 	ck_assert_uint_eq(s->why[WHY_READ_SHARED], 1);
@@ -533,7 +537,11 @@ START_TEST(a_hot_page_moves_and_its_cost_is_charged)
 	rig.c.misses[frame_on(rig.mem, mpn, 1)][0] = 128;
 	placement_hot(rig.pl, frame_on(rig.mem, mpn, 1), 0);
 	ck_assert_uint_eq(frame_nodes(rig.mem, mpn), 1 << 3 | 1 << 1 | 1);
-	ck_assert_uint_eq(s->hot, 6);
+	/* It is the page that is written, whichever frame is hot. */
+	rig.c.misses[mpn][2] = 128;
+	placement_hot(rig.pl, frame_on(rig.mem, mpn, 1), 2);
+	ck_assert_uint_eq(s->why[WHY_WRITTEN], 2);
+	ck_assert_uint_eq(s->hot, 7);
 	rig_down();
 }
 END_TEST

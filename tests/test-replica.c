@@ -343,7 +343,7 @@ START_TEST(what_cannot_move_is_refused_by_reason)
 	touch(pm, 1, 0, true);
 	page = mpn_of(pm, 1);
 	ck_assert_int_eq(page_migrate(mem, 15, 0, NULL), -ENOENT);
-	reserved = frame_reserve(mem, 0);
+	reserved = frame_reserve(mem, 0, 0);
 	ck_assert_int_eq(page_replicate(mem, reserved, 2, NULL), -ENOENT);
 	frame_unreserve(mem, reserved);
 	ck_assert_uint_eq(refused[MOVE_GONE], 2);

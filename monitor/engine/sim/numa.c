@@ -109,7 +109,7 @@ static void owned(void *arg, uint32_t mpn, uint32_t owner)
 {
 	struct cluster *c = arg;
 
-	memsys_own(c->memsys, mpn, owner == FRAME_NOBODY ? MEMSYS_NO_TASK : (uint16_t)owner);
+	memsys_own(c->memsys, mpn, owner == OWNER_NONE ? MEMSYS_NO_TASK : (uint16_t)owner);
 	if (frame_kind(c->mem, mpn) == FRAME_FREE)
 		memsys_frame_moved(c->memsys, mpn);
 }
@@ -125,7 +125,7 @@ static void own_everything(struct cluster *c)
 		for (uint32_t ppn = 0; ppn < pmap_pages(pm); ppn++) {
 			const struct pmap_entry *e = pmap_entry(pm, ppn);
 
-			if (e->mpn == MPN_NONE || e->cow)
+			if (e->mpn == MPN_NONE || frame_users(c->mem, e->mpn) != 1)
 				continue;
 			for (unsigned node = 0; node < c->machine->n_nodes; node++) {
 				uint32_t mpn = frame_on(c->mem, e->mpn, node);
@@ -271,7 +271,6 @@ static uint64_t copy(void *arg, unsigned node, uint32_t from, uint32_t to)
 	struct cluster *c = arg;
 	struct memsys_cpu *cpu = memsys_cpu(c->memsys, c->machine->node[node].first_cpu);
 
-	memsys_own(c->memsys, to, memsys_owner(c->memsys, from));
 	return PAGE_SIZE / 8 * 2 + memsys_copy_page(cpu, to, from);
 }
 
