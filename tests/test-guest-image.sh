@@ -48,14 +48,26 @@ for path in /usr/bin/dash /usr/bin/bash /usr/bin/gcc-14 /usr/bin/make /usr/bin/a
 	/etc/fstab /proc /dev /sys /run /tmp /root /usr/include/stdio.h /usr/local/share/disco/pmake/Makefile; do
 	in_image "stat $path" | grep -q '^Inode:' || fail "$path is not on the root disk"
 done
-for path in /usr/bin/su /root /usr/local/share/disco/pmake/main.c; do
+for path in /usr/bin/su /root /usr/local/share/disco/pmake/main.c /usr/local/bin/disco-mark; do
 	in_image "stat $path" | grep -q '^User: *0 *Group: *0 ' || fail "$path is not root's"
 done
 in_image 'stat /tmp' | grep -q 'Mode: *01777' || fail "/tmp has the wrong mode"
 in_image 'stat /bin' | grep -q '"usr/bin"' || fail "/bin is no link to usr/bin"
-for file in guests/workloads/pmake/*; do
-	debugfs -R "cat /usr/local/share/disco/pmake/${file##*/}" "$dir/root.img" 2>/dev/null | cmp -s - "$file" ||
+for file in guests/workloads/pmake/* guests/workloads/numa/*.[ch]; do
+	debugfs -R "cat /usr/local/share/disco/${file#guests/workloads/}" "$dir/root.img" 2>/dev/null | cmp -s - "$file" ||
 		fail "$file on the root disk differs"
+done
+debugfs -R "cat /usr/local/include/disco-mark.h" "$dir/root.img" 2>/dev/null | cmp -s - guests/mark/disco-mark.h ||
+	fail "disco-mark.h on the root disk differs"
+
+# disco-mark has one marker for each number there is, beside a return.
+in_image 'stat /usr/local/bin/disco-mark' | grep -q 'Mode: *0755' || fail "disco-mark cannot be executed"
+cc -O1 -o "$work/mkmark" guests/mark/mkmark.c
+"$work/mkmark" >"$work/disco-mark"
+debugfs -R "cat /usr/local/bin/disco-mark" "$dir/root.img" 2>/dev/null | cmp -s - "$work/disco-mark" || fail "disco-mark differs"
+for n in 1 2 3 4 16 1000 2047; do # slti x0, x0, n; jalr x0, 0(ra)
+	code=$(printf '%02x%02x%02x%02x67800000' $((0x13)) $((0x20)) $((n % 16 * 16)) $((n / 16)))
+	od -An -v -tx1 "$work/disco-mark" | tr -d ' \n' | grep -q "$code" || fail "disco-mark has no marker $n"
 done
 
 mkdir "$work/initramfs"
