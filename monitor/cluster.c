@@ -315,6 +315,7 @@ int run_create(struct run *r, const struct run_options *o)
 {
 	struct cluster *c = &r->cluster;
 	bool net = !o->no_net && (o->net || o->vms > 1);
+	struct policy policy;
 	int err;
 
 	memset(r, 0, sizeof(*r));
@@ -323,6 +324,8 @@ int run_create(struct run *r, const struct run_options *o)
 	err = machine_load(o->machine, &r->machine);
 	if (!err)
 		err = check_devices(o, net);
+	if (!err)
+		err = policy_parse(o->policy, r->machine->n_nodes, &policy);
 	if (!err)
 		err = find_guest(r);
 	if (err)
@@ -337,6 +340,10 @@ int run_create(struct run *r, const struct run_options *o)
 	c->threads = choose_threads(o);
 	c->stop_at = UINT64_MAX;
 	c->numa = o->fidelity && !strcmp(o->fidelity, "numa");
+	c->policy = o->policy;
+	c->placement = placement_create(c->mem, r->machine, &policy, c->engine->placement_ops, c);
+	r->series = xcalloc(1, sizeof(*r->series));
+	series_init(r->series);
 	if (o->virtual_timeout > 0)
 		c->stop_at = (uint64_t)(o->virtual_timeout * (double)r->machine->clock_hz);
 	r->guest = xcalloc(o->vms, sizeof(*r->guest));
@@ -383,6 +390,8 @@ void run_destroy(struct run *r)
 		subnet_destroy(c->subnet);
 	if (c->images)
 		image_cache_destroy(c->images);
+	if (c->placement)
+		placement_destroy(c->placement);
 	if (c->mem)
 		memory_destroy(c->mem);
 	for (unsigned i = 0; i < r->n_boot_images; i++)
@@ -390,6 +399,7 @@ void run_destroy(struct run *r)
 	free(r->guest_kernel);
 	free(r->guest_initrd);
 	free(r->guest_disk);
+	free(r->series);
 	if (r->machine)
 		machine_free(r->machine);
 }

@@ -3,7 +3,6 @@
  * `disco console`: connects this terminal to a VM of a run going on elsewhere, through the run's
  * socket (rundir.h). Detaching leaves the VM as it is.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -61,60 +60,6 @@ static const struct argp argp = {options, parse, "[VM]",
 	"Ctrl-A x detaches.",
 	children, NULL, NULL};
 
-static int connect_to(const char *dir, const char *name, int *fd)
-{
-	struct sockaddr_un sa;
-	int err = rundir_address(dir, name, &sa);
-
-	if (err)
-		return err;
-	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (*fd < 0)
-		return complain(errno, "socket: %s", strerror(errno));
-	if (!connect(*fd, (struct sockaddr *)&sa, sizeof(sa)))
-		return 0;
-	err = -errno;
-	close(*fd);
-	return err;
-}
-
-/* Calls each() with the name of every run that answers; returns how many there are. */
-static unsigned for_each_run(const char *dir, void (*each)(const char *name, void *arg), void *arg)
-{
-	DIR *d = opendir(dir);
-	struct dirent *entry;
-	unsigned n = 0;
-	int fd;
-
-	while (d && (entry = readdir(d))) {
-		char name[sizeof(entry->d_name)];
-		size_t length = strlen(entry->d_name);
-
-		if (length <= 5 || strcmp(entry->d_name + length - 5, ".sock"))
-			continue;
-		snprintf(name, sizeof(name), "%.*s", (int)(length - 5), entry->d_name);
-		if (connect_to(dir, name, &fd))
-			continue; /* left by a run that was killed */
-		close(fd);
-		each(name, arg);
-		n++;
-	}
-	if (d)
-		closedir(d);
-	return n;
-}
-
-static void print_name(const char *name, void *arg)
-{
-	(void)arg;
-	puts(name);
-}
-
-static void copy_name(const char *name, void *arg)
-{
-	snprintf(arg, 256, "%s", name);
-}
-
 /* Typed bytes to the socket. Returns false at Ctrl-A x or end of input. */
 static bool forward(int fd, struct terminal_filter *filter)
 {
@@ -165,30 +110,17 @@ int cmd_console(int argc, char **argv)
 {
 	struct args a = {0};
 	char dir[64], name[256] = "", hello[16];
-	unsigned runs;
 	int fd;
 
 	if (command_parse(&argp, argc, argv, &a) || rundir_open(dir, sizeof(dir)))
 		return STATUS_USAGE;
 	if (a.list) {
-		for_each_run(dir, print_name, NULL);
+		rundir_list(dir);
 		return STATUS_OK;
 	}
-	if (a.name) {
-		snprintf(name, sizeof(name), "%s", a.name);
-	} else {
-		runs = for_each_run(dir, copy_name, name);
-		if (runs != 1) {
-			complain(0, runs ? "more than one run is going on: choose by --name from "
-					   "'disco console --list'"
-					 : "no run is going on");
-			return STATUS_USAGE;
-		}
-	}
-	if (connect_to(dir, name, &fd)) {
-		complain(0, "no run named '%s' is going on", name);
+	fd = rundir_connect(dir, a.name, name, sizeof(name));
+	if (fd < 0)
 		return STATUS_USAGE;
-	}
 	fprintf(stderr, "disco: console of vm%u of run %s; Ctrl-A x detaches\n", a.vm, name);
 	terminal_raw();
 	snprintf(hello, sizeof(hello), "%u\n", a.vm);

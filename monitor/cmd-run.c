@@ -19,10 +19,10 @@ static void at_boundary(struct cluster *c, void *arg, uint64_t idle_cycles)
 {
 	struct run *r = arg;
 
-	(void)c;
 	agent_poll(r);
 	if (r->boundaries++ % PEAK_EVERY == 0)
 		snapshot_track_peak(r);
+	series_boundary(r->series, c);
 	inputs_poll(r, idle_cycles);
 	report_progress(r, false);
 }
@@ -55,6 +55,7 @@ static int run(struct run *r)
 	if (!err && r->end == RUN_ENDED && r->cluster.now >= r->cluster.stop_at)
 		r->end = RUN_TIMED_OUT;
 	r->host_seconds = host_seconds() - r->started;
+	series_end(r->series, &r->cluster);
 	snapshot_track_peak(r);
 	agent_finish(r);
 	inputs_close();

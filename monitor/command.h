@@ -27,6 +27,8 @@ struct command {
 int cmd_run(int argc, char **argv);
 int cmd_console(int argc, char **argv);
 int cmd_topology(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
+int cmd_fidelity(int argc, char **argv);
 int cmd_plot(int argc, char **argv);
 int cmd_policies(int argc, char **argv);
 

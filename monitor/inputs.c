@@ -3,7 +3,7 @@
  * Everything that reaches a run from outside: the terminal (or whatever stdin is), clients of
  * `disco console`, signals, and the host's clock for --timeout and for idling in real time. All of
  * it is looked at here, at the boundary, a few hundred times a second; only typed bytes ever reach
- * a guest.
+ * a guest, and a change of fidelity, which makes the run depend on when it was asked for.
  */
 #include <errno.h>
 #include <poll.h>
@@ -26,7 +26,7 @@ enum { MAX_CLIENTS = 16 };
 struct client {
 	int fd;
 	long vm; /* -1: has not said yet */
-	char hello[16];
+	char hello[32];
 	size_t n;
 };
 
@@ -212,29 +212,42 @@ static void accept_client(void)
 	in.client[in.n_clients++] = (struct client){.fd = fd, .vm = -1};
 }
 
-/* The client's first line is the number of a VM. Returns false when it is anything else. */
-static bool greet(struct run *r, struct client *c, const char *bytes, size_t n, size_t *used)
+static void answer(const struct client *c, const char *text)
 {
-	static const char no_such[] = "no such VM\r\n";
+	send(c->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* The first line is complete. Returns false if the client is done for. */
+static bool act_on_hello(struct run *r, struct client *c)
+{
 	char *end, *tail;
 
+	if (!strcmp(c->hello, "fidelity numa") || !strcmp(c->hello, "fidelity functional")) {
+		r->cluster.numa = !strcmp(c->hello, "fidelity numa");
+		answer(c, "ok\n");
+		return false;
+	}
+	c->vm = strtol(c->hello, &end, 10);
+	if (end == c->hello || *end || c->vm < 0 || c->vm >= (long)r->cluster.n_vms) {
+		answer(c, "no such VM\r\n");
+		return false;
+	}
+	tail = agent_console_tail(&r->guest[c->vm], 50);
+	answer(c, tail);
+	free(tail);
+	return true;
+}
+
+/* The client's first line says what it wants (rundir.h). Returns false when that is all. */
+static bool greet(struct run *r, struct client *c, const char *bytes, size_t n, size_t *used)
+{
 	*used = 0;
 	while (*used < n && c->n < sizeof(c->hello) - 1) {
 		char b = bytes[(*used)++];
 
-		if (b != '\n') {
-			c->hello[c->n++] = b;
-			continue;
-		}
-		c->vm = strtol(c->hello, &end, 10);
-		if (end == c->hello || *end || c->vm < 0 || c->vm >= (long)r->cluster.n_vms) {
-			send(c->fd, no_such, strlen(no_such), MSG_DONTWAIT | MSG_NOSIGNAL);
-			return false;
-		}
-		tail = agent_console_tail(&r->guest[c->vm], 50);
-		send(c->fd, tail, strlen(tail), MSG_DONTWAIT | MSG_NOSIGNAL);
-		free(tail);
-		return true;
+		if (b == '\n')
+			return act_on_hello(r, c);
+		c->hello[c->n++] = b;
 	}
 	return c->n < sizeof(c->hello) - 1;
 }

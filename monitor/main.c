@@ -12,9 +12,12 @@
 static const struct command commands[] = {
 	{"run", "boot a cluster of virtual machines, run a command in each, report", cmd_run},
 	{"console", "attach this terminal to the console of a running VM", cmd_console},
+	{"compare", "run the same job under several placement policies; one table, one picture",
+		cmd_compare},
+	{"fidelity", "switch a running cluster's memory-system model on or off", cmd_fidelity},
 	{"topology", "print a machine: nodes, CPUs, memory, caches, latencies", cmd_topology},
 	{"policies", "list the policies by which pages are placed and moved", cmd_policies},
-	{"plot", "draw the memory picture of a statistics file", cmd_plot},
+	{"plot", "draw a statistics file: memory, misses, stalls, pages", cmd_plot},
 };
 
 static void help(FILE *out)

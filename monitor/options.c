@@ -37,7 +37,10 @@ static const struct option_row rows[] = {
 	{"machine", "NAME|FILE", TEXT, FIELD(machine), 0, 0, false,
 		"Machine to simulate: a preset, or a file (default: flash8)"},
 	{"fidelity", "NAME", TEXT, FIELD(fidelity), 0, 0, false,
-		"functional: an instruction takes a cycle (default); numa: caches, directory, latencies"},
+		"functional: an instruction takes a cycle (default); numa: caches, directory, "
+		"latencies"},
+	{"policy", "NAME[,PARAM=VALUE...]", TEXT, FIELD(policy), 0, 0, false,
+		"Where pages go, and when they move (default: first-touch)"},
 	{"vms", "N", COUNT, FIELD(vms), 1, CLUSTER_MAX_VMS, false,
 		"Number of virtual machines (default: 1)"},
 	{"vcpus", "N", COUNT, FIELD(vcpus), 1, VM_MAX_VCPUS, false, "CPUs of each VM (default: 1)"},
@@ -263,7 +266,23 @@ static int load_config(struct run_options *o, const char *path)
 
 /* --- the command line --- */
 
-enum { KEY_FIRST = 0x100 }; /* option keys are row numbers, above any character */
+/* Option keys are row numbers, above any character. */
+_Static_assert(ARRAY_SIZE(rows) <= OPTIONS_MAX, "room for every option");
+
+unsigned options_argp(struct argp_option *out)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		out[i] = (struct argp_option){
+			rows[i].name, OPTIONS_KEY + (int)i, rows[i].arg, 0, rows[i].help, 0};
+	return ARRAY_SIZE(rows);
+}
+
+char *options_word(int key, const char *value)
+{
+	const char *name = rows[key - OPTIONS_KEY].name;
+
+	return value ? xasprintf("--%s=%s", name, value) : xasprintf("--%s", name);
+}
 
 struct given {
 	struct {
@@ -281,13 +300,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		complain(0, "unexpected argument '%s'; see 'disco run --help'", arg);
 		return ECANCELED;
 	}
-	if (key < KEY_FIRST || key >= KEY_FIRST + (int)ARRAY_SIZE(rows))
+	if (key < OPTIONS_KEY || key >= OPTIONS_KEY + (int)ARRAY_SIZE(rows))
 		return ARGP_ERR_UNKNOWN;
 	if (g->n == ARRAY_SIZE(g->item)) {
 		complain(0, "more than %zu options", ARRAY_SIZE(g->item));
 		return ECANCELED;
 	}
-	g->item[g->n].row = &rows[key - KEY_FIRST];
+	g->item[g->n].row = &rows[key - OPTIONS_KEY];
 	g->item[g->n++].value = arg ? arg : "true";
 	return 0;
 }
@@ -303,9 +322,7 @@ static int read_command_line(int argc, char **argv, struct given *g)
 		"terminal; Ctrl-A h there tells the keys.",
 		children, NULL, NULL};
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		option[i] = (struct argp_option){
-			rows[i].name, KEY_FIRST + (int)i, rows[i].arg, 0, rows[i].help, 0};
+	options_argp(option);
 	return command_parse(&argp, argc, argv, g);
 }
 
@@ -338,6 +355,9 @@ static int check(struct run_options *o)
 		o->guest = xstrdup("debian");
 	if (o->guest && (o->guest[strspn(o->guest, "abcdefghijklmnopqrstuvwxyz0123456789-")]))
 		return complain(EINVAL, "--guest: '%s' is not the name of a guest", o->guest);
+	if (o->fidelity && strcmp(o->fidelity, "functional") && strcmp(o->fidelity, "numa"))
+		return complain(
+			EINVAL, "--fidelity: '%s' is neither functional nor numa", o->fidelity);
 	if (o->net && o->no_net)
 		return complain(EINVAL, "net and no-net exclude each other");
 	if (o->no_disk && o->n_disks)
@@ -366,6 +386,7 @@ int options_parse(int argc, char **argv, struct run_options *o)
 
 	memset(o, 0, sizeof(*o));
 	o->machine = xstrdup("flash8");
+	o->policy = xstrdup("first-touch");
 	o->vms = o->vcpus = o->seed = 1;
 	o->memory = 128 * MIB;
 	err = read_command_line(argc, argv, &g);

@@ -22,6 +22,7 @@ struct run_options {
 	/* The machine and the VMs. */
 	char *machine;
 	char *fidelity; /* "functional" (NULL too) or "numa" */
+	char *policy;   /* of page placement: NAME[,PARAM=VALUE...] */
 	uint64_t vms, vcpus, memory, seed;
 	/* What they boot. */
 	char *guest; /* NULL: none */
@@ -47,6 +48,16 @@ struct run_options {
  */
 int options_parse(int argc, char **argv, struct run_options *o);
 void options_free(struct run_options *o);
+
+/*
+ * The options for another command's argp that passes them on: at most OPTIONS_MAX rows to *out,
+ * with OPTIONS_KEY and above as keys. Their number. options_word(): what was parsed, as one word
+ * "--name=value" or "--name" that the caller frees.
+ */
+struct argp_option;
+enum { OPTIONS_MAX = 48, OPTIONS_KEY = 0x100 };
+unsigned options_argp(struct argp_option *out);
+char *options_word(int key, const char *value);
 
 /*
  * Every option that was given a value, as a JSON object: those that determine what the guests see,

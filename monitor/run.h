@@ -8,6 +8,8 @@
  *   inputs.c    what comes from outside: terminal, `disco console`, signals, the host's clock
  *   report.c    progress and tables for people
  *   stats.c     snapshots, digests and the JSON file
+ *   series.c    the time series
+ *   stats-numa.c, report-numa.c   the memory system's part of the JSON file and of the tables
  */
 #ifndef MONITOR_RUN_H
 #define MONITOR_RUN_H
@@ -16,7 +18,9 @@
 
 #include "monitor/boot.h"
 #include "monitor/console.h"
+#include "monitor/counts.h"
 #include "monitor/options.h"
+#include "monitor/series.h"
 #include "monitor/vm.h"
 
 enum guest_phase {
@@ -92,6 +96,7 @@ struct run {
 	struct snapshot snapshot[SNAPSHOT_MAX];
 	unsigned n_snapshots;
 	uint64_t peak_pages;
+	struct series *series;
 	double host_seconds; /* of the run itself */
 };
 
@@ -128,5 +133,20 @@ uint64_t monitor_bytes(const struct run *r);
 uint64_t run_instructions(const struct run *r);
 /* Write the JSON file whole or not at all. 0, or a negative errno after one line on stderr. */
 int stats_write(const struct run *r, const char *path);
+
+/* report-numa.c: nothing unless the memory system was modelled. */
+void report_numa(const struct run *r);
+
+/* stats-numa.c. After the run. The sums are for clusters that have a memory system. */
+struct tally numa_cpu(const struct cluster *c, unsigned cpu);
+struct tally numa_node(const struct cluster *c, unsigned node); /* of its CPUs */
+struct tally numa_vm(const struct vm *vm);
+struct tally numa_total(const struct cluster *c);
+/* Where the pages of a VM are, as a string of runs (STATS.md). The caller frees it. */
+char *numa_page_map(const struct vm *vm);
+/* New JSON objects. */
+struct json_t *tally_json(const struct tally *t);
+struct json_t *series_json(const struct series *s, unsigned n_nodes);
+struct json_t *numa_json(const struct run *r);
 
 #endif

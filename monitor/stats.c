@@ -387,6 +387,7 @@ static json_t *run_json(const struct run *r)
 	json_object_set_new(o, "memory", memory_json(r));
 	json_object_set_new(o, "snapshots", snapshots_json(r));
 	json_object_set_new(o, "images", images_json(r));
+	json_object_set_new(o, "numa", numa_json(r));
 	json_object_set_new(o, "monitor", monitor_json(r));
 	json_object_set_new(o, "host", host_json(r));
 	XXH64_freeState(total);

@@ -70,6 +70,14 @@ struct vcpu {
 	uint64_t ran_cycles; /* CPU time received */
 	uint64_t dispatched_at; /* since when it holds its CPU (cycles) */
 	uint64_t migrations;    /* moves to another CPU */
+
+	/*
+	 * Its share of what the memory system counts for each CPU: added up when it leaves a CPU,
+	 * and when the run ends. model_cycles: of ran_cycles, those in numa fidelity; owner thread.
+	 */
+	struct memsys_counts counts;
+	struct memsys_counts counts_at; /* of its CPU, when it was dispatched */
+	uint64_t model_cycles, model_at;
 };
 
 struct stream; /* a console's bytes: monitor/console.h */
@@ -129,9 +137,12 @@ struct cluster {
 	struct memsys_counts region[MACHINE_MAX_CPUS];       /* counts within regions of interest */
 	struct memsys_counts region_start[MACHINE_MAX_CPUS]; /* when the current one began */
 	uint64_t region_began, region_cycles;
+	uint64_t region_cpu_began, region_cpu_cycles; /* CPU time in numa fidelity, of all vCPUs */
+	uint64_t cpu_cycles[MACHINE_MAX_CPUS]; /* as vcpu.model_cycles, but of the CPUs; boundary */
 	bool in_region;
 	struct memsys *memsys;
 	struct memsys_options memsys_options;
+	const char *policy; /* of page placement: NAME[,PARAM=VALUE...]; the options' */
 	struct placement
 		*placement; /* moves hot pages; NULL: pages stay where they were first touched */
 	struct placement_load load_before; /* memory's load in all, up to the policy's last reset */

@@ -258,6 +258,8 @@ void cpu_attach_model(struct engine_vcpu *cpu);
 void numa_follow(struct cluster *c);
 void numa_quantum(struct cluster *c);
 void numa_boundary(struct cluster *c, uint64_t elapsed);
+/* The run is over: a region of interest still open ends here. */
+void numa_end(struct cluster *c);
 
 /* ---- sim.c */
 

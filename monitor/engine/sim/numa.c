@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "monitor/counts.h"
 #include "monitor/engine/sim/code.h"
 #include "numa/move.h"
 
@@ -37,16 +38,15 @@ void vm_mark(struct engine_vcpu *cpu, int value)
 		vm->vcpu[i].e->attention = vm->vcpu[i].e->yield = vm->vcpu[i].e->waiting = true;
 }
 
-/* Counts are all uint64_t: sum += now - then. */
-static void add_difference(struct memsys_counts *sum, const struct memsys_counts *now,
-	const struct memsys_counts *then)
+/* CPU time of all vCPUs in numa fidelity. */
+static uint64_t model_cycles(const struct cluster *c)
 {
-	const uint64_t *a = (const uint64_t *)now, *b = (const uint64_t *)then;
-	uint64_t *to = (uint64_t *)sum;
+	uint64_t sum = 0;
 
-	_Static_assert(sizeof(*sum) % sizeof(uint64_t) == 0, "counts only");
-	for (size_t i = 0; i < sizeof(*sum) / sizeof(uint64_t); i++)
-		to[i] += a[i] - b[i];
+	for (unsigned v = 0; v < c->n_vms; v++)
+		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
+			sum += c->vm[v]->vcpu[i].model_cycles;
+	return sum;
 }
 
 static void region_change(struct cluster *c, bool inside)
@@ -60,12 +60,15 @@ static void region_change(struct cluster *c, bool inside)
 		if (inside)
 			c->region_start[i] = *now;
 		else
-			add_difference(&c->region[i], now, &c->region_start[i]);
+			counts_add(&c->region[i], now, &c->region_start[i]);
 	}
-	if (inside)
+	if (inside) {
 		c->region_began = c->now;
-	else
+		c->region_cpu_began = model_cycles(c);
+	} else {
 		c->region_cycles += c->now - c->region_began;
+		c->region_cpu_cycles += model_cycles(c) - c->region_cpu_began;
+	}
 }
 
 static void act_on_mark(struct vm *vm, int value)
@@ -170,6 +173,11 @@ void numa_follow(struct cluster *c)
 {
 	act_on_marks(c);
 	set_fidelity(c);
+}
+
+void numa_end(struct cluster *c)
+{
+	region_change(c, false);
 }
 
 /* ---- around a quantum */

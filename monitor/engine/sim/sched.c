@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 
+#include "monitor/counts.h"
 #include "monitor/engine/sim/cpu.h"
 
 struct run_queue {
@@ -21,6 +22,8 @@ struct sched {
 	struct cluster *cluster;
 	struct run_queue cpu[MACHINE_MAX_CPUS];
 };
+
+static void leave(struct run_queue *q);
 
 struct sched *sched_create(struct cluster *c)
 {
@@ -37,8 +40,11 @@ struct sched *sched_create(struct cluster *c)
 
 void sched_destroy(struct sched *s)
 {
-	for (unsigned i = 0; i < s->cluster->machine->n_cpus; i++)
+	for (unsigned i = 0; i < s->cluster->machine->n_cpus; i++) {
+		if (s->cpu[i].current)
+			leave(&s->cpu[i]);
 		free(s->cpu[i].waiting);
+	}
 	free(s);
 }
 
@@ -59,6 +65,25 @@ static void enqueue(struct sched *s, struct engine_vcpu *cpu)
 	q->waiting[q->n++] = cpu;
 }
 
+/* What this CPU counts from here on is the vCPU's, */
+static void begin_account(struct vcpu *v)
+{
+	const struct cluster *c = v->vm->cluster;
+
+	v->counts_at = c->memsys ? *memsys_counts(c->memsys, v->cpu) : (struct memsys_counts){0};
+	v->model_at = v->model_cycles;
+}
+
+/* until here. */
+static void end_account(struct vcpu *v)
+{
+	struct cluster *c = v->vm->cluster;
+
+	if (c->memsys)
+		counts_add(&v->counts, memsys_counts(c->memsys, v->cpu), &v->counts_at);
+	c->cpu_cycles[v->cpu] += v->model_cycles - v->model_at;
+}
+
 static void dispatch(struct sched *s, unsigned on, struct engine_vcpu *cpu)
 {
 	const struct machine *m = s->cluster->machine;
@@ -67,6 +92,7 @@ static void dispatch(struct sched *s, unsigned on, struct engine_vcpu *cpu)
 		cpu->vcpu->migrations++;
 	cpu->vcpu->cpu = on;
 	cpu->vcpu->dispatched_at = s->cluster->now;
+	begin_account(cpu->vcpu);
 	cpu->node = m->cpu_node[on];
 	cpu->placed = true;
 	cpu->charge += m->cost.vcpu_switch;
@@ -87,6 +113,7 @@ static struct engine_vcpu *dequeue(struct run_queue *q, unsigned at)
 
 static void leave(struct run_queue *q)
 {
+	end_account(q->current->vcpu);
 	q->current->placed = false;
 	q->current->model = NULL;
 	q->current = NULL;

@@ -58,6 +58,8 @@ static void vcpu_run(struct engine_vcpu *cpu, uint64_t until, bool alone)
 			advance(cpu, until);
 	}
 	cpu->vcpu->ran_cycles += cpu->now - begin;
+	if (cpu->model)
+		cpu->vcpu->model_cycles += cpu->now - begin;
 }
 
 /* ---- one VM, one quantum */
@@ -232,6 +234,7 @@ static int sim_run(struct cluster *c)
 		}
 		if (c->at_boundary)
 			c->at_boundary(c, c->at_boundary_arg, 0);
+		numa_follow(c); /* fidelity may have been asked for from outside */
 		sched_pick(sched);
 		q.n = 0;
 		for (unsigned v = 0; v < c->n_vms; v++)
@@ -246,6 +249,7 @@ static int sim_run(struct cluster *c)
 		c->mem->boundary = true;
 		numa_boundary(c, q.end - q.begin);
 	}
+	numa_end(c);
 	if (c->at_boundary)
 		c->at_boundary(c, c->at_boundary_arg, 0);
 	free(q.vm);

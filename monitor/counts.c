@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Sums of counts; see counts.h.
+ */
+#include "monitor/counts.h"
+
+#define FIELD(f)                                                                                   \
+	{                                                                                          \
+#f, offsetof(struct memsys_counts, f)                                              \
+	}
+
+const struct count_field count_field[COUNT_FIELDS] = {
+	FIELD(fetches),
+	FIELD(reads),
+	FIELD(writes),
+	FIELD(walks),
+	FIELD(l1i_misses),
+	FIELD(l1d_misses),
+	FIELD(local),
+	FIELD(remote),
+	FIELD(local_dirty),
+	FIELD(remote_dirty),
+	FIELD(upgrades),
+	FIELD(invalidations),
+	FIELD(write_backs),
+	FIELD(tlb_misses),
+	FIELD(dma_lines),
+	FIELD(hot_dropped),
+};
+_Static_assert(sizeof(struct memsys_counts) == (COUNT_FIELDS + MEMSYS_STALLS) * sizeof(uint64_t),
+	"every count is a uint64_t and in the table");
+
+void counts_add(struct memsys_counts *sum, const struct memsys_counts *now,
+	const struct memsys_counts *then)
+{
+	const uint64_t *a = (const uint64_t *)now, *b = (const uint64_t *)then;
+	uint64_t *to = (uint64_t *)sum;
+
+	for (size_t i = 0; i < sizeof(*sum) / sizeof(uint64_t); i++)
+		to[i] += a[i] - (b ? b[i] : 0);
+}
+
+void tally_add(struct tally *sum, const struct tally *t)
+{
+	sum->cpu_cycles += t->cpu_cycles;
+	counts_add(&sum->n, &t->n, NULL);
+}
+
+uint64_t counts_stall(const struct memsys_counts *n)
+{
+	uint64_t sum = 0;
+
+	for (int k = 0; k < MEMSYS_STALLS; k++)
+		sum += n->stall[k];
+	return sum;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What memory and the placement driver counted, put together; see moves.h.
+ */
+#include <jansson.h>
+#include <string.h>
+
+#include "monitor/moves.h"
+#include "numa/move.h"
+#include "numa/placement.h"
+
+bool moves_happen(const struct cluster *c)
+{
+	return c->placement && placement_policy(c->placement)->kind->moves;
+}
+
+struct move_counts moves_total(const struct cluster *c)
+{
+	const struct move_stats *m = memory_moves(c->mem);
+	struct move_counts n = {.migrations = m->migrations,
+		.replications = m->replications,
+		.collapses = m->collapses,
+		.given_back = m->given_back};
+
+	if (c->placement) {
+		const struct placement_stats *p = placement_stats(c->placement);
+
+		n.refused = p->refused;
+		n.cycles = p->cycles_signal + p->cycles_migrate + p->cycles_replicate;
+	}
+	return n;
+}
+
+struct move_counts moves_of_vm(const struct vm *vm)
+{
+	const struct pmap_stats *p = pmap_stats(vm->pmap);
+
+	return (struct move_counts){.migrations = p->migrations,
+		.replications = p->replications,
+		.collapses = p->collapses};
+}
+
+void moves_replica_pages(const struct cluster *c, uint64_t pages[MACHINE_MAX_NODES])
+{
+	memset(pages, 0, MACHINE_MAX_NODES * sizeof(pages[0]));
+	if (!moves_happen(c))
+		return;
+	for (uint32_t mpn = 0; mpn < c->mem->n_frames; mpn++) {
+		uint64_t nodes;
+
+		if (!frame_replicated(c->mem, mpn))
+			continue;
+		nodes = frame_nodes(c->mem, mpn) & ~(1ull << frame_node(c->mem, mpn));
+		for (unsigned i = 0; i < c->machine->n_nodes; i++)
+			pages[i] += nodes >> i & 1;
+	}
+}
+
+bool moves_replicated(const struct cluster *c, uint32_t mpn)
+{
+	return frame_replicated(c->mem, mpn);
+}
+
+static void set(json_t *object, const char *key, uint64_t v)
+{
+	json_object_set_new(object, key, json_integer((json_int_t)v));
+}
+
+struct json_t *moves_json(const struct cluster *c)
+{
+	const struct move_stats *m = memory_moves(c->mem);
+	const struct placement_stats *p = placement_stats(c->placement);
+	struct move_counts n = moves_total(c);
+	json_t *o = json_object(), *why = json_object(), *refused = json_object();
+
+	set(o, "migrations", n.migrations);
+	set(o, "replications", n.replications);
+	set(o, "collapses", n.collapses);
+	set(o, "given_back", n.given_back);
+	set(o, "shootdowns", m->shootdowns);
+	set(o, "cycles", n.cycles);
+	set(o, "cycles_signal", p->cycles_signal);
+	set(o, "cycles_migrate", p->cycles_migrate);
+	set(o, "cycles_replicate", p->cycles_replicate);
+	set(o, "hot", p->hot);
+	set(o, "stale", p->stale);
+	set(o, "capped", p->capped);
+	set(o, "intervals", p->intervals);
+	for (int i = 0; i < POLICY_WHYS; i++)
+		set(why, policy_why_name[i], p->why[i]);
+	for (int i = 0; i < MOVE_REFUSALS; i++)
+		set(refused, move_refusal_name[i], m->refused[i]);
+	json_object_set_new(o, "decided", why);
+	json_object_set_new(o, "refused", refused);
+	return o;
+}
