@@ -394,6 +394,8 @@ void run_destroy(struct run *r)
 		placement_destroy(c->placement);
 	if (c->mem)
 		memory_destroy(c->mem);
+	if (c->memsys)
+		memsys_destroy(c->memsys); /* until then told whose each frame is */
 	for (unsigned i = 0; i < r->n_boot_images; i++)
 		free(r->boot_image[i].file);
 	free(r->guest_kernel);

@@ -19,6 +19,7 @@
 #include "monitor/compare.h"
 #include "monitor/options.h"
 #include "monitor/plot.h"
+#include "numa/policy.h"
 #include "numa/util.h"
 
 enum { POLICIES_MAX = 16, WORDS_MAX = 256 };
@@ -124,8 +125,11 @@ static char *file_name(const struct args *a, unsigned i, const char *end)
 static int check_job(struct job *j, bool *has_fidelity)
 {
 	struct run_options o;
+	struct policy policy;
 	int err = options_parse(j->words, j->word, &o);
 
+	if (!err)
+		err = policy_parse(j->policy, 1, &policy);
 	*has_fidelity = o.fidelity != NULL;
 	if (!err && o.guest && !o.exec)
 		err = complain(EINVAL, "--exec: what is the job?");
