@@ -28,7 +28,7 @@ refuses() {
 	rm -f -- *.json *.png *.tmp
 }
 
-for command in run console topology plot; do
+for command in run console topology plot compare fidelity policies; do
 	"$disco" $command --help >help 2>err || fail "$command --help fails"
 	grep -q "Usage: disco $command" help || fail "$command --help has no usage line"
 	[ ! -s err ] || fail "$command --help writes to stderr"
@@ -36,7 +36,7 @@ for command in run console topology plot; do
 	refuses 'unknown option' $command --no-such-option
 done
 for option in machine vms vcpus memory guest kernel initrd append bios disk exec stats threads seed \
-	timeout config net no-net console-log name virtual-timeout quiet; do
+	timeout config net no-net fidelity policy console-log name virtual-timeout quiet; do
 	"$disco" run --help | grep -q -- "--$option" || fail "run --help does not know --$option"
 done
 "$disco" --version | grep -q '^disco [0-9]' || fail "no version"
@@ -117,8 +117,71 @@ refuses 'garbage:1' plot garbage
 echo '{"schema": 1}' >schema.js
 refuses 'not statistics' plot schema.js
 refuses 'ends in .png or .svg' plot schema.js -o picture.gif
+refuses 'none of memory' plot schema.js --kind colours
+refuses 'had no caches' plot schema.js --kind misses
+echo '{"schema": 1, "numa": {"modelled": true, "vms": [{"pages": "0*x"}]}}' >schema.js
+for kind in misses stall pages; do
+	refuses 'not statistics' plot schema.js --kind $kind
+done
+
+refuses 'neither functional nor numa' run --kernel good-kernel --fidelity fine
+refuses 'policy' run --kernel good-kernel --policy anywhere
+refuses 'policy' run --kernel good-kernel --policy disco,sharing=often
+refuses 'which policies' compare --exec true
+refuses 'twice' compare disco disco --exec true
+refuses 'what is the job' compare disco
+refuses 'chosen for each run' compare disco --exec true --stats here
+refuses 'policy' compare first-touch anywhere --exec true
+refuses 'not a number' compare disco --jobs 0 --exec true
+refuses 'No such file' compare disco --exec true -o nowhere/at/all
+[ ! -e compare ] || fail "a comparison that could not start leaves a directory"
+
+refuses 'which fidelity' fidelity
+refuses 'neither functional nor numa' fidelity fine
+refuses 'no run' fidelity numa
+refuses 'no run named' fidelity numa --name nobody
 refuses 'no run' console
 refuses 'no run named' console --name nobody
 refuses 'not the number' console first
+
+# Pictures of a page map and of a series, from statistics made here. No VM is called by a shell.
+cat >small.js <<'END'
+{"schema": 1,
+ "inputs": {"machine": {"name": "'; touch pwned; '", "clock_hz": 1000000, "nodes": [1, 1]}},
+ "vms": [1],
+ "numa": {"policy": "disco", "modelled": true, "moves": {},
+  "vms": [{"name": "`touch pwned`", "cpu_cycles": 100, "pages": "0*200 1+*20 - 1*10",
+   "marks": [{"value": 3, "cycles": 50}],
+   "stall": {"l2": 1, "local": 2, "remote": 3, "upgrade": 4, "tlb": 5, "queue": 6}}],
+  "series": {"cycles": [0, 100, 200], "local": [0, 5, 9], "remote": [0, 1, 2],
+   "migrations": [0, 1, 1], "replications": [0, 0, 0], "collapses": [0, 0, 0]}}}
+END
+if command -v gnuplot >/dev/null; then
+	for kind in misses stall pages; do
+		for end in png svg; do
+			"$disco" plot small.js --kind $kind -o $kind.$end >out 2>err ||
+				fail "plot --kind $kind: $(cat err)"
+			[ -s $kind.$end ] || fail "plot --kind $kind draws no $end"
+			[ ! -s err ] || fail "plot --kind $kind says: $(cat err)"
+		done
+	done
+	[ ! -e pwned ] || fail "names in statistics are executed"
+fi
+
+# A firmware that loops for ever, switched from outside while it runs.
+printf '\157\0\0\0' >loop.bin
+"$disco" run --bios loop.bin --name switched --virtual-timeout 1000 --timeout 60 --quiet \
+	--stats switched.json </dev/null >/dev/null 2>&1 &
+run=$!
+for i in $(seq 100); do
+	"$disco" fidelity numa --name switched 2>err && break
+	sleep 0.1
+done
+[ ! -s err ] || fail "fidelity numa: $(cat err)"
+sleep 0.3
+"$disco" fidelity functional --name switched || fail "fidelity functional"
+kill -INT $run
+wait $run
+grep -q '"modelled": true' switched.json || fail "disco fidelity does not switch"
 [ $failures -eq 0 ] || exit 1
 echo "all refused as they should be"

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Statistics of numa fidelity: the time series thins itself evenly, what CPUs count is divided
+ * among the vCPUs that had them without loss, regions of interest see their own part only, and the
+ * JSON says the same as the structs.
+ */
+#include <jansson.h>
+
+#include "monitor/run.h"
+#include "tests/sim-vm.h"
+
+static const uint32_t spin[] = {0x00150513, 0xffdff06f}; /* addi a0,a0,1; j .-4 */
+
+/* A load and a store in each line of the 1 MB at a0, again and again. */
+static const uint32_t sweep[] = {
+	0x00100337, /* lui t1,0x100: 1 MB */
+	0x00000e13, /* li t3,0 */
+	0x01c50eb3, /* add t4,a0,t3 */
+	0x000ebf03, /* ld t5,0(t4) */
+	0x01eeb423, /* sd t5,8(t4) */
+	0x040e0e13, /* addi t3,t3,64 */
+	0xfe6e48e3, /* blt t3,t1,.-16 */
+	0xfe9ff06f, /* j .-24 */
+};
+
+#define MARK(n) (0x00002013u | (uint32_t)(n) << 20) /* slti x0,x0,n */
+
+static void caches(void)
+{
+	sim_machine.l1i = sim_machine.l1d = (struct machine_cache){1024, 64, 2};
+	sim_machine.l2 = (struct machine_cache){16 << 10, 64, 2};
+	sim_machine.tlb_entries = 16;
+	sim_machine.tlb_pages = 1;
+	sim_machine.l2_hit_ns = 50;
+	sim.numa = true;
+	sim.policy = "first-touch";
+}
+
+static struct vm *sweeper(void)
+{
+	struct vm *vm = sim_vm(1, false);
+
+	put_code(vm, VM_RAM_BASE, sweep, ARRAY_SIZE(sweep));
+	vm->vcpu[0].e->x[10] = VM_RAM_BASE + (1 << 20);
+	return vm;
+}
+
+static void run_for(uint64_t cycles)
+{
+	sim.stop_at = sim.now + cycles;
+	ck_assert_int_eq(sim.engine->run(&sim), 0);
+	sim.mem->boundary = true;
+}
+
+static void finish(void)
+{
+	sim.mem->boundary = true;
+	for (unsigned i = sim.n_vms; i-- > 0;)
+		vm_destroy(sim.vm[i]);
+	free(sim.vm);
+	memory_destroy(sim.mem);
+	if (sim.memsys)
+		memsys_destroy(sim.memsys);
+}
+
+/* --- the time series --- */
+
+static void boundaries(struct series *s, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		series_boundary(s, &sim);
+		sim.now += 100;
+	}
+}
+
+START_TEST(series_keeps_all_samples_while_there_is_room)
+{
+	struct series *s = xcalloc(1, sizeof(*s));
+
+	sim_create(2);
+	series_init(s);
+	boundaries(s, SERIES_MAX);
+	ck_assert_uint_eq(s->interval, 1);
+	ck_assert_uint_eq(s->n, SERIES_MAX);
+	for (unsigned i = 0; i < s->n; i++)
+		ck_assert_uint_eq(s->sample[i].cycles, i * 100);
+	sim_destroy();
+	free(s);
+}
+END_TEST
+
+START_TEST(series_thins_evenly)
+{
+	static const uint64_t lengths[] = {SERIES_MAX + 1, 2 * SERIES_MAX - 1, 2 * SERIES_MAX,
+		2 * SERIES_MAX + 1, 5 * SERIES_MAX + 3, 40 * SERIES_MAX + 17};
+	struct series *s = xcalloc(1, sizeof(*s));
+	uint64_t due;
+
+	sim_create(2);
+	series_init(s);
+	boundaries(s, lengths[_i]);
+	due = (lengths[_i] + s->interval - 1) / s->interval;
+	ck_assert_uint_eq(s->n, due);
+	ck_assert_uint_le(s->n, SERIES_MAX);
+	ck_assert_uint_ge(s->n, SERIES_MAX / 2);
+	for (unsigned i = 0; i < s->n; i++)
+		ck_assert_uint_eq(s->sample[i].cycles, i * s->interval * 100);
+	/* The end is there whatever the interval, once. */
+	series_end(s, &sim);
+	ck_assert_uint_eq(s->n, due + 1);
+	ck_assert_uint_eq(s->sample[due].cycles, lengths[_i] * 100);
+	series_end(s, &sim);
+	ck_assert_uint_eq(s->n, due + 1);
+	sim_destroy();
+	free(s);
+}
+END_TEST
+
+START_TEST(series_json_has_equal_columns)
+{
+	struct series *s = xcalloc(1, sizeof(*s));
+	json_t *o, *column;
+	const char *key;
+
+	sim_create(2);
+	series_init(s);
+	boundaries(s, 10);
+	s->sample[3].remote = 77;
+	s->sample[4].stall[STALL_TLB] = 78;
+	o = series_json(s, 2);
+	ck_assert_uint_eq(json_integer_value(json_object_get(o, "interval")), 1);
+	json_object_foreach(o, key, column)
+	{
+		if (strcmp(key, "interval") && strcmp(key, "stall") && strcmp(key, "free_pages"))
+			ck_assert_msg(json_array_size(column) == 10, "%s", key);
+	}
+	column = json_object_get(o, "remote");
+	ck_assert_int_eq(json_integer_value(json_array_get(column, 3)), 77);
+	column = json_object_get(json_object_get(o, "stall"), "tlb");
+	ck_assert_int_eq(json_integer_value(json_array_get(column, 4)), 78);
+	column = json_object_get(o, "free_pages");
+	ck_assert_uint_eq(json_array_size(column), 2);
+	ck_assert_int_eq(json_integer_value(json_array_get(json_array_get(column, 1), 9)),
+		SIM_NODE_BYTES >> PAGE_SHIFT);
+	json_decref(o);
+	sim_destroy();
+	free(s);
+}
+END_TEST
+
+/* --- attribution --- */
+
+static void expect_no_loss(void)
+{
+	struct tally vms = {0}, all = numa_total(&sim), nodes = {0};
+
+	for (unsigned v = 0; v < sim.n_vms; v++) {
+		struct tally t = numa_vm(sim.vm[v]);
+
+		tally_add(&vms, &t);
+	}
+	for (unsigned i = 0; i < sim.machine->n_nodes; i++) {
+		struct tally t = numa_node(&sim, i);
+
+		tally_add(&nodes, &t);
+	}
+	ck_assert_mem_eq(&vms, &all, sizeof(all));
+	ck_assert_mem_eq(&nodes, &all, sizeof(all));
+	ck_assert_uint_gt(all.n.local + all.n.remote, 1000);
+}
+
+/* Five sweep and one spins, on two CPUs: each CPU is handed round, and vCPUs move. */
+START_TEST(shared_cpus_lose_no_count)
+{
+	struct vm *quiet;
+
+	sim_create(2);
+	caches();
+	for (int i = 0; i < 5; i++)
+		sweeper();
+	quiet = sim_vm(1, false);
+	put_code(quiet, VM_RAM_BASE, spin, ARRAY_SIZE(spin));
+	run_for(4 * 1000 * 1000);
+	run_for(1000 * 1000); /* a second run goes on where the first ended */
+	expect_no_loss();
+	for (unsigned v = 0; v < 5; v++)
+		ck_assert_uint_gt(sim.vm[v]->vcpu[0].counts.writes, 1000);
+	/* What the others did on its CPU is not its own. */
+	ck_assert_uint_eq(quiet->vcpu[0].counts.writes, 0);
+	ck_assert_uint_lt(quiet->vcpu[0].counts.local + quiet->vcpu[0].counts.remote,
+		sim.vm[0]->vcpu[0].counts.local / 10);
+	ck_assert_uint_gt(quiet->vcpu[0].counts.fetches, 1000);
+	finish();
+}
+END_TEST
+
+START_TEST(functional_time_is_not_numa_time)
+{
+	struct vm *vm;
+
+	sim_create(1);
+	caches();
+	vm = sweeper();
+	sim.numa = false;
+	run_for(1000 * 1000);
+	ck_assert_uint_eq(vm->vcpu[0].model_cycles, 0);
+	ck_assert_uint_ge(vm->vcpu[0].ran_cycles, 1000 * 1000);
+	sim.numa = true;
+	run_for(1000 * 1000);
+	ck_assert_uint_ge(vm->vcpu[0].model_cycles, 1000 * 1000);
+	ck_assert_uint_le(vm->vcpu[0].model_cycles, vm->vcpu[0].ran_cycles - 1000 * 1000);
+	/* In order, one instruction a cycle plus stalls. */
+	ck_assert_uint_lt(counts_stall(&vm->vcpu[0].counts), vm->vcpu[0].model_cycles);
+	expect_no_loss();
+	finish();
+}
+END_TEST
+
+/* A switch asked for from outside, in the middle of a boundary, takes effect in the next quantum.
+ */
+static void switch_on(struct cluster *c, void *arg, uint64_t idle)
+{
+	(void)arg, (void)idle;
+	if (c->now >= 500 * 1000)
+		c->numa = true;
+}
+
+START_TEST(fidelity_can_be_switched_from_outside)
+{
+	struct vm *vm;
+
+	sim_create(1);
+	caches();
+	vm = sweeper();
+	sim.numa = false;
+	sim.at_boundary = switch_on;
+	run_for(1000 * 1000);
+	ck_assert_uint_ge(vm->vcpu[0].model_cycles, 490 * 1000);
+	ck_assert_uint_le(vm->vcpu[0].model_cycles, 510 * 1000);
+	expect_no_loss();
+	finish();
+}
+END_TEST
+
+/* --- regions --- */
+
+START_TEST(an_open_region_ends_with_the_run)
+{
+	static const uint32_t begin[] = {MARK(MARK_BEGIN)};
+	uint64_t region = 0;
+	struct vm *vm;
+
+	sim_create(1);
+	caches();
+	vm = sim_vm(1, false);
+	put_code(vm, VM_RAM_BASE, begin, 1);
+	put_code(vm, VM_RAM_BASE + 4, sweep, ARRAY_SIZE(sweep));
+	vm->vcpu[0].e->x[10] = VM_RAM_BASE + (1 << 20);
+	run_for(1000 * 1000);
+	ck_assert_uint_eq(vm->n_marks, 1);
+	ck_assert_uint_ge(sim.region_cycles, 980 * 1000);
+	ck_assert_uint_lt(sim.region_cycles, 1000 * 1000);
+	region = sim.region[0].local;
+	ck_assert_uint_gt(region, 100);
+	ck_assert_uint_le(region, vm->vcpu[0].counts.local);
+	ck_assert_uint_ge(sim.region_cpu_cycles, sim.region_cycles);
+	ck_assert_uint_le(sim.region_cpu_cycles, vm->vcpu[0].model_cycles);
+	finish();
+}
+END_TEST
+
+/* --- JSON --- */
+
+START_TEST(tally_json_says_what_the_struct_says)
+{
+	struct tally t = {.cpu_cycles = 1000,
+		.n = {.local = 30, .local_dirty = 5, .remote = 60, .remote_dirty = 5, .walks = 7}};
+	json_t *o;
+
+	t.n.stall[STALL_REMOTE] = 200;
+	t.n.stall[STALL_QUEUE] = 50;
+	o = tally_json(&t);
+	ck_assert_int_eq(json_integer_value(json_object_get(o, "misses")), 100);
+	ck_assert_double_eq(json_real_value(json_object_get(o, "local_share")), 0.35);
+	ck_assert_double_eq(json_real_value(json_object_get(o, "stall_share")), 0.25);
+	ck_assert_int_eq(json_integer_value(json_object_get(o, "walks")), 7);
+	ck_assert_int_eq(json_integer_value(json_object_get(o, "remote_dirty")), 5);
+	ck_assert_int_eq(
+		json_integer_value(json_object_get(json_object_get(o, "stall"), "queue")), 50);
+	json_decref(o);
+	t = (struct tally){0};
+	o = tally_json(&t);
+	ck_assert(json_is_null(json_object_get(o, "local_share"))); /* and not 0/0 */
+	json_decref(o);
+}
+END_TEST
+
+START_TEST(page_map_is_runs_of_nodes)
+{
+	struct vm *vm;
+	char *map;
+
+	sim_create(2);
+	vm = sim_vm(1, false);
+	for (unsigned i = 0; i < 3; i++)
+		put64(vm, VM_RAM_BASE + (4 + i) * PAGE_SIZE, 1); /* the node of vCPU 0 */
+	map = numa_page_map(vm);
+	ck_assert_str_eq(map, "-*4 0*3 -*2041");
+	free(map);
+	sim_destroy();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("numa-stats");
+	TCase *t = tcase_create("numa-stats");
+
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, series_keeps_all_samples_while_there_is_room);
+	tcase_add_loop_test(t, series_thins_evenly, 0, 6);
+	tcase_add_test(t, series_json_has_equal_columns);
+	tcase_add_test(t, shared_cpus_lose_no_count);
+	tcase_add_test(t, functional_time_is_not_numa_time);
+	tcase_add_test(t, fidelity_can_be_switched_from_outside);
+	tcase_add_test(t, an_open_region_ends_with_the_run);
+	tcase_add_test(t, tally_json_says_what_the_struct_says);
+	tcase_add_test(t, page_map_is_runs_of_nodes);
+	suite_add_tcase(s, t);
+	return run_suite(s);
+}
