@@ -5,7 +5,6 @@
 # monitor is killed at some moment. The file system must then be repaired without loss, and every file named be there with the
 # right content. The moments are a number of files, drawn from a seed, so that they fall into writing whatever the host's speed.
 . "$(dirname "$0")/lib.sh"
-[ -z "${SAN:-}" ] || skip "Debian takes too long under the sanitizers"
 need mke2fs e2fsck debugfs
 debian
 

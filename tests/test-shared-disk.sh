@@ -5,7 +5,8 @@
 # left its caches finds its own writes and nobody else's; then each makes a file system on another shared disk, fills it and
 # checks it. The host's files stay as they were.
 . "$(dirname "$0")/lib.sh"
-[ -z "${SAN:-}" ] || skip "eight Debian VMs take too long under the sanitizers"
+vms=8
+[ -z "${SAN:-}" ] || vms=2 # slow
 debian
 
 # 8 MiB whose every 4 KiB block is different; and 16 MiB of nothing for the file system.
@@ -41,13 +42,13 @@ mount -o ro /dev/vdc /run/m
 echo "files $(cat /run/m/file* | md5sum)"
 umount /run/m
 E2
-run_ok 280 --vms 8 --memory 128M --no-net --guest debian --disk "$guest/root.img" --disk "$work/known.img" \
+run_ok 280 --vms $vms --memory 128M --no-net --guest debian --disk "$guest/root.img" --disk "$work/known.img" \
 	--disk "$work/empty.img,shared" --exec "$(cat "$work/job")"
 cmp "$work/known.img" "$work/known.before" || fail "the host's file was changed"
 [ "$(tr -d '\0' <"$work/empty.img" | wc -c)" -eq 0 ] || fail "the host's empty file was changed"
 
 # The same on the host.
-for v in 0 1 2 3 4 5 6 7; do
+for v in $(seq 0 $((vms - 1))); do
 	seq -f "vm$v %.0f" 40000 >"$work/mine"
 	cp "$work/known.before" "$work/expected"
 	for at in 0 3 6 300 303 1000 2045; do
