@@ -74,11 +74,13 @@ run_ok 280 --vcpus 8 --stats "$work/stats.json" --exec 'nproc; for i in 0 1 2 3 
 [ "$(said vm0 | sort)" = "$(printf '%s\n' 0 1 2 3 4 5 6 7 8)" ] || fail "1 VM with 8 CPUs says '$(said vm0 | tr '\n' ' ')'"
 [ "$(awk '/"instructions":/ && $2 + 0 > 3e6' "$work/stats.json" | wc -l)" -eq 8 ] || fail "not all eight CPUs worked"
 
-# Eight VMs read the disk they share: all see what the host has, in one copy; and each finds the next by name.
+# Eight VMs read the disk they share: all see the same, in one copy (not quite what the host has: each has mounted it); and each
+# finds the next by name.
 run_ok 280 --machine flash8 --vms 8 --memory 128M --guest debian --stats "$work/stats.json" --exec \
 	'dd if=/dev/vda bs=1M count=16 2>/dev/null | md5sum; n=$(hostname); n=vm$(((${n#vm} + 1) % 8))
 	ping -q -c 3 -i 0.1 -W 5 $n | sed -n "s/.* \([0-9]*\) received.*/$n \1/p"'
-sum=$(head -c 16M "$guest/root.img" | md5sum)
+sum=$(said vm0 | head -n 1)
+[[ $sum =~ ^[0-9a-f]{32}\ \ -$ ]] || fail "vm0 of 8 has no sum: '$sum'"
 for i in 0 1 2 3 4 5 6 7; do
 	[ "$(said vm$i)" = "$sum"$'\n'"vm$(((i + 1) % 8)) 3" ] || fail "vm$i of 8 says '$(said vm$i | tr '\n' ' ')', not '$sum'"
 done

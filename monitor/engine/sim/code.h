@@ -41,8 +41,8 @@ struct block {
 	struct link link[2]; /* [0] taken or jump, [1] falls through */
 	struct block *hash_next;
 	uint32_t page_next; /* as page_blocks */
-	uint16_t n;     /* instructions */
-	uint16_t bytes; /* of code */
+	uint16_t n;         /* instructions */
+	uint16_t bytes;     /* of code */
 	bool kept; /* false: gone when the next block is decoded, so nothing may link to or from it
 		    */
 	struct op op[];
@@ -52,8 +52,9 @@ struct engine_vm {
 	uint8_t *arena;
 	size_t arena_used;
 	struct block **hash;
-	uint32_t *page_blocks; /* by ppn: the first block decoded from this page, as arena offset + 1 */
-	uint8_t *page_code;         /* by ppn: CODE_* */
+	uint32_t *page_blocks; /* by ppn: the first block decoded from this page, as arena offset +
+				  1 */
+	uint8_t *page_code;    /* by ppn: CODE_* */
 	uint32_t dirty[256];
 	unsigned n_dirty;    /* > 256: too many to list */
 	uint64_t generation; /* the last given to any hart of this VM */
