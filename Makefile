@@ -61,7 +61,7 @@ check: deps
 # Debian packages needed to build, to test and to make the guest, and to measure; installed only when missing.
 DEPS    := gcc make libc6-dev libfdt-dev libjansson-dev libconfig-dev libxxhash-dev libhwloc-dev \
            libnuma-dev check gnuplot-nox e2fsprogs cpio xz-utils ca-certificates debian-archive-keyring \
-           qemu-system-misc gcc-riscv64-unknown-elf
+           qemu-system-misc opensbi u-boot-qemu binutils-riscv64-linux-gnu gcc-riscv64-unknown-elf
 BENCH_DEPS := jq
 deps bench-deps:
 	@missing=$$(for p in $(DEPS) $(if $(filter bench-deps,$@),$(BENCH_DEPS)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \

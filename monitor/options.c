@@ -250,6 +250,13 @@ static int load_config(struct run_options *o, const char *path)
 
 	if (!f)
 		return complain(errno, "%s: %s", path, strerror(errno));
+	/* libconfig's scanner ends the program when it cannot read. */
+	if (getc(f) == EOF && ferror(f)) {
+		err = complain(errno, "%s: %s", path, strerror(errno));
+		fclose(f);
+		return err;
+	}
+	rewind(f);
 	config_init(&cfg);
 	if (!config_read(&cfg, f)) {
 		err = complain(EINVAL, "%s:%d: %s", path, config_error_line(&cfg),

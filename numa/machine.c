@@ -463,7 +463,9 @@ static int read_file(const char *path, char **out)
 			break;
 		have += (size_t)n;
 	}
-	if (memchr(text, 0, have))
+	if (!have)
+		err = complain(EINVAL, "%s: the file is empty", path);
+	else if (memchr(text, 0, have))
 		err = complain(EINVAL, "%s: not a machine file (it holds binary data)", path);
 out:
 	close(fd);

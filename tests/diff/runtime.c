@@ -384,7 +384,7 @@ void block_end(void)
 	sd(RA, SP, 8);
 	uint64_t at = here(); // a call: the routine may be more than a jal away
 	la(RA, save_routine);
-	patch32(at + 4, enc_i(0x67, RA, RA, (int32_t)(save_routine - at) << 20 >> 20));
+	patch32(at + 4, enc_i(0x67, RA, RA, (int32_t)((uint32_t)(save_routine - at) << 20) >> 20));
 }
 
 void record(int reg, int tmp)

@@ -58,7 +58,7 @@ static void drop_all(struct engine_vm *evm, struct vm *vm)
 	memset(evm->hash, 0, HASH_BUCKETS * sizeof(evm->hash[0]));
 	for (size_t i = 0; i < pages; i++) {
 		if (evm->page_code[i])
-			evm->page_blocks[i] = NULL;
+			evm->page_blocks[i] = 0;
 		evm->page_code[i] = 0;
 	}
 	evm->arena_used = 0;
@@ -74,15 +74,17 @@ void code_drop_all(struct vm *vm)
 
 static void drop_page(struct engine_vm *evm, uint32_t ppn)
 {
-	for (struct block *b = evm->page_blocks[ppn]; b; b = b->page_next) {
+	for (uint32_t at = evm->page_blocks[ppn]; at;) {
+		struct block *b = (struct block *)(evm->arena + at - 1);
 		struct block **p = bucket_of(evm, b->va, b->pa);
 
 		while (*p && *p != b)
 			p = &(*p)->hash_next;
 		if (*p)
 			*p = b->hash_next;
+		at = b->page_next;
 	}
-	evm->page_blocks[ppn] = NULL;
+	evm->page_blocks[ppn] = 0;
 	evm->page_code[ppn] = 0;
 }
 
@@ -223,7 +225,7 @@ struct block *code_lookup(struct engine_vcpu *cpu)
 		b->hash_next = *head;
 		*head = b;
 		b->page_next = evm->page_blocks[ppn_of(pa)];
-		evm->page_blocks[ppn_of(pa)] = b;
+		evm->page_blocks[ppn_of(pa)] = (uint32_t)((uint8_t *)b - evm->arena) + 1;
 	}
 	*j = (struct jump_entry){va, cpu->context, b};
 	return b;

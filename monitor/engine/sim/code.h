@@ -39,9 +39,10 @@ struct link {
 struct block {
 	uint64_t va, pa;
 	struct link link[2]; /* [0] taken or jump, [1] falls through */
-	struct block *hash_next, *page_next;
-	uint16_t n;     /* instructions */
-	uint16_t bytes; /* of code */
+	struct block *hash_next;
+	uint32_t page_next; /* as page_blocks */
+	uint16_t n;         /* instructions */
+	uint16_t bytes;     /* of code */
 	bool kept; /* false: gone when the next block is decoded, so nothing may link to or from it
 		    */
 	struct op op[];
@@ -51,8 +52,9 @@ struct engine_vm {
 	uint8_t *arena;
 	size_t arena_used;
 	struct block **hash;
-	struct block **page_blocks; /* by ppn: blocks decoded from this page */
-	uint8_t *page_code;         /* by ppn: CODE_* */
+	uint32_t *page_blocks; /* by ppn: the first block decoded from this page, as arena offset +
+				  1 */
+	uint8_t *page_code;    /* by ppn: CODE_* */
 	uint32_t dirty[256];
 	unsigned n_dirty;    /* > 256: too many to list */
 	bool model;          /* blocks are decoded for the executor with the memory-system model */
@@ -62,7 +64,8 @@ struct engine_vm {
 };
 
 enum { CODE_PRESENT = 1, CODE_DIRTY = 2 };
-enum { ARENA_BYTES = 2 * 1024 * 1024, HASH_BUCKETS = 8192 };
+/* Sized so that all the monitor keeps for a VM of 192 MB stays under 3 MiB. */
+enum { ARENA_BYTES = 1664 * 1024, HASH_BUCKETS = 8192 };
 
 void code_init(struct vm *vm);
 void code_free(struct vm *vm);

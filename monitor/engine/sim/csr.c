@@ -435,11 +435,12 @@ const char *csr_name(unsigned csr)
 bool csr_access(struct engine_vcpu *cpu, unsigned csr, enum csr_op op, uint64_t operand,
 	bool do_read, bool do_write, uint64_t *old)
 {
-	const struct csr_row *row = &rows[row_of[csr] - 1];
+	const struct csr_row *row;
 	uint64_t *field, value;
 
 	if (!row_of[csr] || (csr >> 8 & 3) > cpu->priv || (do_write && csr >> 10 == 3))
 		return false;
+	row = &rows[row_of[csr] - 1];
 	if (row->gate && !row->gate(cpu, csr))
 		return false;
 	field = (uint64_t *)((char *)cpu + row->offset);

@@ -44,7 +44,7 @@ static int32_t imm_i(uint32_t w)
 
 static int32_t imm_s(uint32_t w)
 {
-	return ((int32_t)w >> 25) << 5 | (w >> 7 & 31);
+	return ((int32_t)w >> 25) * 32 + (int32_t)(w >> 7 & 31);
 }
 
 static int32_t imm_b(uint32_t w)

@@ -2,7 +2,9 @@
 /*
  * A fork-join pool over futexes. A round is announced by a counter; the threads take task numbers
  * from another until none is left. Waiting spins briefly first, since rounds follow each other
- * within microseconds, and then sleeps, so that a busy host is not made busier.
+ * within microseconds, and then sleeps. How long it spins follows from what came of it: where the
+ * other threads have CPUs of their own, a spin nearly always ends well and spares a sleep, which
+ * costs more than the rest of a short quantum; on a busy host it is given up soon.
  */
 #include <linux/futex.h>
 #include <pthread.h>
@@ -15,7 +17,7 @@
 #include "monitor/engine/sim/pool.h"
 #include "numa/util.h"
 
-enum { SPINS = 2000 };
+enum { SPINS_MIN = 100, SPINS_MAX = 16000 };
 
 struct pool {
 	unsigned threads;
@@ -27,6 +29,7 @@ struct pool {
 	void (*work)(void *arg, unsigned i);
 	void *arg;
 	unsigned n;
+	unsigned spins; /* the caller's patience */
 };
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value)
@@ -46,17 +49,20 @@ static void pause_cpu(void)
 #endif
 }
 
-/* Until *word differs from value. */
-static uint32_t wait_change(_Atomic uint32_t *word, uint32_t value)
+/* Until *word differs from value. *spins is this thread's patience. */
+static uint32_t wait_change(_Atomic uint32_t *word, uint32_t value, unsigned *spins)
 {
 	uint32_t v;
 
-	for (unsigned i = 0; i < SPINS; i++) {
+	for (unsigned i = 0; i < *spins; i++) {
 		v = atomic_load_explicit(word, memory_order_acquire);
-		if (v != value)
+		if (v != value) {
+			*spins = MIN(*spins + *spins / 8, (unsigned)SPINS_MAX);
 			return v;
+		}
 		pause_cpu();
 	}
+	*spins = MAX(*spins / 2, (unsigned)SPINS_MIN);
 	while ((v = atomic_load_explicit(word, memory_order_acquire)) == value)
 		futex_wait(word, value);
 	return v;
@@ -74,10 +80,11 @@ static void *helper(void *arg)
 {
 	struct pool *p = arg;
 	uint32_t round = 0;
+	unsigned spins = SPINS_MAX;
 
 	for (;;) {
 		/* Acquires what pool_run() wrote before it released the new round. */
-		round = wait_change(&p->round, round);
+		round = wait_change(&p->round, round, &spins);
 		if (atomic_load(&p->quit))
 			return NULL;
 		take_tasks(p);
@@ -92,6 +99,7 @@ struct pool *pool_create(unsigned threads)
 	struct pool *p = xcalloc(1, sizeof(*p));
 
 	p->threads = threads;
+	p->spins = SPINS_MAX;
 	p->thread = xcalloc(threads, sizeof(p->thread[0]));
 	for (unsigned i = 1; i < threads; i++) {
 		int err = pthread_create(&p->thread[i], NULL, helper, p);
@@ -131,5 +139,5 @@ void pool_run(struct pool *p, void (*work)(void *arg, unsigned i), void *arg, un
 	futex_wake(&p->round);
 	take_tasks(p);
 	while ((left = atomic_load_explicit(&p->running, memory_order_acquire)) != 0)
-		wait_change(&p->running, left);
+		wait_change(&p->running, left, &p->spins);
 }

@@ -262,12 +262,8 @@ static int sim_run(struct cluster *c)
 
 static void sim_vm_init(struct vm *vm)
 {
-	struct cluster *c = vm->cluster;
-	unsigned cpu = 0;
+	const struct machine *m = vm->cluster->machine;
 
-	for (unsigned v = 0; v < c->n_vms; v++)
-		if (c->vm[v] != vm)
-			cpu += c->vm[v]->n_vcpus;
 	vm->e = xcalloc(1, sizeof(*vm->e));
 	code_init(vm);
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
@@ -280,8 +276,7 @@ static void sim_vm_init(struct vm *vm)
 		v->e->evm = vm->e;
 		v->e->hart = i;
 		v->e->tlb_used = (1u << TLB_CONTEXTS) - 1;
-		v->cpu = (cpu + i) % c->machine->n_cpus;
-		v->e->node = c->machine->cpu_node[v->cpu];
+		v->e->node = m->cpu_node[v->cpu];
 		tlb_flush(v->e);
 		mmu_update_context(v->e);
 	}

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+# What the test scripts share. Sourced: makes a working directory that goes away at the end, and changes nothing else.
+# DISCO names the program, and SAN is set when it is a sanitizer build, tens of times slower.
+set -u
+root=$(cd "$(dirname "$0")/.." && pwd)
+disco=${DISCO:-$root/build/disco}
+[ -z "${SAN:-}" ] && case $disco in */san/*) SAN=1 ;; esac
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export XDG_RUNTIME_DIR=$work/run
+mkdir -m 700 "$work/run"
+PATH=$PATH:/usr/sbin:/sbin
+failures=0
+
+fail() {
+	echo "FAIL: $*"
+	failures=$((failures + 1))
+}
+
+skip() {
+	echo "SKIP: $*"
+	exit 77
+}
+
+finish() {
+	[ $failures -eq 0 ] || exit 1
+	echo "all as it should be"
+	exit 0
+}
+
+need() { # TOOL...
+	for tool in "$@"; do
+		command -v "$tool" >/dev/null || skip "$tool is missing"
+	done
+}
+
+# bare NAME: build tests/guests/NAME.S as $work/NAME.elf.
+bare() {
+	need riscv64-linux-gnu-as riscv64-linux-gnu-ld
+	riscv64-linux-gnu-as -march=rv64gc -I "$root/tests/guests" "$root/tests/guests/$1.S" -o "$work/$1.o" &&
+		riscv64-linux-gnu-ld -N --no-warn-rwx-segments -Ttext=0x80000000 "$work/$1.o" -o "$work/$1.elf" || {
+		echo "FAIL: $1 cannot be built"
+		exit 1
+	}
+}
+
+# Sets $guest to the directory with the Debian guest's files.
+debian() {
+	if ! guest=$("$root/guests/debian/fetch" 2>"$work/fetch.log"); then
+		grep -q -e 'is there a network?' -e 'download failed' "$work/fetch.log" && skip "no Debian guest in the cache, and no network"
+		cat "$work/fetch.log"
+		exit 1
+	fi
+}
+
+# run LIMIT ARGUMENT...: disco run; output in $work/out and $work/err, its status in $status. LIMIT: seconds; reaching it fails.
+run() {
+	local limit=$1
+	shift
+	timeout -k 5 "$limit" "$disco" run --threads 2 "$@" </dev/null >"$work/out" 2>"$work/err"
+	status=$?
+	[ $status -ne 124 ] && [ $status -ne 137 ] || fail "disco run $* does not end within $limit s"
+	[ $status -lt 128 ] || fail "disco run $* ends by signal $((status - 128))"
+}
+
+# A run that must succeed.
+run_ok() {
+	run "$@"
+	[ $status -eq 0 ] || {
+		fail "disco run ${*:2} ends with status $status"
+		tail -n 20 "$work/out" "$work/err"
+	}
+}
+
+# Lines that VM $1 printed.
+said() {
+	sed -n "s/^$1| //p" "$work/out"
+}
