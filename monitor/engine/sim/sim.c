@@ -272,7 +272,7 @@ static void sim_vm_init(struct vm *vm)
 		v->e = lazy_alloc(sizeof(*v->e));
 		v->e->vcpu = v;
 		v->e->vm = vm;
-		v->e->ram = c->mem->base;
+		v->e->ram = vm->cluster->mem->base;
 		v->e->evm = vm->e;
 		v->e->hart = i;
 		v->e->tlb_used = (1u << TLB_CONTEXTS) - 1;
