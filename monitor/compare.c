@@ -177,10 +177,13 @@ static void write_labels(FILE *out, const json_t *runs, enum measure m)
 		struct result r = read_result(json_array_get(runs, i), m);
 		char name[40];
 
-		/* Parameters, too long for an axis, are in the table. */
-		snprintf(name, sizeof(name), "%.*s%s",
-			r.policy ? (int)MIN(strcspn(r.policy, ","), (size_t)30) : 0,
-			r.policy ? r.policy : "", r.policy && strchr(r.policy, ',') ? ",…" : "");
+		/* Parameters too long for an axis are in the table. */
+		if (r.policy && strlen(r.policy) <= 17)
+			snprintf(name, sizeof(name), "%s", r.policy);
+		else
+			snprintf(name, sizeof(name), "%.*s,…",
+				r.policy ? (int)MIN(strcspn(r.policy, ","), (size_t)30) : 0,
+				r.policy ? r.policy : "");
 		fprintf(out, "%s", i ? ", " : "");
 		plot_quoted(out, r.there ? name : "failed");
 		fprintf(out, " %zu", i);

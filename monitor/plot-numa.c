@@ -83,6 +83,23 @@ static int write_series(FILE *out, const json_t *series, double hz)
 	return 0;
 }
 
+/* The part of a series in which there were misses: a job may have been positioned without caches.
+ */
+static void write_range(FILE *out, const json_t *series, double hz)
+{
+	const json_t *cycles = json_object_get(series, "cycles");
+	const json_t *local = json_object_get(series, "local");
+	const json_t *remote = json_object_get(series, "remote");
+	size_t first = 0, last = json_array_size(cycles) - 1;
+
+	while (first + 1 < last && !(at(local, first + 1) + at(remote, first + 1) > 0))
+		first++;
+	while (last > first + 1 &&
+		at(local, last) + at(remote, last) == at(local, last - 1) + at(remote, last - 1))
+		last--;
+	fprintf(out, "set xrange [%.9g:%.9g]\n", at(cycles, first) / hz, at(cycles, last) / hz);
+}
+
 /* Vertical lines where regions of interest begin and end. */
 static void write_marks(FILE *out, const json_t *root, double hz)
 {
@@ -117,10 +134,8 @@ int plot_misses(FILE *out, const json_t *root)
 		return -EINVAL;
 	fprintf(out, "set border 3\nset tics nomirror out\nset grid ytics lc rgb '#dddddd'\n%s",
 		key);
-	fprintf(out, "set lmargin 11\nset rmargin 16\nset yrange [0:*]\nset xrange [0:%.9g]\n",
-		at(json_object_get(series, "cycles"),
-			json_array_size(json_object_get(series, "cycles")) - 1) /
-			hz);
+	fprintf(out, "set lmargin 11\nset rmargin 16\nset yrange [0:*]\n");
+	write_range(out, series, hz);
 	write_marks(out, root, hz);
 	if (moves)
 		fprintf(out, "set multiplot layout 2,1\n");
