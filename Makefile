@@ -52,6 +52,9 @@ $(B)/tests/test-memsys-random: $(B)/tests/memsys-reference.o
 $(DIFFGEN): $(patsubst %.c,$(B)/%.o,$(wildcard tests/diff/*.c))
 	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^
 
+$(B)/bench/%: $(B)/bench/%.o $(B)/libdisco.a
+	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 tests: $(TESTS) $(DIFFGEN)
 
 check: deps

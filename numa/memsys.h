@@ -10,39 +10,49 @@
  * line there. What leaves the L2 leaves both L1s. Instruction caches do not see stores.
  *
  * What an access costs. The CPU is in order and waits for loads and stores alike, so it pays
- * exactly one of these, in cycles rounded from the ns of the machine file. With r the CPU's node, h
- * the line's home, w the owner's node, M the latency matrix, and the way from a to b T(a,b) =
- * max(0, M[a][b] - M[b][b]) / 2: L1 hit                      0   (a store needs the line Modified,
- * or Exclusive: then it becomes Modified without a word to anyone) L2 hit l2_hit_ns clean at home
- * M[r][h] owned by another CPU        T(r,h) + T(h,w) + T(w,r) + M[h][h] + dirty_extra_ns store to
- * a shared line      M[r][h] + 2 max T(h,s) over the nodes s of the other sharers The last is an
- * upgrade if the CPU has the line and a miss if it does not. An Exclusive line costs others what a
- * Modified one does: the home cannot know and must ask (Laudon and Lenoski, "The SGI Origin", ISCA
- * 1997). An instruction fetch or a page walk is a read. Every replacement tells the directory
- * (Kuskin et al., "The Stanford FLASH", ISCA 1994: replacement hints), so it is exact; neither that
- * nor a write-back stalls anyone.
+ * exactly one of these. With r the CPU's node, h the line's home, w the owner's node, M the latency
+ * matrix, and the way from a to b T(a,b) = max(0, M[a][b] - M[b][b]) / 2:
+ *
+ *   L1 hit                    0
+ *   L2 hit                    l2_hit_ns
+ *   clean at home             M[r][h]
+ *   owned by another CPU      T(r,h) + T(h,w) + T(w,r) + M[h][h] + dirty_extra_ns
+ *   store to a shared line    M[r][h] + max over the other sharers' nodes s of 2 T(h,s)
+ *
+ * each rounded to cycles, in the last line its two terms apart. A store hits if the line is
+ * Modified, or Exclusive: then it becomes Modified without a word to anyone. A store to a shared
+ * line is an upgrade if the CPU has the line and a miss if it does not. An Exclusive line costs
+ * others what a Modified one does: the home cannot know and must ask (Laudon and Lenoski, "The SGI
+ * Origin", ISCA 1997). An instruction fetch or a page walk is a read. Every replacement tells the
+ * directory (Kuskin et al., "The Stanford FLASH", ISCA 1994: replacement hints), so it is exact;
+ * neither that nor a write-back stalls anyone.
  *
  * Phases and threads. In the run phase host threads simulate different tasks (a VM is one) at the
  * same time; which CPU works for which task is fixed for the quantum (memsys_quantum()). A frame is
  * *owned* by one task or by none; that too changes only at the boundary (memsys_own()). A CPU may
  * access frames of its own task and frames without owner, no others.
- *   - Frames of its own task: the protocol acts at once, on the directory and on the caches of the
- *     task's CPUs. Copies left behind in the cache of a CPU that works for another task or for none
- *     leave the directory at once, but are taken from that cache (or downgraded) at the boundary.
- *   - Frames without owner: the request is answered, and priced, from the directory as it was at
- *     the last boundary. A read gets the line Shared (never Exclusive), a store gets it Modified,
- *     and what that does to the directory and to other caches happens at the boundary. The CPU
- * itself listed there as owner counts as clean: it has written the line back since.
- *   - A line that a cache drops leaves the directory at once if its frame is owned by the CPU's
- * task, else at the boundary. memsys_boundary() applies what was put off: CPU by CPU, each CPU's in
- * its order. So nothing a thread reads is written by another, and no result depends on which thread
- * ran what, or when. Frames shared between VMs are read-only to them, which makes the delay
- * harmless; a store to one is defined all the same. Between memsys_boundary() and memsys_quantum()
- * one thread alone calls, any CPU may access any frame, and everything acts at once.
  *
- *   struct memsys_cpu *c = memsys_cpu(ms, n);             once a quantum
- *   budget -= memsys_data(c, ma, write);                  each access that crosses no line
- *   budget -= memsys_fetch(c, ma);                        each line of code entered
+ * Frames of its own task: the protocol acts at once, on the directory and on the caches of the
+ * task's CPUs. Copies left behind in the cache of a CPU that works for another task or for none
+ * leave the directory at once, but are taken from that cache (or downgraded) at the boundary.
+ *
+ * Frames without owner: the request is answered, and priced, from the directory as it was at the
+ * last boundary. A read gets the line Shared (never Exclusive), a store gets it Modified, and what
+ * that does to the directory and to other caches happens at the boundary. The CPU itself listed
+ * there as owner counts as clean: it has written the line back since.
+ *
+ * A line that a cache drops leaves the directory at once if its frame is owned by the CPU's task,
+ * else at the boundary.
+ *
+ * memsys_boundary() applies what was put off: CPU by CPU, each CPU's in its order. So nothing a
+ * thread reads is written by another, and no result depends on which thread ran what, or when.
+ * Frames shared between VMs are read-only to them, which makes the delay harmless; a store to one
+ * is defined all the same. Between memsys_boundary() and memsys_quantum() one thread alone calls,
+ * any CPU may access any frame, and everything acts at once. In use:
+ *
+ *   c = memsys_cpu(ms, n)                   once a quantum, for the vCPU on CPU n
+ *   budget -= memsys_data(c, ma, write)     each access that crosses no L1 line
+ *   budget -= memsys_fetch(c, ma)           each line of code entered
  *
  * Contention (memsys_options) lets requests wait for each other at the home's controller (upgrades,
  * write-backs and DMA lines are requests too) and, if they come from another node, at its network
