@@ -16,8 +16,8 @@
  *   ping-pong       CPU 0 and CPU hand a word to each other
  *   false-sharing   they count in two words of one line
  *
- * ROUNDS (48 unless said) scales the work: in a round, each thread makes as many accesses as its
- * memory (4 MB unless said) has lines of 128 bytes. The rest prints the time each access takes. It
+ * ROUNDS (96 unless said) scales the work: in a round, each thread makes as many accesses as its
+ * memory (2 MB unless said) has lines of 128 bytes. The rest prints the time each access takes. It
  * is one file without much of a header because it is compiled in the guest, before each run.
  */
 #define _GNU_SOURCE
@@ -35,7 +35,7 @@
 
 enum { LINE = 128, MAX_THREADS = 128 };
 
-static uint64_t rounds = 48, bytes = 4 << 20;
+static uint64_t rounds = 96, bytes = 2 << 20;
 static unsigned threads, other = 1;
 static pthread_barrier_t barrier;
 static uint64_t began_ns, region_ns;
