@@ -338,6 +338,7 @@ int run_create(struct run *r, const struct run_options *o)
 	c->images = image_cache_create(c->mem);
 	c->subnet = net ? subnet_create() : NULL;
 	c->threads = choose_threads(o);
+	c->memsys_options.contention = o->contention;
 	c->stop_at = UINT64_MAX;
 	c->numa = o->fidelity && !strcmp(o->fidelity, "numa");
 	c->policy = o->policy;

@@ -41,6 +41,8 @@ static const struct option_row rows[] = {
 		"latencies"},
 	{"policy", "NAME[,PARAM=VALUE...]", TEXT, FIELD(policy), 0, 0, false,
 		"Where pages go, and when they move (default: first-touch)"},
+	{"contention", NULL, FLAG, FIELD(contention), 0, 0, false,
+		"In numa fidelity, requests wait for each other at memory controllers and links"},
 	{"vms", "N", COUNT, FIELD(vms), 1, CLUSTER_MAX_VMS, false,
 		"Number of virtual machines (default: 1)"},
 	{"vcpus", "N", COUNT, FIELD(vcpus), 1, VM_MAX_VCPUS, false, "CPUs of each VM (default: 1)"},

@@ -31,6 +31,7 @@ struct run_options {
 	unsigned n_disks;
 	bool no_disk; /* --disk none: not even the guest's own */
 	bool net, no_net;
+	bool contention;
 	/* What they do, and for how long; seconds, 0: no limit. */
 	char *exec;
 	double timeout, virtual_timeout;
