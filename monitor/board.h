@@ -18,9 +18,10 @@ enum {
 	BOARD_ACLINT = 0x2000000,
 	BOARD_PLIC = 0xc000000,
 	BOARD_UART = 0x10000000,
-	BOARD_VIRTIO = 0x10001000, /* 8 slots of 4 KiB */
-	BOARD_VIRTIO_SLOTS = 8,
-	BOARD_IRQ_VIRTIO = 1, /* slot n: 1 + n */
+	BOARD_VIRTIO = 0x10001000, /* slots of 4 KiB; QEMU has the first 8 */
+	BOARD_VIRTIO_SLOTS = 16,
+	BOARD_IRQ_VIRTIO = 1,       /* slot n < 8: 1 + n */
+	BOARD_IRQ_VIRTIO_MORE = 32, /* the others: 32 + n */
 	BOARD_IRQ_UART = 10,
 	BOARD_IRQ_RTC = 11,
 };

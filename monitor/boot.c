@@ -13,6 +13,7 @@
 #include "monitor/engine.h"
 #include "monitor/guestmem.h"
 #include "numa/util.h"
+#include "sharing/share.h"
 
 #define MIB        (1ull << 20)
 #define FDT_AREA   (512ull << 10)
@@ -176,7 +177,14 @@ static int map_image(struct vm *vm, struct image *img, uint64_t offset)
 
 		if (err)
 			return load_failed(vm, img, err);
-		pmap_share_in(vm->pmap, (uint32_t)(offset >> PAGE_SHIFT) + i, mpn, FRAME_TEXT);
+		if (vm->cluster->share & SHARE_BOOT)
+			pmap_share_in(
+				vm->pmap, (uint32_t)(offset >> PAGE_SHIFT) + i, mpn, FRAME_TEXT);
+		else
+			err = gm_write(vm, VM_RAM_BASE + offset + ((uint64_t)i << PAGE_SHIFT),
+				frame_data(vm->cluster->mem, mpn), PAGE_SIZE);
+		if (err)
+			return load_failed(vm, img, err);
 	}
 	return 0;
 }

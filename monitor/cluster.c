@@ -3,8 +3,8 @@
  * From options to a cluster ready to run: machine, memory, guest files, VMs with their devices and
  * memory loaded; and back.
  *
- * virtio slots: 0 and 1 consoles (hvc0: output of the command, hvc1: the agent), 2 random source,
- * 3 network, disks on the rest in their order.
+ * virtio slots, in this order: two consoles (hvc0: output of the command, hvc1: the agent), random
+ * source, network if there is one, disks in their order.
  */
 #include <errno.h>
 #include <limits.h>
@@ -21,8 +21,6 @@
 #include "numa/util.h"
 #include "sharing/image.h"
 #include "sharing/subnet.h"
-
-enum { SLOT_OUT, SLOT_AGENT, SLOT_RNG, SLOT_NET, SLOT_DISK };
 
 /* --- the guest's files --- */
 
@@ -148,27 +146,30 @@ static char *disk_path_for(const struct disk_option *d, unsigned id)
 	return xasprintf("%.*s%u%s", (int)(mark - d->path), d->path, id, mark + 2);
 }
 
-static int add_disk(struct run *r, struct vm *vm, unsigned n, char *path, enum disk_mode mode)
+static int add_disk(
+	struct run *r, struct vm *vm, unsigned slot, unsigned n, char *path, enum disk_mode mode)
 {
 	uint32_t owner = 0xc0000000u | (vm->id * OPTIONS_MAX_DISKS + n);
 	struct disk *disk;
 	int err = disk_open(r->cluster.images, path, mode, owner, &disk);
 
-	if (!err)
-		virtio_blk_create(vm, SLOT_DISK + n - (r->cluster.subnet ? 0 : 1), disk);
+	if (!err) {
+		disk_set_sharing(disk, r->options->share & SHARE_DISK);
+		virtio_blk_create(vm, slot + n, disk);
+	}
 	free(path);
 	return err;
 }
 
-static int add_disks(struct run *r, struct vm *vm)
+static int add_disks(struct run *r, struct vm *vm, unsigned slot)
 {
 	const struct run_options *o = r->options;
 	int err = 0;
 
 	if (r->guest_disk)
-		return add_disk(r, vm, 0, xstrdup(r->guest_disk), DISK_SHARED);
+		return add_disk(r, vm, slot, 0, xstrdup(r->guest_disk), DISK_SHARED);
 	for (unsigned i = 0; !err && i < o->n_disks; i++)
-		err = add_disk(r, vm, i, disk_path_for(&o->disk[i], vm->id), o->disk[i].mode);
+		err = add_disk(r, vm, slot, i, disk_path_for(&o->disk[i], vm->id), o->disk[i].mode);
 	return err;
 }
 
@@ -176,6 +177,7 @@ static int add_devices(struct run *r, struct guest *g)
 {
 	struct vm *vm = g->vm;
 	uint8_t mac[6] = {0x52, 0x54, 0, 0, (uint8_t)(vm->id >> 8), (uint8_t)vm->id};
+	unsigned slot = 0;
 
 	plic_create(vm);
 	if (vm->bios)
@@ -183,12 +185,12 @@ static int add_devices(struct run *r, struct guest *g)
 	testdev_create(vm);
 	rtc_create(vm);
 	uart_create(vm, g->uart = stream_create());
-	virtio_console_create(vm, SLOT_OUT, g->out = stream_create());
-	virtio_console_create(vm, SLOT_AGENT, g->agent = stream_create());
-	virtio_rng_create(vm, SLOT_RNG);
+	virtio_console_create(vm, slot++, g->out = stream_create());
+	virtio_console_create(vm, slot++, g->agent = stream_create());
+	virtio_rng_create(vm, slot++);
 	if (r->cluster.subnet)
-		virtio_net_create(vm, SLOT_NET, r->cluster.subnet, mac);
-	return add_disks(r, vm);
+		virtio_net_create(vm, slot++, r->cluster.subnet, mac);
+	return add_disks(r, vm, slot);
 }
 
 static int open_log(struct guest *g, const char *dir)
@@ -293,16 +295,6 @@ static int open_disk_images(struct run *r)
 	return err;
 }
 
-static int check_devices(const struct run_options *o, bool net)
-{
-	unsigned room = BOARD_VIRTIO_SLOTS - SLOT_DISK + (net ? 0 : 1);
-
-	if (o->n_disks > room)
-		return complain(EINVAL, "--disk: %u disks, but there are only %u slots left%s",
-			o->n_disks, room, net ? "; --no-net frees one" : "");
-	return 0;
-}
-
 static unsigned choose_threads(const struct run_options *o)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -323,8 +315,6 @@ int run_create(struct run *r, const struct run_options *o)
 	r->interactive = !o->exec;
 	err = machine_load(o->machine, &r->machine);
 	if (!err)
-		err = check_devices(o, net);
-	if (!err)
 		err = policy_parse(o->policy, r->machine->n_nodes, &policy);
 	if (!err)
 		err = find_guest(r);
@@ -338,6 +328,7 @@ int run_create(struct run *r, const struct run_options *o)
 	c->images = image_cache_create(c->mem);
 	c->subnet = net ? subnet_create() : NULL;
 	c->threads = choose_threads(o);
+	c->share = o->share;
 	c->memsys_options.contention = o->contention;
 	c->stop_at = UINT64_MAX;
 	c->numa = o->fidelity && !strcmp(o->fidelity, "numa");

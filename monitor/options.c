@@ -19,7 +19,7 @@
 #include "monitor/vm.h"
 #include "numa/util.h"
 
-enum option_type { TEXT, COUNT, SIZE, SECONDS, FLAG, DISK };
+enum option_type { TEXT, COUNT, SIZE, SECONDS, FLAG, DISK, SHARE };
 
 struct option_row {
 	const char *name, *arg;
@@ -65,6 +65,10 @@ static const struct option_row rows[] = {
 	{"net", NULL, FLAG, FIELD(net), 0, 0, false,
 		"Network card on a common subnet even for a single VM"},
 	{"no-net", NULL, FLAG, FIELD(no_net), 0, 0, false, "No network cards"},
+	{"share", "WAY[,WAY...]", SHARE, 0, 0, 0, false,
+		"How VMs share pages: all (default), none, or some of boot, disk, zero, content, "
+		"net, "
+		"files; -WAY takes one away: all,-disk"},
 	{"exec", "COMMAND", TEXT, FIELD(exec), 0, 0, false,
 		"Run COMMAND with sh in every VM after boot, then power off"},
 	{"virtual-timeout", "SECONDS", SECONDS, FIELD(virtual_timeout), 0, 0, false,
@@ -156,6 +160,41 @@ static int add_disk(struct run_options *o, const char *origin, const char *text)
 	return 0;
 }
 
+static unsigned share_word(const char *word, size_t n)
+{
+	if (n == 3 && !memcmp(word, "all", n))
+		return SHARE_ALL;
+	for (unsigned i = 0; i < SHARE_WAYS; i++)
+		if (strlen(share_name[i]) == n && !memcmp(share_name[i], word, n))
+			return 1u << i;
+	return 0;
+}
+
+static int set_share(struct run_options *o, const char *origin, const char *text)
+{
+	unsigned share = *text == '-' ? SHARE_ALL : 0;
+
+	if (!strcmp(text, "none"))
+		text = "";
+	else if (!*text)
+		return complain(EINVAL, "%s: empty", origin);
+	while (*text) {
+		size_t n = strcspn(text, ",");
+		bool less = *text == '-';
+		unsigned ways = share_word(text + less, n - less);
+
+		if (!ways)
+			return complain(EINVAL,
+				"%s: '%.*s' is no way of sharing: all, none, or boot, disk, zero, "
+				"content, net, files",
+				origin, (int)n, text);
+		share = less ? share & ~ways : share | ways;
+		text += n + (text[n] == ',');
+	}
+	o->share = share;
+	return 0;
+}
+
 static int set_option(
 	const struct option_row *row, struct run_options *o, const char *origin, const char *text)
 {
@@ -175,6 +214,8 @@ static int set_option(
 		return set_seconds(row, o, origin, text);
 	case DISK:
 		return add_disk(o, origin, text);
+	case SHARE:
+		return set_share(o, origin, text);
 	case FLAG:
 		if (strcmp(text, "true") && strcmp(text, "false"))
 			return complain(EINVAL, "%s: '%s' is neither true nor false", origin, text);
@@ -397,6 +438,7 @@ int options_parse(int argc, char **argv, struct run_options *o)
 	o->machine = xstrdup("flash8");
 	o->policy = xstrdup("first-touch");
 	o->vms = o->vcpus = o->seed = 1;
+	o->share = SHARE_ALL;
 	o->memory = 128 * MIB;
 	err = read_command_line(argc, argv, &g);
 	for (unsigned i = 0; !err && i < g.n; i++)
@@ -426,6 +468,16 @@ static json_t *disks_json(const struct run_options *o)
 	return list;
 }
 
+static json_t *share_json(const struct run_options *o)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < SHARE_WAYS; i++)
+		if (o->share >> i & 1)
+			json_array_append_new(list, json_string(share_name[i]));
+	return list;
+}
+
 json_t *options_json(const struct run_options *o, bool host)
 {
 	json_t *object = json_object();
@@ -452,6 +504,9 @@ json_t *options_json(const struct run_options *o, bool host)
 			break;
 		case DISK:
 			v = disks_json(o);
+			break;
+		case SHARE:
+			v = share_json(o);
 			break;
 		}
 		if (v)

@@ -10,8 +10,9 @@
 #include <stdint.h>
 
 #include "sharing/disk.h"
+#include "sharing/share.h"
 
-enum { OPTIONS_MAX_DISKS = 5 }; /* eight virtio slots less two consoles and the random source */
+enum { OPTIONS_MAX_DISKS = 8 }; /* with all other devices, fewer than the board's slots */
 
 struct disk_option {
 	char *path;
@@ -31,6 +32,7 @@ struct run_options {
 	unsigned n_disks;
 	bool no_disk; /* --disk none: not even the guest's own */
 	bool net, no_net;
+	unsigned share; /* enum share */
 	bool contention;
 	/* What they do, and for how long; seconds, 0: no limit. */
 	char *exec;

@@ -126,6 +126,7 @@ struct cluster {
 	struct memory *mem;
 	struct image_cache *images;
 	struct subnet *subnet;
+	unsigned share; /* enum share: the ways of sharing pages that are on */
 	unsigned n_vms;
 	struct vm **vm;
 	/*

@@ -36,6 +36,7 @@ struct disk {
 	struct image *img;  /* shared, ro */
 	uint32_t **overlay; /* shared: leaves of frame + 1, or 0: as in the image */
 	int fd;             /* private */
+	bool sharing;
 	struct disk_stats stats;
 };
 
@@ -118,12 +119,18 @@ int disk_open(struct image_cache *c, const char *path, enum disk_mode mode, uint
 	d->mem = image_cache_memory(c);
 	d->owner = owner;
 	d->fd = -1;
+	d->sharing = true;
 	err = mode == DISK_PRIVATE ? open_private(d) : open_image(d, c);
 	if (err)
 		disk_close(d);
 	else
 		*out = d;
 	return err;
+}
+
+void disk_set_sharing(struct disk *d, bool on)
+{
+	d->sharing = on;
 }
 
 static struct frame_user block_user(const struct disk *d, uint32_t block)
@@ -226,11 +233,29 @@ static int block_frame(
 	return 0;
 }
 
+/* Part of a block, as this VM sees it, to buf. May allocate. */
+static int block_copy(
+	struct disk *d, uint32_t block, uint32_t offset, void *buf, uint32_t bytes, unsigned node)
+{
+	bool in_memory;
+	uint32_t mpn;
+	int err;
+
+	if (!d->sharing && !overlay_get(d, block)) {
+		uint64_t from = ((uint64_t)block << PAGE_SHIFT) + offset;
+
+		return image_read(d->img, from, buf, MIN(bytes, image_bytes(d->img) - from));
+	}
+	err = block_frame(d, block, node, &mpn, &in_memory);
+	if (!err)
+		memcpy(buf, (char *)frame_data(d->mem, mpn) + offset, bytes);
+	return err;
+}
+
 /* A frame with the block's contents that is the overlay's alone, so that it may be written to. */
 static int block_frame_writable(struct disk *d, uint32_t block, unsigned node, uint32_t *mpn)
 {
-	uint32_t held = overlay_get(d, block), from;
-	bool in_memory;
+	uint32_t held = overlay_get(d, block);
 	int err;
 
 	if (held && frame_users(d->mem, held - 1) == 1) {
@@ -238,16 +263,15 @@ static int block_frame_writable(struct disk *d, uint32_t block, unsigned node, u
 		page_collapse(d->mem, *mpn); /* it is about to be written to in place */
 		return 0;
 	}
-	*mpn = frame_alloc(d->mem, node, FRAME_DISK, false);
+	*mpn = frame_alloc(d->mem, node, FRAME_DISK, true);
 	if (*mpn == MPN_NONE)
 		return -ENOMEM;
 	frame_add_user(d->mem, *mpn, block_user(d, block));
-	err = block_frame(d, block, node, &from, &in_memory);
+	err = block_copy(d, block, 0, frame_data(d->mem, *mpn), PAGE_SIZE, node);
 	if (err) {
 		frame_del_user(d->mem, *mpn, block_user(d, block));
 		return err;
 	}
-	memcpy(frame_data(d->mem, *mpn), frame_data(d->mem, from), PAGE_SIZE);
 	overlay_put(d, block, *mpn);
 	return 0;
 }
@@ -261,7 +285,7 @@ static int read_piece(struct disk *d, struct pmap *pm, unsigned node, const stru
 	void *host;
 	int err;
 
-	if (p->bytes == PAGE_SIZE) {
+	if (p->bytes == PAGE_SIZE && d->sharing) {
 		err = block_frame(d, p->block, node, &mpn, &in_memory);
 		if (err)
 			return err;
@@ -275,11 +299,10 @@ static int read_piece(struct disk *d, struct pmap *pm, unsigned node, const stru
 	}
 	err = pmap_fault(pm, p->ppn, node, true, &host, &writable);
 	if (!err)
-		err = block_frame(d, p->block, node, &mpn, &in_memory);
+		err = block_copy(d, p->block, p->block_offset, (char *)host + p->page_offset,
+			p->bytes, node);
 	if (err)
 		return err;
-	memcpy((char *)host + p->page_offset, (char *)frame_data(d->mem, mpn) + p->block_offset,
-		p->bytes);
 	d->stats.bytes_copied += p->bytes;
 	return 0;
 }
@@ -291,7 +314,7 @@ static int write_piece(struct disk *d, struct pmap *pm, unsigned node, const str
 	void *host;
 	int err;
 
-	if (p->bytes == PAGE_SIZE) {
+	if (p->bytes == PAGE_SIZE && d->sharing) {
 		mpn = pmap_share_out(pm, p->ppn, node);
 		if (mpn == MPN_NONE)
 			return -ENOMEM;

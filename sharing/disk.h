@@ -27,6 +27,10 @@ struct disk; /* one VM's use of one image or file */
  */
 int disk_open(struct image_cache *c, const char *path, enum disk_mode mode, uint32_t owner,
 	struct disk **out);
+/* Whether reads and writes of whole pages map frames, as they do at first, or copy as a machine
+ * without a common buffer cache does: a block read leaves nothing in memory but the guest's copy.
+ */
+void disk_set_sharing(struct disk *d, bool on);
 void disk_close(struct disk *d);
 
 uint64_t disk_sectors(const struct disk *d);

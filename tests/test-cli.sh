@@ -36,7 +36,7 @@ for command in run console topology plot compare fidelity policies; do
 	refuses 'unknown option' $command --no-such-option
 done
 for option in machine vms vcpus memory guest kernel initrd append bios disk exec stats threads seed \
-	timeout config net no-net fidelity policy console-log name virtual-timeout quiet; do
+	timeout config share net no-net fidelity policy console-log name virtual-timeout quiet; do
 	"$disco" run --help | grep -q -- "--$option" || fail "run --help does not know --$option"
 done
 "$disco" --version | grep -q '^disco [0-9]' || fail "no version"
@@ -89,7 +89,9 @@ refuses 'empty' run --kernel good-kernel --initrd empty
 refuses 'No such file' run --kernel good-kernel --disk missing
 refuses 'disk mode' run --kernel good-kernel --disk garbage,often
 refuses 'cannot be private' run --kernel good-kernel --vms 2 --disk garbage,private
-refuses 'slots' run --kernel good-kernel --net $(printf -- '--disk garbage %.0s' 1 2 3 4 5)
+refuses 'more than 8 disks' run --kernel good-kernel $(printf -- '--disk garbage %.0s' 1 2 3 4 5 6 7 8 9)
+refuses 'no way of sharing' run --kernel good-kernel --share disk,dance
+refuses 'empty' run --kernel good-kernel --share ''
 refuses 'No such file' run --bios missing
 refuses 'needs a kernel' run --bios garbage --append quiet
 refuses 'no machine' run --kernel good-kernel --machine nowhere

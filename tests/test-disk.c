@@ -307,6 +307,34 @@ START_TEST(whole_pages_are_mapped_by_all_from_one_frame)
 }
 END_TEST
 
+START_TEST(without_sharing_a_read_leaves_only_the_guests_copy)
+{
+	struct disk *a = open_disk(DISK_SHARED, 0), *b = open_disk(DISK_SHARED, 1);
+	struct disk_segment seg = {5 << 12, 2 * PAGE_SIZE};
+	struct memory_usage u;
+
+	disk_set_sharing(a, false);
+	disk_set_sharing(b, false);
+	ck_assert_int_eq(disk_read(a, vm[0], 0, 16, &seg, 1), 0);
+	ck_assert_int_eq(disk_read(b, vm[1], 0, 16, &seg, 1), 0);
+	ck_assert_int_eq(disk_write(b, vm[1], 0, 0, &seg, 1), 0);
+	for (unsigned v = 0; v < 2; v++) {
+		ck_assert_mem_eq(guest(v, 5 << 12, false), content + 2 * PAGE_SIZE, 2 * PAGE_SIZE);
+		ck_assert_uint_eq(pmap_entry(vm[v], 5)->kind, FRAME_PRIVATE);
+	}
+	ck_assert_uint_ne(mapped_at(0, 5), mapped_at(1, 5));
+	ck_assert_uint_eq(disk_stats(a)->bytes_copied, 2 * PAGE_SIZE);
+	ck_assert_uint_eq(disk_stats(a)->pages_filled + disk_stats(a)->pages_mapped, 0);
+	memory_usage(mem, -1, &u);
+	ck_assert_uint_eq(u.kind[FRAME_CACHE], 0);
+	ck_assert_uint_eq(u.kind[FRAME_PRIVATE], 4);
+	ck_assert_uint_eq(u.kind[FRAME_DISK], 2); /* what b wrote */
+	check_all();
+	disk_close(a);
+	disk_close(b);
+}
+END_TEST
+
 START_TEST(each_vm_sees_only_its_own_writes)
 {
 	struct disk *d[2] = {open_disk(DISK_SHARED, 0), open_disk(DISK_SHARED, 1)};
@@ -525,12 +553,14 @@ START_TEST(random_transfers_agree_with_the_model)
 	enum { MEMORY = VM_PAGES * PAGE_SIZE };
 	enum disk_mode mode = _i & 1 ? DISK_PRIVATE : DISK_SHARED;
 	unsigned vms = mode == DISK_PRIVATE ? 1 : 2, failed = 0;
+	bool sharing = !(_i & 2);
 	struct disk *d[2];
 	static uint8_t disk[2][IMAGE_BYTES], memory[2][MEMORY];
 	uint64_t seed = 1000 + (uint64_t)_i;
 
 	for (unsigned v = 0; v < vms; v++) {
 		d[v] = open_disk(mode, v);
+		disk_set_sharing(d[v], sharing);
 		memcpy(disk[v], content, sizeof(content));
 		memset(memory[v], 0, sizeof(memory[v]));
 	}
@@ -566,6 +596,7 @@ START_TEST(random_transfers_agree_with_the_model)
 			memset(memory[v], 0, sizeof(memory[v]));
 			disk_close(d[v]);
 			d[v] = open_disk(mode, v);
+			disk_set_sharing(d[v], sharing);
 			memcpy(disk[v], content, sizeof(content));
 			continue;
 		}
@@ -633,6 +664,7 @@ int main(void)
 	tcase_add_test(tc, a_file_that_shrinks_is_an_io_error);
 	tcase_add_test(tc, what_cannot_be_opened_is_refused);
 	tcase_add_test(tc, whole_pages_are_mapped_by_all_from_one_frame);
+	tcase_add_test(tc, without_sharing_a_read_leaves_only_the_guests_copy);
 	tcase_add_test(tc, each_vm_sees_only_its_own_writes);
 	tcase_add_test(tc, writing_a_block_again_lets_the_old_frame_go);
 	tcase_add_test(tc, ro_disks_refuse_writes);

@@ -53,6 +53,37 @@ START_TEST(defaults_are_one_debian_vm_on_flash8)
 }
 END_TEST
 
+START_TEST(ways_of_sharing_add_up)
+{
+	static const struct {
+		const char *text;
+		unsigned share;
+	} cases[] = {
+		{"all", SHARE_ALL},
+		{"none", 0},
+		{"disk", SHARE_DISK},
+		{"disk,net", SHARE_DISK | SHARE_NET},
+		{"all,-disk", SHARE_ALL & ~SHARE_DISK},
+		{"-disk,-zero", SHARE_ALL & ~(SHARE_DISK | SHARE_ZERO)},
+		{"disk,-disk", 0},
+	};
+	struct run_options o;
+
+	ck_assert_int_eq(parse(&o, (const char *const[]){NULL}), 0);
+	ck_assert_uint_eq(o.share, SHARE_ALL);
+	options_free(&o);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ck_assert_int_eq(PARSE(&o, "--share", cases[i].text), 0);
+		ck_assert_msg(o.share == cases[i].share, "%s: %#x", cases[i].text, o.share);
+		options_free(&o);
+	}
+	ck_assert_int_ne(PARSE(&o, "--share", "dis"), 0);
+	options_free(&o);
+	ck_assert_int_ne(PARSE(&o, "--share", "all,,disk"), 0);
+	options_free(&o);
+}
+END_TEST
+
 START_TEST(a_kernel_or_firmware_replaces_the_guest)
 {
 	struct run_options o;
@@ -198,6 +229,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(t, defaults_are_one_debian_vm_on_flash8);
+	tcase_add_test(t, ways_of_sharing_add_up);
 	tcase_add_test(t, a_kernel_or_firmware_replaces_the_guest);
 	tcase_add_test(t, values_have_units_and_the_last_one_wins);
 	tcase_add_test(t, disks_have_modes);

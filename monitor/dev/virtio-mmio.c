@@ -300,6 +300,6 @@ void virtio_init(struct virtio *v, struct vm *vm, unsigned slot, const struct vi
 	v->dev.ops = &ops->dev;
 	v->dev.base = BOARD_VIRTIO + 0x1000 * slot;
 	v->dev.size = 0x1000;
-	v->dev.irq = BOARD_IRQ_VIRTIO + slot;
+	v->dev.irq = (slot < 8 ? BOARD_IRQ_VIRTIO : BOARD_IRQ_VIRTIO_MORE) + slot;
 	device_attach(vm, &v->dev);
 }
