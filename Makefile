@@ -46,7 +46,8 @@ $(B)/%.o: %.c
 $(B)/tests/%: $(B)/tests/%.o $(B)/libdisco.a
 	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
 
-$(B)/tests/test-memsys-random: $(B)/tests/memsys-reference.o
+REFERENCE := $(B)/tests/memsys-reference.o $(B)/tests/memsys-reference-tables.o
+$(B)/tests/test-memsys-random: $(REFERENCE)
 
 # Writes the programs of the differential test; stands by itself, so that it can judge the rest.
 $(DIFFGEN): $(patsubst %.c,$(B)/%.o,$(wildcard tests/diff/*.c))

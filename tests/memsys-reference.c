@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
  * The slow memory-system model: see memsys-reference.h. Where the fast one keeps order, this keeps
- * times; where that one keeps bits, this keeps arrays and walks all of them.
+ * times; where that one keeps bits, this keeps arrays and walks all of them. Here is the protocol:
+ * who has which line, what a request costs and does to others. Caches and TLBs as mere tables are
+ * in memsys-reference-tables.c.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/memsys-reference-tables.h"
 #include "tests/memsys-reference.h"
 
 enum { PAGE = 4096 };
-
-struct ref_way {
-	bool valid;
-	uint64_t line; /* line number: machine address / line size */
-	uint64_t used; /* when last */
-};
-
-struct ref_cache {
-	struct machine_cache shape;
-	uint64_t sets;
-	struct ref_way *way; /* [set][way] */
-};
 
 /* A line in the directory. */
 struct ref_line {
@@ -37,11 +28,6 @@ struct ref_put_off {
 	bool counted;
 };
 
-struct ref_tlb_entry {
-	bool alive;
-	uint64_t context, vpn, pages;
-};
-
 struct ref_cpu {
 	struct ref_cache l1i, l1d, l2;
 	uint8_t *state; /* enum memsys_state of every line of memory */
@@ -52,8 +38,7 @@ struct ref_cpu {
 	unsigned n_hot;
 	uint64_t events; /* that could have been sampled */
 	uint64_t requests[MACHINE_MAX_NODES], remote_requests[MACHINE_MAX_NODES];
-	struct ref_tlb_entry *tlb; /* [set][age], oldest first */
-	unsigned *tlb_n;           /* by set: entries in it, dead ones too */
+	struct ref_tlb tlb;
 };
 
 struct ref {
@@ -121,56 +106,6 @@ static uint64_t price_store(const struct ref *r, unsigned cpu, unsigned h, const
 	return price_clean(r, r->m.cpu_node[cpu], h) + farthest;
 }
 
-/* ---- a set-associative cache with LRU */
-
-static void cache_create(struct ref_cache *k, const struct machine_cache *shape)
-{
-	k->shape = *shape;
-	k->sets = shape->size_bytes / shape->line_bytes / shape->ways;
-	k->way = xcalloc(k->sets * shape->ways, sizeof(k->way[0]));
-}
-
-static struct ref_way *cache_find(const struct ref_cache *k, uint64_t ma)
-{
-	uint64_t line = ma / k->shape.line_bytes;
-	struct ref_way *set = &k->way[line % k->sets * k->shape.ways];
-
-	for (unsigned i = 0; i < k->shape.ways; i++)
-		if (set[i].valid && set[i].line == line)
-			return &set[i];
-	return NULL;
-}
-
-/* The way to fill: a free one, else the least recently used. */
-static struct ref_way *cache_victim(const struct ref_cache *k, uint64_t ma)
-{
-	struct ref_way *set = &k->way[ma / k->shape.line_bytes % k->sets * k->shape.ways];
-	struct ref_way *best = &set[0];
-
-	for (unsigned i = 0; i < k->shape.ways; i++) {
-		if (!set[i].valid)
-			return &set[i];
-		if (set[i].used < best->used)
-			best = &set[i];
-	}
-	return best;
-}
-
-static void cache_fill(struct ref *r, struct ref_cache *k, uint64_t ma)
-{
-	*cache_victim(k, ma) = (struct ref_way){true, ma / k->shape.line_bytes, ++r->now};
-}
-
-static void cache_lose(struct ref_cache *k, uint64_t begin, uint64_t bytes)
-{
-	for (uint64_t ma = begin; ma < begin + bytes; ma++) {
-		struct ref_way *w = cache_find(k, ma);
-
-		if (w)
-			w->valid = false;
-	}
-}
-
 /* ---- one CPU */
 
 static uint64_t line_bytes(const struct ref *r)
@@ -183,9 +118,9 @@ static void lose_line(struct ref *r, unsigned cpu, uint64_t line)
 	struct ref_cpu *c = &r->cpu[cpu];
 	uint64_t bytes = line_bytes(r);
 
-	cache_lose(&c->l2, line * bytes, 1);
-	cache_lose(&c->l1i, line * bytes, bytes);
-	cache_lose(&c->l1d, line * bytes, bytes);
+	ref_cache_lose(&c->l2, line * bytes, 1);
+	ref_cache_lose(&c->l1i, line * bytes, bytes);
+	ref_cache_lose(&c->l1d, line * bytes, bytes);
 	c->state[line] = LINE_INVALID;
 }
 
@@ -348,7 +283,7 @@ static uint64_t upgrade(struct ref *r, unsigned cpu, uint64_t line)
 static void make_room(struct ref *r, unsigned cpu, uint64_t line)
 {
 	struct ref_cpu *c = &r->cpu[cpu];
-	struct ref_way *w = cache_victim(&c->l2, line * line_bytes(r));
+	struct ref_way *w = ref_cache_victim(&c->l2, line * line_bytes(r));
 	uint64_t victim = w->line;
 
 	if (!w->valid)
@@ -408,7 +343,7 @@ static uint64_t miss(struct ref *r, unsigned cpu, uint64_t line, bool write)
 		put_off(r, cpu, write ? WRITE : READ, line, cpu, counted);
 		c->state[line] = write ? LINE_MODIFIED : LINE_SHARED;
 	}
-	cache_fill(r, &c->l2, line * line_bytes(r));
+	ref_cache_fill(&c->l2, line * line_bytes(r), ++r->now);
 	return stall + queue(r, cpu, line);
 }
 
@@ -417,7 +352,7 @@ static unsigned access(struct ref *r, unsigned cpu, struct ref_cache *l1, uint64
 {
 	struct ref_cpu *c = &r->cpu[cpu];
 	uint64_t line = ma / line_bytes(r), stall = 0;
-	struct ref_way *in_l1 = cache_find(l1, ma), *in_l2;
+	struct ref_way *in_l1 = ref_cache_find(l1, ma), *in_l2;
 	uint8_t *state = &c->state[line];
 
 	if (in_l1)
@@ -426,7 +361,7 @@ static unsigned access(struct ref *r, unsigned cpu, struct ref_cache *l1, uint64
 		return 0;
 	if (!in_l1)
 		++*l1_misses;
-	in_l2 = cache_find(&c->l2, ma);
+	in_l2 = ref_cache_find(&c->l2, ma);
 	if (in_l2)
 		in_l2->used = ++r->now;
 	if (!in_l2)
@@ -438,7 +373,7 @@ static unsigned access(struct ref *r, unsigned cpu, struct ref_cache *l1, uint64
 	if (write)
 		*state = LINE_MODIFIED;
 	if (!in_l1)
-		cache_fill(r, l1, ma);
+		ref_cache_fill(l1, ma, ++r->now);
 	return (unsigned)stall;
 }
 
@@ -530,33 +465,13 @@ uint64_t ref_dma(
 
 /* ---- TLB */
 
-static unsigned tlb_ways(const struct ref *r)
-{
-	return r->m.tlb_ways ? r->m.tlb_ways : r->m.tlb_entries;
-}
-
 bool ref_tlb_access(struct ref *r, unsigned cpu, uint64_t context, uint64_t vpn, unsigned order,
 	struct memsys_tlb_victim *evicted)
 {
 	struct ref_cpu *c = &r->cpu[cpu];
-	unsigned ways = tlb_ways(r), sets = r->m.tlb_entries / ways;
-	uint64_t pages = (1ull << order) * r->m.tlb_pages, set = vpn / pages % sets;
-	struct ref_tlb_entry *e = &c->tlb[set * ways];
-	unsigned *n = &c->tlb_n[set];
 
-	evicted->pages = 0;
-	vpn -= vpn % pages;
-	for (unsigned i = 0; i < *n; i++)
-		if (e[i].alive && e[i].context == context && e[i].vpn == vpn && e[i].pages == pages)
-			return true;
-	if (*n == ways) {
-		if (e[0].alive)
-			*evicted = (struct memsys_tlb_victim){e[0].context, e[0].vpn, e[0].pages};
-		for (unsigned i = 1; i < ways; i++)
-			e[i - 1] = e[i];
-		--*n;
-	}
-	e[(*n)++] = (struct ref_tlb_entry){true, context, vpn, pages};
+	if (ref_tlb_enter(&c->tlb, context, vpn, order, evicted))
+		return true;
 	c->n.tlb_misses++;
 	c->n.stall[STALL_TLB] += r->m.cost.tlb_refill;
 	return false;
@@ -564,25 +479,17 @@ bool ref_tlb_access(struct ref *r, unsigned cpu, uint64_t context, uint64_t vpn,
 
 void ref_tlb_flush(struct ref *r, unsigned cpu)
 {
-	for (unsigned set = 0; set < r->m.tlb_entries / tlb_ways(r); set++)
-		r->cpu[cpu].tlb_n[set] = 0;
+	ref_tlb_empty(&r->cpu[cpu].tlb);
 }
 
 void ref_tlb_flush_context(struct ref *r, unsigned cpu, uint64_t context)
 {
-	for (unsigned i = 0; i < r->m.tlb_entries; i++)
-		if (r->cpu[cpu].tlb[i].context == context)
-			r->cpu[cpu].tlb[i].alive = false;
+	ref_tlb_lose_context(&r->cpu[cpu].tlb, context);
 }
 
 void ref_tlb_flush_page(struct ref *r, unsigned cpu, uint64_t context, uint64_t vpn)
 {
-	for (unsigned i = 0; i < r->m.tlb_entries; i++) {
-		struct ref_tlb_entry *e = &r->cpu[cpu].tlb[i];
-
-		if (e->context == context && vpn >= e->vpn && vpn < e->vpn + e->pages)
-			e->alive = false;
-	}
+	ref_tlb_lose_page(&r->cpu[cpu].tlb, context, vpn);
 }
 
 /* ---- the boundary */
@@ -756,12 +663,11 @@ struct ref *ref_create(const struct machine *m, const struct memsys_options *o)
 	for (unsigned cpu = 0; cpu < m->n_cpus; cpu++) {
 		struct ref_cpu *c = &r->cpu[cpu];
 
-		cache_create(&c->l1i, &m->l1i);
-		cache_create(&c->l1d, &m->l1d);
-		cache_create(&c->l2, &m->l2);
+		ref_cache_create(&c->l1i, &m->l1i);
+		ref_cache_create(&c->l1d, &m->l1d);
+		ref_cache_create(&c->l2, &m->l2);
 		c->state = xcalloc(r->n_lines, 1);
-		c->tlb = xcalloc(m->tlb_entries, sizeof(c->tlb[0]));
-		c->tlb_n = xcalloc(m->tlb_entries, sizeof(c->tlb_n[0]));
+		ref_tlb_create(&c->tlb, m);
 	}
 	return r;
 }
@@ -771,13 +677,12 @@ void ref_destroy(struct ref *r)
 	for (unsigned cpu = 0; cpu < r->m.n_cpus; cpu++) {
 		struct ref_cpu *c = &r->cpu[cpu];
 
-		free(c->l1i.way);
-		free(c->l1d.way);
-		free(c->l2.way);
+		ref_cache_free(&c->l1i);
+		ref_cache_free(&c->l1d);
+		ref_cache_free(&c->l2);
 		free(c->state);
 		free(c->put_off);
-		free(c->tlb);
-		free(c->tlb_n);
+		ref_tlb_free(&c->tlb);
 	}
 	free(r->owner);
 	free(r->misses);
