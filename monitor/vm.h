@@ -146,7 +146,7 @@ struct cluster {
 	const char *policy; /* of page placement: NAME[,PARAM=VALUE...]; the options' */
 	struct placement
 		*placement; /* moves hot pages; NULL: pages stay where they were first touched */
-	struct placement_load load_before; /* memory's load in all, up to the policy's last reset */
+	struct placement_load load_before; /* memory's load in all, when the policy last asked */
 	unsigned threads;                  /* host threads for the run phase */
 	uint64_t now;     /* machine time in cycles; boundary writes, run phase reads */
 	uint64_t stop_at; /* end the run at this machine time (UINT64_MAX: never) */

@@ -33,6 +33,17 @@ static void signal_hot(struct memsys_log *log, struct memsys_counts *n, struct m
 		n->hot_dropped++;
 }
 
+/* The trigger, and then each doubling of it. */
+static bool is_signal(uint32_t trigger, uint32_t misses)
+{
+	uint32_t times;
+
+	if (!trigger || misses < trigger || misses % trigger)
+		return false;
+	times = misses / trigger;
+	return !(times & (times - 1));
+}
+
 void memsys_count_frame(struct memsys_cpu *c, uint64_t line, bool miss, bool write)
 {
 	const struct memsys *ms = c->ms;
@@ -43,7 +54,8 @@ void memsys_count_frame(struct memsys_cpu *c, uint64_t line, bool miss, bool wri
 		++*writes;
 	if (!miss || *mine == UINT16_MAX)
 		return;
-	if (++*mine == ms->hot_trigger)
+	++*mine;
+	if (home_of(ms, line) != c->node && is_signal(ms->hot_trigger, *mine))
 		signal_hot(c->log, &c->n, (struct memsys_hot){(uint32_t)mpn, c->node});
 }
 

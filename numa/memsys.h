@@ -259,8 +259,10 @@ void memsys_frame_reset(struct memsys *ms, uint32_t mpn);
 void memsys_frames_reset(struct memsys *ms);
 
 /*
- * The hot signal: when a frame's counter of some node reaches the trigger (once, until reset), this
- * is appended to the log of the CPU that missed. MEMSYS_HOT_MAX a CPU; beyond, dropped and counted.
+ * The hot signal: when a frame's counter of a node that is not its home reaches the trigger, twice
+ * that, four times and so on (until reset), this is appended to the log of the CPU that missed. So
+ * a page that was left where it is comes up again, ever more rarely. MEMSYS_HOT_MAX a CPU; beyond,
+ * dropped and counted.
  */
 enum { MEMSYS_HOT_MAX = 1024 };
 struct memsys_hot {

@@ -8,7 +8,11 @@
 #include "numa/move.h"
 #include "numa/placement.h"
 
-enum { SERIES = 512, STATIC_INTERVAL_MS = 100 /* for the series of policies that move nothing */ };
+enum {
+	SERIES = 512,
+	STATIC_INTERVAL_MS = 100, /* for the series of policies that move nothing */
+	VIEW_MS = 100,            /* how often policies get to see what the whole machine does */
+};
 
 struct placement {
 	struct memory *mem;
@@ -18,8 +22,9 @@ struct placement {
 	void *arg;
 	struct placement_stats stats;
 	struct machine_view view;
-	uint64_t interval, started, next; /* cycles: length, begin and end of the interval */
-	uint64_t moves;                   /* in this interval */
+	uint64_t interval, next;      /* cycles: length and end of the interval */
+	uint64_t view_interval, seen; /* the same and begin of the view's, which is not longer */
+	uint64_t moves;               /* in this interval */
 	/* Samples of `stride` intervals each; when the table is full, two become one. */
 	struct placement_sample series[SERIES];
 	unsigned n_series;
@@ -42,6 +47,7 @@ struct placement *placement_create(struct memory *mem, const struct machine *m,
 	pl->view.latency_ns = m->latency_ns;
 	pl->interval = MAX(m->clock_hz / 1000 * ms, (uint64_t)1);
 	pl->next = pl->interval;
+	pl->view_interval = MIN(pl->interval, MAX(m->clock_hz / 1000 * VIEW_MS, (uint64_t)1));
 	pl->stride = 1;
 	memory_set_placement(mem, policy->kind->place ? policy_place : NULL, &pl->policy);
 	return pl;
@@ -248,16 +254,18 @@ static void sample(struct placement *pl, uint64_t now)
 
 void placement_tick(struct placement *pl, uint64_t now)
 {
+	/* Idle time may make either longer than it should be, by whole intervals. */
+	if (now - pl->seen >= pl->view_interval) {
+		update_view(pl, now - pl->seen);
+		pl->seen = now;
+	}
 	if (now < pl->next)
 		return;
-	/* Idle time may have made it longer than it should be, by whole intervals. */
 	pl->stats.intervals++;
-	update_view(pl, now - pl->started);
 	pl->ops->reset(pl->arg);
 	memory_new_interval(pl->mem);
 	pl->moves = 0;
 	sample(pl, now);
-	pl->started = now;
 	pl->next = now + pl->interval;
 }
 

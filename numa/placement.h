@@ -15,7 +15,7 @@
 
 struct placement;
 
-/* Of the whole machine, since the counters were reset last. */
+/* Of the whole machine, since it was asked for last. */
 struct placement_load {
 	uint64_t requests[MACHINE_MAX_NODES]; /* served by each node's memory controller */
 	uint64_t misses, local, writes;       /* all of them; those on the misser's node; stores */
@@ -28,7 +28,7 @@ struct placement_ops {
 	/* The page of `from` is in `to` now: its counts go with it. */
 	void (*moved)(void *arg, uint32_t from, uint32_t to);
 	void (*load)(void *arg, struct placement_load *load);
-	/* All counts to zero. */
+	/* All frames' counts to zero. */
 	void (*reset)(void *arg);
 	/* A CPU of `node` copies a page: cycles. NULL: the machine's cost.page_copy. */
 	uint64_t (*copy)(void *arg, unsigned node, uint32_t from, uint32_t to);

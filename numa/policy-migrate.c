@@ -22,7 +22,7 @@ static struct policy_answer decide(const uint64_t *p, const struct page_view *v)
 		return policy_leave(WHY_LOCAL);
 	if (v->misses[v->asker] < p[POLICY_TRIGGER])
 		return policy_leave(WHY_COLD);
-	if (policy_misses_of_others(v, v->asker) > p[SHARING])
+	if (policy_above(p, v, policy_misses_of_others(v, v->asker), p[SHARING]))
 		return policy_leave(WHY_NOT_DONE);
 	if (v->moves > p[MIGRATE] || v->moves_ever >= p[CAP])
 		return policy_leave(WHY_MOBILE);

@@ -22,7 +22,7 @@ static struct policy_answer decide(const uint64_t *p, const struct page_view *v)
 		return policy_leave(WHY_LOCAL);
 	if (v->misses[v->asker] < p[POLICY_TRIGGER])
 		return policy_leave(WHY_COLD);
-	if (!v->shared && v->writes > p[WRITE])
+	if (!v->shared && policy_above(p, v, v->writes, p[WRITE]))
 		return policy_leave(WHY_WRITTEN);
 	if (!v->shared && (v->moves > p[COLLAPSE] || v->moves_ever >= p[CAP]))
 		return policy_leave(WHY_MOBILE);

@@ -27,7 +27,7 @@ struct policy_param {
 	const char *source; /* of the default; "RECALLED": from memory of the paper, not its text */
 };
 
-/* The whole machine, over the interval that ended last. */
+/* The whole machine, over the last tenth of a second (or a shorter interval) that ended. */
 struct machine_view {
 	unsigned n_nodes;
 	const uint32_t (*latency_ns)[MACHINE_MAX_NODES]; /* [from][to] */
@@ -135,5 +135,13 @@ struct policy_answer policy_move(const uint64_t *p, const struct page_view *v, e
 
 /* The most misses of any node but `node`. */
 uint32_t policy_misses_of_others(const struct page_view *v, unsigned node);
+
+/* Thresholds are for a page that has just reached the trigger. If the asker has missed more often
+ * since, so may the others: is `count` more than its share? */
+static inline bool policy_above(
+	const uint64_t *p, const struct page_view *v, uint64_t count, uint64_t threshold)
+{
+	return count * p[POLICY_TRIGGER] > threshold * v->misses[v->asker];
+}
 
 #endif

@@ -235,8 +235,12 @@ static void count_frame(struct ref *r, unsigned cpu, uint64_t line, bool miss, b
 	if (write && r->writes[mpn] < 65535)
 		r->writes[mpn]++;
 	if (miss && *n < 65535) {
+		bool signal = false;
+
 		++*n;
-		if (*n == r->o.hot_trigger) {
+		for (uint64_t at = r->o.hot_trigger; at && at <= 65535; at *= 2)
+			signal |= *n == at;
+		if (signal && home(r, line * line_bytes(r)) != node) {
 			if (c->n_hot == MEMSYS_HOT_MAX)
 				c->n.hot_dropped++;
 			else

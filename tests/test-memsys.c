@@ -309,7 +309,7 @@ END_TEST
 
 /* ---- frames */
 
-START_TEST(hot_frames_are_signalled_once)
+START_TEST(hot_frames_are_signalled_at_each_doubling)
 {
 	uint32_t mpn = (uint32_t)(page(3, 5) >> PAGE_SHIFT);
 	const struct memsys_hot *hot;
@@ -334,10 +334,19 @@ START_TEST(hot_frames_are_signalled_once)
 	ck_assert_uint_eq(memsys_frame_writes(ms, mpn), 5);
 	memsys_frame_reset(ms, mpn);
 	memsys_hot_clear(ms);
-	for (unsigned i = 10; i < 14; i++)
+	for (unsigned i = 10; i < 26; i++) {
+		memsys_hot(ms, 0, &n);
+		ck_assert_uint_eq(n, (i - 10 >= 4) + (i - 10 >= 8));
 		memsys_data(cpu[0], page(3, 5) + i * 128, false);
+	}
 	memsys_hot(ms, 0, &n);
-	ck_assert_uint_eq(n, 1);
+	ck_assert_uint_eq(n, 3);
+	/* Nothing can be done for a node that has the page. */
+	for (unsigned i = 0; i < 16; i++)
+		memsys_data(cpu[0], page(0, 5) + i * 128, false);
+	memsys_hot(ms, 0, &n);
+	ck_assert_uint_eq(n, 3);
+	ck_assert_uint_eq(memsys_frame_misses(ms, (uint32_t)(page(0, 5) >> PAGE_SHIFT), 0), 16);
 	memsys_frames_reset(ms);
 	ck_assert_uint_eq(memsys_frame_misses(ms, mpn, 0), 0);
 }
@@ -441,7 +450,7 @@ int main(void)
 	tcase_add_test(t, pages_move_through_the_caches);
 	tcase_add_test(t, dma_takes_lines_from_caches);
 	tcase_add_test(t, tlb_holds_its_entries_and_replaces_the_oldest);
-	tcase_add_test(t, hot_frames_are_signalled_once);
+	tcase_add_test(t, hot_frames_are_signalled_at_each_doubling);
 	tcase_add_test(t, sampling_counts_one_in_n);
 	tcase_add_test(t, counters_saturate_and_the_log_is_bounded);
 	tcase_add_test(t, waiting_follows_from_load);

@@ -175,6 +175,48 @@ START_TEST(disco_migrates_to_one_user_and_copies_to_readers)
 }
 END_TEST
 
+/* What made a page shared may be over: at twice the misses, twice as much of it is allowed. */
+START_TEST(a_second_look_weighs_by_the_misses_there_are_by_then)
+{
+	struct hand h;
+	struct page_view *v = hot_page(&h);
+
+	v->writes = 1000;
+	h.misses[1] = 64;
+	expect_left("disco", v, WHY_WRITTEN);
+	expect_left("migrate", v, WHY_NOT_DONE);
+	h.misses[2] = 256;
+	expect("disco", v, POLICY_MIGRATE, 2, WHY_ONE_NODE);
+	expect("migrate", v, POLICY_MIGRATE, 2, WHY_ONE_NODE);
+	h.misses[1] = 65;
+	expect_left("disco", v, WHY_WRITTEN);
+	v->writes = 3;
+	expect_left("disco", v, WHY_WRITTEN);
+	expect_left("replicate", v, WHY_WRITTEN);
+	v->writes = 2;
+	expect("disco", v, POLICY_REPLICATE, 2, WHY_READ_SHARED);
+	expect("replicate", v, POLICY_REPLICATE, 2, WHY_READ_SHARED);
+}
+END_TEST
+
+/*
+ * Of a working set that one CPU reads evenly, waiting 900 ns each time, do all pages become hot
+ * before the counters are reset, and are there moves enough for all?
+ */
+START_TEST(defaults_serve_working_sets_up_to_16_mb)
+{
+	struct policy p = parsed("disco");
+	uint64_t misses = value(&p, "reset") * 1000000 / 900;
+
+	for (uint64_t mb = 2; mb <= 16; mb *= 2) {
+		uint64_t pages = mb << (20 - PAGE_SHIFT);
+
+		ck_assert_uint_ge(misses / pages, value(&p, "trigger"));
+		ck_assert_uint_le(pages, value(&p, "rate"));
+	}
+}
+END_TEST
+
 START_TEST(carrefour_asks_the_machine_first)
 {
 	struct hand h;
@@ -231,7 +273,7 @@ START_TEST(parameters_are_read_and_written_back)
 	ck_assert_uint_eq(value(&p, "sharing"), 32);
 	ck_assert_uint_eq(value(&p, "write"), 1);
 	ck_assert_uint_eq(value(&p, "migrate"), 1);
-	ck_assert_uint_eq(value(&p, "reset"), 100);
+	ck_assert_uint_eq(value(&p, "reset"), 1000);
 	p = parsed("disco,write=0,trigger=1048576,reset=7");
 	ck_assert_uint_eq(value(&p, "trigger"), 1 << 20);
 	ck_assert_uint_eq(value(&p, "reset"), 7);
@@ -593,6 +635,27 @@ START_TEST(an_interval_ends_with_fresh_counters_and_a_sample)
 }
 END_TEST
 
+START_TEST(the_machine_is_looked_at_more_often_than_counters_are_reset)
+{
+	uint32_t mpn;
+
+	rig_up("carrefour,spare=0");
+	mpn = page_of(1, 0);
+	rig.c.load = (struct placement_load){.requests = {800000}, .misses = 800000, .local = 100};
+	rig.c.misses[mpn][2] = 128;
+	placement_tick(rig.pl, 400000 * 100 - 1);
+	placement_hot(rig.pl, mpn, 2);
+	ck_assert_uint_eq(placement_stats(rig.pl)->why[WHY_COLD], 1);
+	placement_tick(rig.pl, 400000 * 100);
+	placement_hot(rig.pl, mpn, 2);
+	ck_assert_uint_eq(placement_stats(rig.pl)->why[WHY_ONE_NODE], 1);
+	ck_assert_uint_eq(rig.c.resets, 0);
+	placement_tick(rig.pl, 400000 * 1000);
+	ck_assert_uint_eq(rig.c.resets, 1);
+	rig_down();
+}
+END_TEST
+
 START_TEST(what_the_machine_did_reaches_the_policy)
 {
 	uint32_t mpn;
@@ -671,6 +734,8 @@ int main(void)
 	tcase_add_test(tc, migrate_moves_what_has_one_user);
 	tcase_add_test(tc, replicate_copies_what_is_not_written);
 	tcase_add_test(tc, disco_migrates_to_one_user_and_copies_to_readers);
+	tcase_add_test(tc, a_second_look_weighs_by_the_misses_there_are_by_then);
+	tcase_add_test(tc, defaults_serve_working_sets_up_to_16_mb);
 	tcase_add_test(tc, carrefour_asks_the_machine_first);
 	tcase_add_test(tc, parameters_are_read_and_written_back);
 	tcase_add_test(tc, bad_parameters_are_refused_with_one_line);
@@ -679,6 +744,7 @@ int main(void)
 	tcase_add_test(tc, a_spread_vm_waits_for_the_node_it_needs_and_gets_on_when_all_is_full);
 	tcase_add_test(tc, a_hot_page_moves_and_its_cost_is_charged);
 	tcase_add_test(tc, an_interval_ends_with_fresh_counters_and_a_sample);
+	tcase_add_test(tc, the_machine_is_looked_at_more_often_than_counters_are_reset);
 	tcase_add_test(tc, what_the_machine_did_reaches_the_policy);
 	tcase_add_test(tc, a_refusal_is_counted_and_harms_nothing);
 	tcase_add_test(tc, a_static_policy_moves_nothing);

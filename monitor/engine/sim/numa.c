@@ -262,6 +262,7 @@ static void load(void *arg, struct placement_load *l)
 	l->writes = now.writes - c->load_before.writes;
 	for (unsigned node = 0; node < c->machine->n_nodes; node++)
 		l->requests[node] = now.requests[node] - c->load_before.requests[node];
+	c->load_before = now;
 }
 
 static void reset(void *arg)
@@ -269,7 +270,6 @@ static void reset(void *arg)
 	struct cluster *c = arg;
 
 	memsys_frames_reset(c->memsys);
-	c->load_before = load_in_all(c);
 }
 
 /* A CPU of the node copies the page: its instructions (a load and a store each 8 bytes) and what
