@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * `disco compare`: one job under several page placement policies. Each run is a child process that
- * does what `disco run` does, so runs cannot disturb each other, and its statistics file is all
- * that is known of it afterwards; the table and the picture are made from those files.
+ * `disco compare`: one job several times, with different values of one option: the placement
+ * policy, or any other. Each run is a child process that does what `disco run` does, so runs cannot
+ * disturb each other, and its statistics file is all that is known of it afterwards; the table and
+ * the picture are made from those files.
  */
 #include <argp.h>
 #include <errno.h>
@@ -22,10 +23,10 @@
 #include "numa/policy.h"
 #include "numa/util.h"
 
-enum { POLICIES_MAX = 16, WORDS_MAX = 256 };
+enum { RUNS_MAX = 16, WORDS_MAX = 256 };
 
 struct job {
-	const char *policy;
+	const char *value; /* of the option that varies */
 	char *stats, *log; /* files */
 	char *word[WORDS_MAX + 8];
 	int words;
@@ -35,21 +36,22 @@ struct job {
 
 struct args {
 	const char *output;
+	const char *vary; /* name of the option */
 	uint64_t jobs;
-	struct job job[POLICIES_MAX];
+	struct job job[RUNS_MAX];
 	unsigned n;
 	char *word[WORDS_MAX]; /* options of each run */
 	int words;
 };
 
-static int add_policy(struct args *a, char *name)
+static int add_run(struct args *a, char *value)
 {
-	if (a->n == POLICIES_MAX)
-		return complain(ERANGE, "more than %d policies", POLICIES_MAX);
+	if (a->n == RUNS_MAX)
+		return complain(ERANGE, "more than %d runs", RUNS_MAX);
 	for (unsigned i = 0; i < a->n; i++)
-		if (!strcmp(a->job[i].policy, name))
-			return complain(EINVAL, "the policy '%s' is there twice", name);
-	a->job[a->n++].policy = name;
+		if (!strcmp(a->job[i].value, value))
+			return complain(EINVAL, "'%s' is there twice", value);
+	a->job[a->n++].value = value;
 	return 0;
 }
 
@@ -69,17 +71,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'o':
 		a->output = arg;
 		return 0;
+	case 'y':
+		a->vary = arg;
+		return 0;
 	case 'j':
-		if (!parse_size(arg, &a->jobs) && a->jobs >= 1 && a->jobs <= POLICIES_MAX)
+		if (!parse_size(arg, &a->jobs) && a->jobs >= 1 && a->jobs <= RUNS_MAX)
 			return 0;
-		complain(0, "--jobs: '%s' is not a number from 1 to %d", arg, POLICIES_MAX);
+		complain(0, "--jobs: '%s' is not a number from 1 to %d", arg, RUNS_MAX);
 		return ECANCELED;
 	case ARGP_KEY_ARG:
-		return add_policy(a, arg) ? ECANCELED : 0;
+		return add_run(a, arg) ? ECANCELED : 0;
 	case ARGP_KEY_END:
 		if (a->n)
 			return 0;
-		complain(0, "which policies? See 'disco compare --help'");
+		complain(0, "which values of --%s? See 'disco compare --help'", a->vary);
 		return ECANCELED;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -88,18 +93,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static int read_arguments(int argc, char **argv, struct args *a)
 {
-	struct argp_option option[OPTIONS_MAX + 4] = {0};
+	struct argp_option option[OPTIONS_MAX + 5] = {0};
 	const struct argp_child children[] = {{&command_help, 0, NULL, 0}, {0}};
-	const struct argp argp = {option, parse, "POLICY...",
-		"Runs the same job once under each POLICY (NAME[,PARAM=VALUE...]), in numa "
-		"fidelity "
-		"unless --fidelity says otherwise, prints one table and draws one picture. All "
-		"options of 'disco run' that follow are passed on.",
+	const struct argp argp = {option, parse, "VALUE...",
+		"Runs the same job once with each VALUE of an option, prints one table and draws "
+		"one "
+		"picture. The option is --policy, and the runs are in numa fidelity, unless --vary "
+		"and --fidelity say otherwise. All other options of 'disco run' are passed on.\v"
+		"Examples:\n"
+		"  disco compare round-robin disco --config FILE\n"
+		"  disco compare --vary share all all,-disk none --vms 4 --exec 'make'",
 		children, NULL, NULL};
 	unsigned n = 0;
 
 	option[n++] = (struct argp_option){"output", 'o', "DIR", 0,
 		"Where statistics, logs and the picture go (default: compare)", -2};
+	option[n++] = (struct argp_option){"vary", 'y', "OPTION", 0,
+		"The option of 'disco run' that VALUEs are of (default: policy)", -2};
 	option[n++] = (struct argp_option){
 		"jobs", 'j', "N", 0, "How many runs at the same time (default: 1)", -2};
 	options_argp(option + n);
@@ -108,16 +118,16 @@ static int read_arguments(int argc, char **argv, struct args *a)
 
 /* --- preparing --- */
 
-/* A policy as part of a file's name. */
+/* A value as part of a file's name. */
 static char *file_name(const struct args *a, unsigned i, const char *end)
 {
-	char *policy = xstrdup(a->job[i].policy), *name;
+	char *value = xstrdup(a->job[i].value), *name;
 
-	for (char *c = policy; *c; c++)
+	for (char *c = value; *c; c++)
 		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-=.", *c))
 			*c = '_';
-	name = xasprintf("%s/%u-%.60s.%s", a->output, i + 1, policy, end);
-	free(policy);
+	name = xasprintf("%s/%u-%.60s.%s", a->output, i + 1, value, end);
+	free(value);
 	return name;
 }
 
@@ -129,7 +139,7 @@ static int check_job(struct job *j, bool *has_fidelity)
 	int err = options_parse(j->words, j->word, &o);
 
 	if (!err)
-		err = policy_parse(j->policy, 1, &policy);
+		err = policy_parse(o.policy, 1, &policy);
 	*has_fidelity = o.fidelity != NULL;
 	if (!err && o.guest && !o.exec)
 		err = complain(EINVAL, "--exec: what is the job?");
@@ -140,13 +150,15 @@ static int check_job(struct job *j, bool *has_fidelity)
 /* Options that would make the runs overwrite each other's results. */
 static int check_words(const struct args *a)
 {
-	static const char *const ours[] = {"--stats=", "--console-log=", "--policy="};
+	const char *const ours[] = {"stats", "console-log", a->vary};
 
 	for (int w = 0; w < a->words; w++)
-		for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
-			if (!strncmp(a->word[w], ours[i], strlen(ours[i])))
-				return complain(EINVAL, "%.*s is chosen for each run",
-					(int)strlen(ours[i]) - 1, ours[i]);
+		for (size_t i = 0; i < ARRAY_SIZE(ours); i++) {
+			size_t n = strlen(ours[i]);
+
+			if (!strncmp(a->word[w] + 2, ours[i], n) && a->word[w][2 + n] == '=')
+				return complain(EINVAL, "--%s is chosen for each run", ours[i]);
+		}
 	return 0;
 }
 
@@ -161,10 +173,10 @@ static int prepare(struct args *a, unsigned i)
 	j->word[j->words++] = xstrdup("run");
 	for (int w = 0; w < a->words; w++)
 		j->word[j->words++] = xstrdup(a->word[w]);
-	j->word[j->words++] = xasprintf("--policy=%s", j->policy);
+	j->word[j->words++] = xasprintf("--%s=%s", a->vary, j->value);
 	j->word[j->words++] = xasprintf("--stats=%s", j->stats);
 	err = check_job(j, &has_fidelity);
-	if (!err && !has_fidelity)
+	if (!err && !has_fidelity && !strcmp(a->vary, "policy"))
 		j->word[j->words++] = xstrdup("--fidelity=numa");
 	return err;
 }
@@ -220,7 +232,7 @@ static void wait_job(struct args *a)
 			continue;
 		j->pid = 0;
 		j->status = WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_FAILED;
-		fprintf(stderr, "disco: %s: %s\n", j->policy, j->status ? "failed" : "done");
+		fprintf(stderr, "disco: %s: %s\n", j->value, j->status ? "failed" : "done");
 	}
 }
 
@@ -248,7 +260,7 @@ static int run_all(struct args *a)
 
 /* --- the results --- */
 
-/* What the runs wrote, in order; runs without a file are null. */
+/* What the runs wrote, in order, each with what it is called; runs without a file are null. */
 static json_t *collect(const struct args *a)
 {
 	json_t *list = json_array();
@@ -256,6 +268,8 @@ static json_t *collect(const struct args *a)
 	for (unsigned i = 0; i < a->n; i++) {
 		json_t *root = access(a->job[i].stats, R_OK) ? NULL : plot_load(a->job[i].stats);
 
+		if (root)
+			json_object_set_new(root, "compared_as", json_string(a->job[i].value));
 		json_array_append_new(list, root ? root : json_null());
 	}
 	return list;
@@ -269,7 +283,7 @@ static int status_of(const struct args *a)
 		return STATUS_INTERRUPTED;
 	for (unsigned i = 0; i < a->n; i++)
 		if (a->job[i].status) {
-			fprintf(stderr, "disco: %s failed; see %s\n", a->job[i].policy,
+			fprintf(stderr, "disco: %s failed; see %s\n", a->job[i].value,
 				a->job[i].log);
 			status = STATUS_FAILED;
 		}
@@ -278,7 +292,7 @@ static int status_of(const struct args *a)
 
 static int compare(struct args *a)
 {
-	const char *policy[POLICIES_MAX];
+	const char *value[RUNS_MAX];
 	char *picture = xasprintf("%s/compare.png", a->output);
 	json_t *runs;
 	int status;
@@ -290,9 +304,10 @@ static int compare(struct args *a)
 	status = status_of(a);
 	runs = collect(a);
 	for (unsigned i = 0; i < a->n; i++)
-		policy[i] = a->job[i].policy;
-	compare_print(runs, policy, stdout);
-	if (!plot_draw(plot_compare, runs, a->output, picture))
+		value[i] = a->job[i].value;
+	compare_print(runs, a->vary, value, stdout);
+	if (!plot_draw(strcmp(a->vary, "share") ? plot_compare : plot_compare_memory, runs,
+		    a->output, picture))
 		printf("\n%s\n", picture);
 	else
 		status = MAX(status, STATUS_FAILED);
@@ -303,7 +318,7 @@ static int compare(struct args *a)
 
 int cmd_compare(int argc, char **argv)
 {
-	struct args a = {.output = "compare", .jobs = 1};
+	struct args a = {.output = "compare", .vary = "policy", .jobs = 1};
 	int err = read_arguments(argc, argv, &a), status = STATUS_USAGE;
 
 	if (!err)

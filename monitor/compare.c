@@ -14,11 +14,13 @@ enum measure { MEASURE_REGION, MEASURE_JOB, MEASURE_ALL };
 /* What one run comes to. */
 struct result {
 	bool there;
-	const char *policy;
+	const char *value;
 	double seconds;
 	double local, stalls; /* % of misses, % of CPU time; negative: there were none */
 	double share[MEMSYS_STALLS];
 	double moves, cost; /* how many; % of CPU time */
+	bool modelled;
+	double virtual, machine; /* memory when the job was done, bytes */
 };
 
 static double number(const json_t *o, const char *key)
@@ -71,17 +73,39 @@ static enum measure choose_measure(const json_t *runs)
 	return m;
 }
 
+/* The last snapshot before power-off. */
+static const json_t *last_snapshot(const json_t *run)
+{
+	const json_t *list = json_object_get(run, "snapshots"), *found = NULL, *s;
+	size_t i;
+
+	json_array_foreach(list, i, s)
+	{
+		const char *event = json_string_value(json_object_get(s, "event"));
+
+		if (!found || (event && strcmp(event, "end")))
+			found = s;
+	}
+	return found;
+}
+
 static struct result read_result(const json_t *run, enum measure m)
 {
 	const json_t *numa = numa_of(run), *moves = json_object_get(numa, "moves");
 	const json_t *counts = json_object_get(numa, m == MEASURE_REGION ? "region" : "total"), *v;
 	const json_t *machine = json_object_get(json_object_get(run, "inputs"), "machine");
+	const json_t *snapshot = last_snapshot(run);
 	double cpu = MAX(number(counts, "cpu_cycles"), 1);
 	struct result r = {.there = json_is_object(numa), .local = -1, .stalls = -1};
 
 	if (!r.there)
 		return r;
-	r.policy = json_string_value(json_object_get(numa, "policy"));
+	r.value = json_string_value(json_object_get(run, "compared_as"));
+	r.modelled = json_is_true(json_object_get(numa, "modelled"));
+	r.virtual = number(json_object_get(snapshot, "virtual_bytes"), "total") +
+		    number(snapshot, "monitor_bytes");
+	r.machine = number(json_object_get(snapshot, "machine_bytes"), "total") +
+		    number(snapshot, "monitor_bytes");
 	r.seconds = run_cycles(run, m) / MAX(number(machine, "clock_hz"), 1);
 	v = json_object_get(counts, "local_share");
 	if (json_is_number(v))
@@ -110,24 +134,36 @@ static void print_share(FILE *out, double v)
 		fprintf(out, " %9.1f", v);
 }
 
-void compare_print(const json_t *runs, const char *const *policy, FILE *out)
+static void print_head(FILE *out, int width, const char *vary, bool modelled)
+{
+	fprintf(out, "%-*s %10s %9s", width, vary, "time", "to first");
+	if (modelled)
+		fprintf(out, " %9s %9s %9s %9s", "local", "stall", "moves", "cost");
+	fprintf(out, " %9s %9s\n%-*s %10s %9s", "memory", "saved", width, "", "s", "%");
+	if (modelled)
+		fprintf(out, " %9s %9s %9s %9s", "% misses", "% CPU", "", "% CPU");
+	fprintf(out, " %9s %9s\n", "MB", "%");
+}
+
+void compare_print(const json_t *runs, const char *vary, const char *const *value, FILE *out)
 {
 	static const char *const what[] = {[MEASURE_REGION] = "the region of interest",
 		[MEASURE_JOB] = "the first VM's being up to the last command's end",
 		[MEASURE_ALL] = "the whole run"};
 	enum measure m = choose_measure(runs);
 	double first = 0;
+	bool modelled = false;
 	int width = 12;
 
-	for (size_t i = 0; i < json_array_size(runs); i++)
-		width = MAX(width, (int)strlen(policy[i]));
-	fprintf(out, "%-*s %10s %9s %9s %9s %9s %9s\n%-*s %10s %9s %9s %9s %9s %9s\n", width,
-		"policy", "time", "to first", "local", "stall", "moves", "cost", width, "", "s",
-		"%", "% misses", "% CPU", "", "% CPU");
+	for (size_t i = 0; i < json_array_size(runs); i++) {
+		width = MAX(width, (int)strlen(value[i]));
+		modelled |= read_result(json_array_get(runs, i), m).modelled;
+	}
+	print_head(out, width, vary, modelled);
 	for (size_t i = 0; i < json_array_size(runs); i++) {
 		struct result r = read_result(json_array_get(runs, i), m);
 
-		fprintf(out, "%-*s ", width, policy[i]);
+		fprintf(out, "%-*s ", width, value[i]);
 		if (!r.there) {
 			fprintf(out, "%10s\n", "failed");
 			continue;
@@ -135,13 +171,21 @@ void compare_print(const json_t *runs, const char *const *policy, FILE *out)
 		if (!(first > 0))
 			first = r.seconds;
 		fprintf(out, "%10.6f %9.1f", r.seconds, first > 0 ? 100 * r.seconds / first : 100);
-		print_share(out, r.local);
-		print_share(out, r.stalls);
-		fprintf(out, " %9.0f %9.2f\n", r.moves, r.cost);
+		if (modelled) {
+			print_share(out, r.local);
+			print_share(out, r.stalls);
+			fprintf(out, " %9.0f %9.2f", r.moves, r.cost);
+		}
+		fprintf(out, " %9.1f %9.1f\n", r.machine / (1 << 20),
+			r.virtual > r.machine ? 100 * (1 - r.machine / r.virtual) : 0);
 	}
 	fprintf(out, "Time is that of %s%s.\n", what[m],
-		m == MEASURE_REGION ? ", as are misses and stalls"
-				    : "; misses and stalls are of the whole run");
+		!modelled             ? ""
+		: m == MEASURE_REGION ? ", as are misses and stalls"
+				      : "; misses and stalls are of the whole run");
+	fprintf(out,
+		"Memory is machine memory when the job was done; saved is what sharing takes off "
+		"it.\n");
 }
 
 /* --- the picture: run time as a percentage of the first run's, divided as CPU time was --- */
@@ -178,12 +222,12 @@ static void write_labels(FILE *out, const json_t *runs, enum measure m)
 		char name[40];
 
 		/* Parameters too long for an axis are in the table. */
-		if (r.policy && strlen(r.policy) <= 17)
-			snprintf(name, sizeof(name), "%s", r.policy);
+		if (r.value && strlen(r.value) <= 17)
+			snprintf(name, sizeof(name), "%s", r.value);
 		else
 			snprintf(name, sizeof(name), "%.*s,…",
-				r.policy ? (int)MIN(strcspn(r.policy, ","), (size_t)30) : 0,
-				r.policy ? r.policy : "");
+				r.value ? (int)MIN(strcspn(r.value, ","), (size_t)30) : 0,
+				r.value ? r.value : "");
 		fprintf(out, "%s", i ? ", " : "");
 		plot_quoted(out, r.there ? name : "failed");
 		fprintf(out, " %zu", i);
@@ -210,7 +254,7 @@ int plot_compare(FILE *out, const json_t *runs)
 	write_bars(out, runs, m, first, &top);
 	write_labels(out, runs, m);
 	fprintf(out,
-		"set title 'Time of the %s by placement policy'\n"
+		"set title 'Time of the %s '\n"
 		"set border 3\nset ytics nomirror\nset grid ytics lc rgb '#dddddd'\n"
 		"set ylabel '%% of the first run'\nset yrange [0:%g]\nset xrange [%g:%g]\n"
 		"set key outside right top Left reverse invert samplen 1.5\n"

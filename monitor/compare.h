@@ -10,8 +10,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* One table: runs is an array of statistics (null: the run failed), policy[] what each is called.
- */
-void compare_print(const json_t *runs, const char *const *policy, FILE *out);
+/* One table: runs is an array of statistics (null: the run failed), value[] what each is called:
+ * values of the option `vary`. */
+void compare_print(const json_t *runs, const char *vary, const char *const *value, FILE *out);
 
 #endif

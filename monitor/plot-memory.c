@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The memory picture, stacked as in the paper's Fig. 6: for each snapshot a bar V (what the VMs
- * would need without sharing) and a bar M (machine memory in use), by kind.
+ * would need without sharing) and a bar M (machine memory in use), by kind. And the same of several
+ * runs of one job: V of the first, which is about that of all, and M of each.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -105,13 +106,16 @@ static void write_data(FILE *out, const struct picture *p)
 			fprintf(out, " %.3f %.3f", low, low + p->bar[b].mb[k]);
 			low += p->bar[b].mb[k];
 		}
-		fprintf(out, " %.3f %c\n", low, "VM"[b % 2]);
+		fprintf(out, " %.3f\n", low);
 	}
 	fprintf(out, "END\n");
 }
 
 static void write_labels(FILE *out, const struct picture *p)
 {
+	fprintf(out, "set bmargin 5\n"
+		     "set label 'V: virtual memory of the VMs   M: machine memory in use' "
+		     "at graph 0.5, character 0.9 center\n");
 	fprintf(out, "set xtics nomirror scale 0 (");
 	for (unsigned b = 0; b < p->n_bars; b++)
 		fprintf(out, "%s\"%c\" %g", b ? ", " : "", "VM"[b % 2], p -> bar[b].at);
@@ -124,6 +128,7 @@ static void write_labels(FILE *out, const struct picture *p)
 	}
 }
 
+/* All but the labels below the bars. */
 static void write_script(FILE *out, const struct picture *p)
 {
 	double right = p->bar[p->n_bars - 1].at + 0.8;
@@ -135,13 +140,10 @@ static void write_script(FILE *out, const struct picture *p)
 		"set ylabel 'memory (MB)'\n"
 		"set xrange [-0.8:%g]\nset yrange [0:%g]\n"
 		"set border 3\nset ytics nomirror\nset grid ytics lc rgb '#dddddd'\n"
-		"set bmargin 5\nset key outside right top reverse Left invert samplen 1.5\n"
-		"set boxwidth 0.75\nset style fill solid 1.0 noborder\n"
-		"set label 'V: virtual memory of the VMs   M: machine memory in use' "
-		"at graph 0.5, character 0.9 center\n",
+		"set key outside right top reverse Left invert samplen 1.5\n"
+		"set boxwidth 0.75\nset style fill solid 1.0 noborder\n",
 		right, p->top > 0 ? p->top * 1.12 : 1);
 	write_data(out, p);
-	write_labels(out, p);
 	fprintf(out, "plot ");
 	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
 		fprintf(out,
@@ -158,7 +160,60 @@ int plot_memory(FILE *out, const json_t *root)
 	struct picture p = {.n_bars = 0};
 	int err = read_picture(root, &p);
 
-	if (!err)
-		write_script(out, &p);
-	return err;
+	if (err)
+		return err;
+	write_labels(out, &p);
+	write_script(out, &p);
+	return 0;
+}
+
+/* --- several runs --- */
+
+/* The bars of one run's last snapshot before power-off. */
+static int read_last(const json_t *run, struct picture *p)
+{
+	p->n_bars = 0;
+	if (read_picture(run, p))
+		return -EINVAL;
+	p->bar[0] = p->bar[p->n_bars - 2];
+	p->bar[1] = p->bar[p->n_bars - 1];
+	return 0;
+}
+
+int plot_compare_memory(FILE *out, const json_t *runs)
+{
+	struct picture all = {.n_bars = 0}, one = {.top = 0};
+	const json_t *run;
+	size_t i;
+
+	json_array_foreach(runs, i, run)
+	{
+		const char *name = json_string_value(json_object_get(run, "compared_as"));
+
+		if (!json_is_object(run) || all.n_bars + 2 > ARRAY_SIZE(all.bar))
+			continue;
+		if (read_last(run, &one))
+			return -EINVAL;
+		if (!all.n_bars) {
+			memcpy(all.title, one.title, sizeof(all.title));
+			all.bar[all.n_bars] = one.bar[0];
+			snprintf(all.bar[all.n_bars++].label, sizeof(one.bar[0].label), "virtual");
+		}
+		all.bar[all.n_bars] = one.bar[1];
+		snprintf(all.bar[all.n_bars++].label, sizeof(one.bar[0].label), "%.40s",
+			name ? name : "");
+	}
+	if (!all.n_bars)
+		return -EINVAL;
+	all.top = one.top;
+	fprintf(out, "set xtics nomirror scale 0 noenhanced (");
+	for (unsigned b = 0; b < all.n_bars; b++) {
+		all.bar[b].at = b;
+		fprintf(out, b ? ", " : "");
+		plot_quoted(out, all.bar[b].label);
+		fprintf(out, " %u", b);
+	}
+	fprintf(out, ")%s\n", all.n_bars > 5 ? " rotate by -30" : "");
+	write_script(out, &all);
+	return 0;
 }

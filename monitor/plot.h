@@ -15,11 +15,12 @@
 /* 0, or -EINVAL if the file lacks what the picture shows; what was written is then dropped. */
 typedef int plot_fn(FILE *out, const json_t *root);
 
-plot_fn plot_memory;  /* virtual against machine memory at each snapshot */
-plot_fn plot_misses;  /* local and remote misses over time */
-plot_fn plot_stall;   /* how each VM's CPU time divides */
-plot_fn plot_pages;   /* on which node each page is */
-plot_fn plot_compare; /* of an array of statistics: run time by policy (cmd-compare.c) */
+plot_fn plot_memory;         /* virtual against machine memory at each snapshot */
+plot_fn plot_misses;         /* local and remote misses over time */
+plot_fn plot_stall;          /* how each VM's CPU time divides */
+plot_fn plot_pages;          /* on which node each page is */
+plot_fn plot_compare;        /* of an array of statistics: run time (cmd-compare.c) */
+plot_fn plot_compare_memory; /* the same: machine memory by kind */
 
 /* Is it the name of a picture, by its end? */
 bool plot_is_picture(const char *name);

@@ -129,11 +129,14 @@ done
 refuses 'neither functional nor numa' run --kernel good-kernel --fidelity fine
 refuses 'policy' run --kernel good-kernel --policy anywhere
 refuses 'policy' run --kernel good-kernel --policy disco,sharing=often
-refuses 'which policies' compare --exec true
+refuses 'which values of --policy' compare --exec true
 refuses 'twice' compare disco disco --exec true
 refuses 'what is the job' compare disco
 refuses 'chosen for each run' compare disco --exec true --stats here
 refuses 'policy' compare first-touch anywhere --exec true
+refuses 'chosen for each run' compare --vary share all --share none --exec true
+refuses 'unknown option' compare --vary dance all --exec true
+refuses 'no way of sharing' compare --vary share all nothing --exec true
 refuses 'not a number' compare disco --jobs 0 --exec true
 refuses 'No such file' compare disco --exec true -o nowhere/at/all
 [ ! -e compare ] || fail "a comparison that could not start leaves a directory"
