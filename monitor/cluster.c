@@ -325,6 +325,8 @@ int run_create(struct run *r, const struct run_options *o)
 	c->engine = &engine_sim;
 	c->mem = memory_create(r->machine);
 	c->mem->boundary = true;
+	if (o->share & SHARE_ZERO)
+		memory_share_zero(c->mem);
 	c->images = image_cache_create(c->mem);
 	c->subnet = net ? subnet_create() : NULL;
 	c->threads = choose_threads(o);

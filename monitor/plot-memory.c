@@ -20,6 +20,8 @@ static const struct {
 	{"text", "kernel and boot files", "#dd8452"},
 	{"cache", "buffer cache", "#55a868"},
 	{"disk", "modified disk blocks", "#8172b3"},
+	{"same", "identical pages", "#ccb974"},
+	{"zero", "pages of zeroes", "#64b5cd"},
 	{"monitor", "monitor", "#937860"},
 };
 

@@ -169,7 +169,9 @@ static void print_vms(const struct run *r)
 	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
 		const struct guest *g = &r->guest[i];
 		const uint64_t *mapped = pmap_stats(g->vm->pmap)->mapped;
-		uint64_t common = mapped[FRAME_TEXT] + mapped[FRAME_CACHE], all = 0;
+		uint64_t common = mapped[FRAME_TEXT] + mapped[FRAME_CACHE] + mapped[FRAME_SAME] +
+				  mapped[FRAME_ZERO],
+			 all = 0;
 		char boot[16], ran[16], status[16] = "-";
 
 		for (int k = 0; k < FRAME_KINDS; k++)
@@ -206,6 +208,8 @@ static void print_memory(const struct run *r)
 		{FRAME_CACHE, "buffer cache"},
 		{FRAME_PRIVATE, "private"},
 		{FRAME_DISK, "modified disk blocks"},
+		{FRAME_SAME, "identical pages"},
+		{FRAME_ZERO, "pages of zeroes"},
 	};
 	const struct snapshot *s = &r->snapshot[MIN(r->n_snapshots - 1, 1u)];
 	double monitor = (double)s->monitor_bytes / (1 << 20) + mib(s->machine[FRAME_MONITOR]);

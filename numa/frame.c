@@ -17,8 +17,8 @@
 
 #include "numa/memmap.h"
 
-const char *const frame_kind_name[FRAME_KINDS] = {
-	"free", "reserved", "private", "text", "cache", "disk", "monitor", "replica"};
+const char *const frame_kind_name[FRAME_KINDS] = {"free", "reserved", "private", "text", "cache",
+	"disk", "monitor", "replica", "same", "zero"};
 
 enum {
 	SET_MIN = 4,        /* smallest set of users on the heap */
@@ -42,6 +42,7 @@ struct memory *memory_create(const struct machine *m)
 
 	mem->n_nodes = m->n_nodes;
 	mem->boundary = true;
+	memset(mem->zero, 0xff, sizeof(mem->zero));
 	for (unsigned node = 0; node < m->n_nodes; node++) {
 		struct pool *pool = &p->pool[node];
 
@@ -489,6 +490,8 @@ void frame_free(struct memory *mem, uint32_t mpn)
 	f->flags = FRAME_DIRTY;
 	f->moves = f->recent = 0;
 	tell_owned(mem, mpn, OWNER_NONE);
+	if (mem->freed)
+		mem->freed(mem->freed_arg, mpn);
 	pool_push(mem, pool, mpn);
 }
 
@@ -584,6 +587,29 @@ uint32_t frame_alloc(struct memory *mem, unsigned node, enum frame_kind kind, bo
 	return mpn;
 }
 
+/* ---- zeroes ------------------------------------------------------------------------------ */
+
+void memory_share_zero(struct memory *mem)
+{
+	for (unsigned node = 0; node < mem->n_nodes; node++)
+		if (mem->p->pool[node].n)
+			mem->zero[node] = frame_take_exact(mem, node, FRAME_ZERO);
+	for (unsigned node = 0; node < mem->n_nodes; node++)
+		for (unsigned i = 1; mem->zero[node] == MPN_NONE && i < mem->n_nodes; i++)
+			mem->zero[node] = mem->zero[memory_nearest(mem, node, i)];
+}
+
+bool frame_is_zero(const struct memory *mem, uint32_t mpn)
+{
+	const uint64_t *w = frame_data(mem, mpn);
+	uint64_t any = 0;
+
+	for (unsigned i = 0; i < PAGE_SIZE / 8 && !any; i += 8)
+		any = w[i] | w[i + 1] | w[i + 2] | w[i + 3] | w[i + 4] | w[i + 5] | w[i + 6] |
+		      w[i + 7];
+	return !any;
+}
+
 /* ---- reports ----------------------------------------------------------------------------- */
 
 void memory_usage(const struct memory *mem, int node, struct memory_usage *u)
@@ -611,14 +637,16 @@ uint64_t memory_overhead_bytes(const struct memory *mem)
 static void check_users(const struct memory *mem, uint32_t mpn)
 {
 	const struct frame *f = &mem->p->frame[mpn];
-	bool unused =
-		f->kind == FRAME_FREE || f->kind == FRAME_RESERVED || f->kind == FRAME_REPLICA;
+	bool unused = f->kind == FRAME_FREE || f->kind == FRAME_RESERVED ||
+		      f->kind == FRAME_REPLICA || f->kind == FRAME_ZERO;
 
 	if (f->kind >= FRAME_KINDS)
 		die("memmap: frame %u is of kind %u", mpn, f->kind);
 	if (unused != (f->n_users == 0) && f->kind != FRAME_MONITOR)
 		die("memmap: frame %u (%s) has %u users", mpn, frame_kind_name[f->kind],
 			f->n_users);
+	if (f->kind == FRAME_ZERO && !frame_is_zero(mem, mpn))
+		die("memmap: frame %u is not zero any more", mpn);
 	if (f->n_users < 2)
 		return;
 	if (f->many->cap < f->n_users || (f->many->cap & (f->many->cap - 1)))

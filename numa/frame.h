@@ -36,6 +36,8 @@ enum frame_kind {
 	FRAME_DISK,     /* a block that a VM modified on a copy-on-write disk */
 	FRAME_MONITOR,  /* the monitor's own */
 	FRAME_REPLICA,  /* a node's copy of a page whose master is on another */
+	FRAME_SAME,     /* pages found to be identical, of one VM or several (sharing/content.h) */
+	FRAME_ZERO,     /* a node's frame of zeroes: what pages are read from that have no frame */
 	FRAME_KINDS
 };
 extern const char *const frame_kind_name[FRAME_KINDS];
@@ -58,6 +60,10 @@ struct frame_owner_ops {
 	void (*forget)(void *arg, uint32_t page, uint32_t old);
 	/* `page` has one more copy: for statistics. May be NULL. */
 	void (*replicated)(void *arg, uint32_t page);
+	/* `page` is in frame `to` from now on, with the same bytes, and so are pages of others: a
+	 * store must copy first. from == to: it was there, and the others come. NULL: as moved(),
+	 * and nothing where it stays, for an owner who never stores to a frame with other users. */
+	void (*merged)(void *arg, uint32_t page, uint32_t from, uint32_t to);
 };
 
 /*
@@ -101,6 +107,12 @@ struct memory {
 	 * threads; may be NULL. Must not take or free frames. */
 	void (*owned)(void *arg, uint32_t mpn, uint32_t owner);
 	void *owned_arg;
+	/* Called at the boundary when a frame is freed; may be NULL. Must not take or free frames.
+	 */
+	void (*freed)(void *arg, uint32_t mpn);
+	void *freed_arg;
+	/* By node: the frame of zeroes its CPUs read from; MPN_NONE unless memory_share_zero(). */
+	uint32_t zero[MACHINE_MAX_NODES];
 	struct memory_private *p;
 };
 
@@ -148,6 +160,14 @@ void frame_set_kind(struct memory *mem, uint32_t mpn, enum frame_kind kind);
 void memory_add_owner(
 	struct memory *mem, uint32_t id, const struct frame_owner_ops *ops, void *arg);
 void memory_del_owner(struct memory *mem, uint32_t id);
+
+/*
+ * From now on a page of zeroes needs no frame: take a FRAME_ZERO on each node (a node without
+ * memory uses the nearest), for good. Nobody may ever store to one. Before any VM is created.
+ */
+void memory_share_zero(struct memory *mem);
+/* Are all bytes of this frame zero? Run phase. */
+bool frame_is_zero(const struct memory *mem, uint32_t mpn);
 
 /* Set where new pages go (NULL: on the node that first uses them); before any page is taken. */
 void memory_set_placement(struct memory *mem, place_fn *place, const void *arg);

@@ -281,7 +281,10 @@ static enum move_refusal obstacle(const struct memory *mem, uint32_t mpn, unsign
 	case FRAME_TEXT:
 	case FRAME_CACHE:
 	case FRAME_DISK:
+	case FRAME_SAME:
 		break;
+	case FRAME_ZERO:
+		return MOVE_PRESENT;
 	default:
 		return MOVE_GONE;
 	}
@@ -397,6 +400,56 @@ int page_replicate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to
 	p->moves.replications++;
 	if (to)
 		*to = copy;
+	return 0;
+}
+
+static bool mergeable(const struct memory *mem, uint32_t mpn)
+{
+	switch (frame_kind(mem, mpn)) {
+	case FRAME_PRIVATE:
+	case FRAME_TEXT:
+	case FRAME_CACHE:
+	case FRAME_DISK:
+	case FRAME_SAME:
+		return frame_users(mem, mpn) > 0;
+	default:
+		return false;
+	}
+}
+
+int page_merge(struct memory *mem, uint32_t from, uint32_t to)
+{
+	struct forget_copy forget_from = {mem, from};
+
+	pmap_settle_all(mem);
+	if (from == to || !mergeable(mem, from) || !mergeable(mem, to))
+		return -EINVAL;
+	if ((mem->p->frame[from].flags | mem->p->frame[to].flags) & FRAME_PINNED)
+		return -EBUSY;
+	if (!owners_known(mem, from))
+		return -ENOTSUP;
+	replicas_each(mem, from, forget_copy, &forget_from);
+	replicas_drop(mem, from);
+	for (uint32_t i = 0; i < frame_users(mem, to); i++) {
+		struct frame_user u = frame_user(mem, to, i);
+		const struct owner *o = memory_owner(mem, u.owner);
+
+		if (o && o->ops->merged)
+			o->ops->merged(o->arg, u.page, to, to);
+	}
+	if (frame_kind(mem, to) == FRAME_PRIVATE)
+		frame_set_kind(mem, to, FRAME_SAME);
+	for (uint32_t n = frame_users(mem, from); n > 0; n--) {
+		struct frame_user u = frame_user(mem, from, 0);
+		const struct owner *o = memory_owner(mem, u.owner);
+
+		frame_add_user(mem, to, u);
+		if (o->ops->merged)
+			o->ops->merged(o->arg, u.page, from, to);
+		else
+			o->ops->moved(o->arg, u.page, from, to);
+		frame_del_user(mem, from, u);
+	}
 	return 0;
 }
 

@@ -91,6 +91,7 @@ static bool is_page(const struct memory *mem, uint32_t mpn)
 	case FRAME_FREE:
 	case FRAME_RESERVED:
 	case FRAME_MONITOR:
+	case FRAME_ZERO:
 		return false;
 	default:
 		return true;

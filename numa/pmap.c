@@ -210,9 +210,9 @@ static struct frame_user me(const struct pmap *pm, uint32_t ppn)
 static void entry_set(
 	struct pmap *pm, struct pmap_entry *e, uint32_t mpn, bool cow, enum frame_kind kind)
 {
-	if (e->mpn != MPN_NONE)
+	if (e->kind != FRAME_FREE)
 		pm->stats.mapped[e->kind]--;
-	if (mpn != MPN_NONE)
+	if (kind != FRAME_FREE)
 		pm->stats.mapped[kind]++;
 	*e = (struct pmap_entry){.mpn = mpn, .cow = cow, .kind = (uint8_t)kind};
 }
@@ -299,6 +299,47 @@ static void old_frame(struct pmap *pm, uint32_t ppn, uint32_t mpn)
 		settle_later(pm, (struct pending){.mpn = mpn, .ppn = ppn});
 }
 
+/* ---- zeroes ------------------------------------------------------------------------------ */
+
+/* A CPU of `node` is about to read an absent page. */
+static void zero_read(struct pmap *pm, struct pmap_entry *e, unsigned node)
+{
+	uint16_t seen = e->zero_node;
+
+	if (e->kind != FRAME_ZERO) {
+		entry_set(pm, e, MPN_NONE, false, FRAME_ZERO);
+		pm->stats.zero_reads++;
+	}
+	e->zero_node = seen == 0 || seen == node + 1 ? (uint16_t)(node + 1) : ZERO_ANY;
+}
+
+/* An absent page is about to get a frame, or to be forgotten: no CPU may read zeroes for it. */
+static void zero_forget(struct pmap *pm, uint32_t ppn, const struct pmap_entry *e)
+{
+	const uint32_t *zero = pm->mem->zero;
+
+	if (e->zero_node == 0)
+		return;
+	if (e->zero_node != ZERO_ANY) {
+		pm->ops->shootdown(pm->engine, ppn, zero[e->zero_node - 1]);
+		return;
+	}
+	for (unsigned node = 0; node < pm->mem->n_nodes; node++)
+		if (frame_node(pm->mem, zero[node]) == node)
+			pm->ops->shootdown(pm->engine, ppn, zero[node]);
+}
+
+void pmap_zero(struct pmap *pm, uint32_t ppn)
+{
+	struct pmap_entry *e = entry_get(pm, ppn);
+	uint32_t old = e->mpn;
+
+	pmap_settle(pm);
+	entry_set(pm, e, MPN_NONE, false, FRAME_ZERO);
+	pm->stats.zero_found++;
+	old_frame(pm, ppn, old);
+}
+
 /* ---- moves ------------------------------------------------------------------------------- */
 
 static void page_moved(void *arg, uint32_t ppn, uint32_t from, uint32_t to)
@@ -321,6 +362,21 @@ static void page_forget(void *arg, uint32_t ppn, uint32_t old)
 	pm->ops->shootdown(pm->engine, ppn, old);
 }
 
+static void page_merged(void *arg, uint32_t ppn, uint32_t from, uint32_t to)
+{
+	struct pmap *pm = arg;
+	struct pmap_entry *e = entry_get(pm, ppn);
+
+	if (e->mpn != from)
+		die("pmap %u: page %u is in frame %u, not in %u, which is merged", pm->id, ppn,
+			e->mpn, from);
+	if (from == to && e->cow)
+		return;
+	entry_set(pm, e, to, true, FRAME_SAME);
+	pm->stats.merged += from != to;
+	pm->ops->shootdown(pm->engine, ppn, from);
+}
+
 static void page_replicated(void *arg, uint32_t ppn)
 {
 	struct pmap *pm = arg;
@@ -333,6 +389,7 @@ static const struct frame_owner_ops owner_ops = {
 	.moved = page_moved,
 	.forget = page_forget,
 	.replicated = page_replicated,
+	.merged = page_merged,
 };
 
 /* A page of this VM alone is to be written to: it must be in one frame. */
@@ -387,10 +444,18 @@ int pmap_fault(
 		return -EFAULT;
 	e = entry_get(pm, ppn);
 	if (e->mpn == MPN_NONE) {
+		if (!write && mem->zero[node] != MPN_NONE) {
+			zero_read(pm, e, node);
+			*host = frame_data(mem, mem->zero[node]);
+			*writable = false;
+			return 0;
+		}
 		err = new_frame(pm, ppn, node, true, &mpn);
 		if (err)
 			return err;
+		zero_forget(pm, ppn, e);
 		pm->stats.faults_zero++;
+		pm->stats.zero_breaks += e->kind == FRAME_ZERO;
 		entry_set(pm, e, mpn, false, FRAME_PRIVATE);
 	} else if (write && e->cow) {
 		err = break_cow(pm, ppn, e, node);
@@ -410,6 +475,7 @@ void pmap_share_in(struct pmap *pm, uint32_t ppn, uint32_t mpn, enum frame_kind 
 	uint32_t old = e->mpn;
 
 	pmap_settle(pm);
+	zero_forget(pm, ppn, e);
 	entry_set(pm, e, mpn, true, kind);
 	pm->stats.shared_in++;
 	if (old == mpn) /* used elsewhere too, so it was copy-on-write already */
@@ -425,7 +491,7 @@ uint32_t pmap_share_out(struct pmap *pm, uint32_t ppn, unsigned node)
 	bool writable;
 	void *host;
 
-	if (pmap_fault(pm, ppn, node, false, &host, &writable))
+	if (pmap_fault(pm, ppn, node, e->mpn == MPN_NONE, &host, &writable))
 		return MPN_NONE;
 	if (!e->cow) {
 		e->cow = 1;
@@ -441,11 +507,13 @@ void pmap_drop(struct pmap *pm, uint32_t ppn)
 	uint32_t old = pmap_entry(pm, ppn)->mpn;
 
 	pmap_settle(pm);
-	if (old == MPN_NONE)
+	if (pmap_entry(pm, ppn)->kind == FRAME_FREE)
 		return;
 	e = entry_get(pm, ppn);
+	zero_forget(pm, ppn, e);
 	entry_set(pm, e, MPN_NONE, false, FRAME_FREE);
-	old_frame(pm, ppn, old);
+	if (old != MPN_NONE)
+		old_frame(pm, ppn, old);
 }
 
 struct pmap *pmap_create(
@@ -495,16 +563,6 @@ void pmap_destroy(struct pmap *pm)
 
 /* ---- reports ----------------------------------------------------------------------------- */
 
-static bool all_zero(const uint64_t *w)
-{
-	uint64_t any = 0;
-
-	for (unsigned i = 0; i < PAGE_SIZE / 8 && !any; i += 8)
-		any = w[i] | w[i + 1] | w[i + 2] | w[i + 3] | w[i + 4] | w[i + 5] | w[i + 6] |
-		      w[i + 7];
-	return !any;
-}
-
 uint64_t pmap_digest(const struct pmap *pm)
 {
 	XXH64_state_t *state = XXH64_createState();
@@ -516,7 +574,7 @@ uint64_t pmap_digest(const struct pmap *pm)
 	for (uint32_t ppn = 0; ppn < pm->n_pages; ppn++) {
 		uint32_t mpn = pmap_entry(pm, ppn)->mpn;
 
-		if (mpn == MPN_NONE || all_zero(frame_data(pm->mem, mpn)))
+		if (mpn == MPN_NONE || frame_is_zero(pm->mem, mpn))
 			continue;
 		XXH64_update(state, &ppn, sizeof(ppn));
 		XXH64_update(state, frame_data(pm->mem, mpn), PAGE_SIZE);
@@ -542,8 +600,17 @@ void pmap_check(const struct pmap *pm)
 	for (uint32_t ppn = 0; ppn < pm->n_pages; ppn++) {
 		const struct pmap_entry *e = pmap_entry(pm, ppn);
 
-		if (e->mpn == MPN_NONE)
+		if (e->mpn == MPN_NONE) {
+			if ((e->kind != FRAME_FREE && e->kind != FRAME_ZERO) || e->cow ||
+				(e->zero_node && e->kind != FRAME_ZERO))
+				die("pmap %u: page %u is absent, and of kind %u", pm->id, ppn,
+					e->kind);
+			mapped[e->kind] += e->kind == FRAME_ZERO;
 			continue;
+		}
+		if (e->zero_node)
+			die("pmap %u: page %u is in frame %u and read from zeroes", pm->id, ppn,
+				e->mpn);
 		if (e->mpn >= mem->n_frames || e->kind >= FRAME_KINDS || e->cow > 1)
 			die("pmap %u: page %u: frame %u, kind %u", pm->id, ppn, e->mpn, e->kind);
 		if (!frame_has_user(mem, e->mpn, me(pm, ppn)))

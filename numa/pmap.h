@@ -10,6 +10,10 @@
  * leaves behind on a shared frame are dropped at the next boundary, from a list, in order of VM. So
  * what each VM gets does not depend on which host thread was faster.
  *
+ * A page known to be zero needs no frame, if memory_share_zero() was called: an absent page that is
+ * read becomes of kind FRAME_ZERO and is read from the node's frame of zeroes, which has no users
+ * to count. A store then takes a frame, as it does for any absent page.
+ *
  * Entries name masters. A page with copies on other nodes (numa/move.h) is mapped read-only for
  * every CPU, each to its node's view, until a store: of a copy-on-write page, the VM gets its own
  * copy, and the others' copies stay; of a page the VM has for itself, replication ends. Then what
@@ -33,16 +37,22 @@ struct pmap_ops {
 };
 
 struct pmap_entry {
-	uint32_t mpn; /* the master; MPN_NONE: absent */
+	uint32_t mpn; /* the master; MPN_NONE: absent, and zero */
 	uint8_t cow;  /* mapped read-only: a store must copy first (or upgrade, when it is the last
 			 user) */
 	uint8_t kind; /* enum frame_kind of what the guest sees here, for the virtual side of the
-			 report */
-	uint16_t spare;
+			 report; of an absent page FRAME_FREE, or FRAME_ZERO if it was touched */
+	/* FRAME_ZERO: 1 + the node whose frame of zeroes CPUs may have for it, ZERO_ANY, or 0 */
+	uint16_t zero_node;
 };
+#define ZERO_ANY UINT16_MAX
 
 struct pmap_stats {
-	uint64_t faults_zero;             /* first touches */
+	uint64_t faults_zero; /* stores to absent pages, and reads that took a frame */
+	uint64_t zero_reads;  /* absent pages that a read found, and that became of FRAME_ZERO */
+	uint64_t zero_breaks; /* of faults_zero, those of pages that were of FRAME_ZERO */
+	uint64_t zero_found;  /* pages found to be all zero, which gave their frame back */
+	uint64_t merged;      /* pages that gave up their frame for an identical one */
 	uint64_t faults_cow[FRAME_KINDS]; /* copies made by a store, by kind of the frame that was
 					     shared */
 	uint64_t mapped[FRAME_KINDS];     /* present pages, by kind (virtual memory in use) */
@@ -64,16 +74,22 @@ const struct pmap_entry *pmap_entry(
 const struct pmap_stats *pmap_stats(const struct pmap *pm);
 
 /*
- * The frame that a CPU of `node` reads ppn from (MPN_NONE: absent), and whether it may store there.
- * An engine fills its TLBs from this, and calls pmap_fault() when it does not suffice. Run phase.
+ * The frame that a CPU of `node` reads ppn from (MPN_NONE: ask pmap_fault()), and whether it may
+ * store there. An engine fills its TLBs from this, and calls pmap_fault() when it does not suffice.
+ * Run phase.
  */
 static inline uint32_t pmap_view(const struct memory *mem, const struct pmap *pm, uint32_t ppn,
 	unsigned node, bool *writable)
 {
 	const struct pmap_entry *e = pmap_entry(pm, ppn);
 
-	*writable = e->mpn != MPN_NONE && !e->cow && !frame_replicated(mem, e->mpn);
-	return e->mpn == MPN_NONE ? MPN_NONE : frame_view(mem, e->mpn, node);
+	if (unlikely(e->mpn == MPN_NONE)) {
+		*writable = false;
+		return e->zero_node == node + 1 || e->zero_node == ZERO_ANY ? mem->zero[node]
+									    : MPN_NONE;
+	}
+	*writable = !e->cow && !frame_replicated(mem, e->mpn);
+	return frame_view(mem, e->mpn, node);
 }
 
 /*
@@ -103,6 +119,10 @@ uint32_t pmap_share_out(struct pmap *pm, uint32_t ppn, unsigned node);
 
 /* Forget ppn: it reads as zero when touched next. Boundary. */
 void pmap_drop(struct pmap *pm, uint32_t ppn);
+
+/* ppn is present and all its bytes are zero: it needs no frame. After memory_share_zero().
+ * Boundary. */
+void pmap_zero(struct pmap *pm, uint32_t ppn);
 
 /*
  * At each boundary, in order of VM: apply what the run phase left to do and refill the reserve of

@@ -121,18 +121,20 @@ static int ram_page(
 	uint32_t ppn = (pa - VM_RAM_BASE) >> PAGE_SHIFT;
 	const struct machine *m = vm->cluster->machine;
 	uint32_t old = pmap_view(vm->cluster->mem, vm->pmap, ppn, cpu->node, writable);
-	bool present = old != MPN_NONE;
+	bool absent;
 	void *p;
 
-	if (present && (!write || *writable)) {
+	if (old != MPN_NONE && (!write || *writable)) {
 		*host = frame_data(vm->cluster->mem, old);
 		return DONE;
 	}
+	absent = pmap_entry(vm->pmap, ppn)->mpn == MPN_NONE;
 	switch (pmap_fault(vm->pmap, ppn, cpu->node, write, &p, writable)) {
 	case 0:
 		*host = p;
-		cpu->charge +=
-			m->cost.page_fault + (present ? m->cost.page_copy : m->cost.page_zero);
+		cpu->charge += m->cost.page_fault;
+		if (*writable) /* else zeroes that are there already */
+			cpu->charge += absent ? m->cost.page_zero : m->cost.page_copy;
 		return DONE;
 	case -EAGAIN:
 		cpu->attention = cpu->yield = cpu->waiting = true;
