@@ -22,6 +22,7 @@ static const struct {
 	{"disk", "modified disk blocks", "#8172b3"},
 	{"same", "identical pages", "#ccb974"},
 	{"zero", "pages of zeroes", "#64b5cd"},
+	{"cloned", "cloned", "#da8bc3"},
 	{"monitor", "monitor", "#937860"},
 };
 

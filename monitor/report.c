@@ -170,7 +170,7 @@ static void print_vms(const struct run *r)
 		const struct guest *g = &r->guest[i];
 		const uint64_t *mapped = pmap_stats(g->vm->pmap)->mapped;
 		uint64_t common = mapped[FRAME_TEXT] + mapped[FRAME_CACHE] + mapped[FRAME_SAME] +
-				  mapped[FRAME_ZERO],
+				  mapped[FRAME_ZERO] + mapped[FRAME_CLONED],
 			 all = 0;
 		char boot[16], ran[16], status[16] = "-";
 
@@ -210,6 +210,7 @@ static void print_memory(const struct run *r)
 		{FRAME_DISK, "modified disk blocks"},
 		{FRAME_SAME, "identical pages"},
 		{FRAME_ZERO, "pages of zeroes"},
+		{FRAME_CLONED, "cloned"},
 	};
 	const struct snapshot *s = &r->snapshot[MIN(r->n_snapshots - 1, 1u)];
 	double monitor = (double)s->monitor_bytes / (1 << 20) + mib(s->machine[FRAME_MONITOR]);
@@ -220,7 +221,8 @@ static void print_memory(const struct run *r)
 		double virtual = mib(s->virtual[rows[i].kind]);
 		double machine = mib(s->machine[rows[i].kind]);
 
-		print_row(rows[i].name, virtual, machine);
+		if (rows[i].kind != FRAME_CLONED || virtual > 0)
+			print_row(rows[i].name, virtual, machine);
 		v += virtual;
 		m += machine;
 	}

@@ -22,8 +22,8 @@
 
 enum { SCHEMA = 1 };
 
-static const enum frame_kind reported_kinds[] = {
-	FRAME_PRIVATE, FRAME_TEXT, FRAME_CACHE, FRAME_DISK, FRAME_SAME, FRAME_ZERO, FRAME_MONITOR};
+static const enum frame_kind reported_kinds[] = {FRAME_PRIVATE, FRAME_TEXT, FRAME_CACHE, FRAME_DISK,
+	FRAME_CLONED, FRAME_SAME, FRAME_ZERO, FRAME_MONITOR};
 
 /* --- sums --- */
 

@@ -18,11 +18,11 @@
 #include "numa/memmap.h"
 
 const char *const frame_kind_name[FRAME_KINDS] = {"free", "reserved", "private", "text", "cache",
-	"disk", "monitor", "replica", "same", "zero"};
+	"disk", "cloned", "monitor", "replica", "same", "zero"};
 
 enum {
 	SET_MIN = 4,        /* smallest set of users on the heap */
-	SET_LINEAR = 32,    /* sets up to this large are searched without an index */
+	SET_LINEAR = 64,    /* sets up to this large are searched without an index */
 	RECLAIM_BATCH = 64, /* frames asked of the buffer cache at a time */
 	TRIM_FRAMES = 4096, /* dirty free frames (16 MiB) after which the host gets them back */
 	TRIM_RUN = 8        /* shorter runs of dirty frames are not worth a system call */
@@ -269,6 +269,14 @@ static struct user_set *set_resize(
 	return s;
 }
 
+/* User number n, not yet in the set, which has room. */
+static void set_append(struct user_set *s, uint32_t n, struct frame_user u)
+{
+	s->user[n] = u;
+	if (s->cap > SET_LINEAR)
+		set_slots(s)[slot_of(s, u)] = n + 1;
+}
+
 /* Empty slot h, moving up those behind it that would no longer be found (Knuth 6.4, algorithm R).
  */
 static void slot_clear(struct user_set *s, uint32_t h)
@@ -333,32 +341,37 @@ static void users_changed(struct memory *mem, uint32_t mpn)
 	replicas_each(mem, mpn, tell_copy_owned, mem);
 }
 
-void frame_add_user(struct memory *mem, uint32_t mpn, struct frame_user user)
+void frame_add_users(struct memory *mem, uint32_t mpn, const struct frame_user *user, uint32_t n)
 {
 	struct memory_private *p = mem->p;
 	struct frame *f = &p->frame[mpn];
+	uint32_t had = f->n_users, all = had + n, cap = had > 1 ? f->many->cap : SET_MIN;
 	struct user_set *s;
 
-	if (f->n_users == 0) {
-		f->one = user;
-		f->n_users = 1;
-		users_changed(mem, mpn);
-		return;
+	if (all == 1 && n) {
+		f->one = *user;
+	} else if (all > 1) {
+		while (cap < all)
+			cap *= 2;
+		if (had < 2) {
+			s = set_resize(p, NULL, 0, cap);
+			if (had)
+				set_append(s, 0, f->one);
+			f->many = s;
+		} else if (cap > f->many->cap) {
+			f->many = set_resize(p, f->many, had, cap);
+		}
+		for (uint32_t i = 0; i < n; i++)
+			set_append(f->many, had + i, user[i]);
 	}
-	if (f->n_users == 1) {
-		s = set_resize(p, NULL, 0, SET_MIN);
-		s->user[0] = f->one;
-		f->many = s;
-	} else if (f->n_users == f->many->cap) {
-		f->many = set_resize(p, f->many, f->n_users, 2 * f->many->cap);
-	}
-	s = f->many;
-	s->user[f->n_users] = user;
-	if (s->cap > SET_LINEAR)
-		set_slots(s)[slot_of(s, user)] = f->n_users + 1;
-	f->n_users++;
-	if (f->n_users == 2)
+	f->n_users = all;
+	if (n && had < 2)
 		users_changed(mem, mpn);
+}
+
+void frame_add_user(struct memory *mem, uint32_t mpn, struct frame_user user)
+{
+	frame_add_users(mem, mpn, &user, 1);
 }
 
 void frame_del_user(struct memory *mem, uint32_t mpn, struct frame_user user)

@@ -34,6 +34,7 @@ enum frame_kind {
 			   booted it */
 	FRAME_CACHE,    /* a disk block as read: the global buffer cache */
 	FRAME_DISK,     /* a block that a VM modified on a copy-on-write disk */
+	FRAME_CLONED,   /* was one VM's own until others were cloned from it */
 	FRAME_MONITOR,  /* the monitor's own */
 	FRAME_REPLICA,  /* a node's copy of a page whose master is on another */
 	FRAME_SAME,     /* pages found to be identical, of one VM or several (sharing/content.h) */
@@ -151,6 +152,8 @@ uint32_t frame_alloc(struct memory *mem, unsigned node, enum frame_kind kind, bo
 
 /* Back-maps. Removing the last user frees the frame. Users are kept in no particular order. */
 void frame_add_user(struct memory *mem, uint32_t mpn, struct frame_user user);
+/* n users at once, none of which uses the frame yet: what cloning needs to be quick. */
+void frame_add_users(struct memory *mem, uint32_t mpn, const struct frame_user *user, uint32_t n);
 void frame_del_user(struct memory *mem, uint32_t mpn, struct frame_user user);
 uint32_t frame_users(const struct memory *mem, uint32_t mpn);
 struct frame_user frame_user(const struct memory *mem, uint32_t mpn, uint32_t index);

@@ -282,6 +282,7 @@ static enum move_refusal obstacle(const struct memory *mem, uint32_t mpn, unsign
 	case FRAME_CACHE:
 	case FRAME_DISK:
 	case FRAME_SAME:
+	case FRAME_CLONED:
 		break;
 	case FRAME_ZERO:
 		return MOVE_PRESENT;

@@ -501,6 +501,72 @@ uint32_t pmap_share_out(struct pmap *pm, uint32_t ppn, unsigned node)
 	return e->mpn;
 }
 
+/* One page of pmap_clone(). user: one for each of the n. */
+static void clone_page(
+	struct pmap *src, uint32_t ppn, struct pmap_entry *e, struct frame_user *user, unsigned n)
+{
+	bool writable = !e->cow;
+
+	if (frame_kind(src->mem, e->mpn) == FRAME_PRIVATE)
+		frame_set_kind(src->mem, e->mpn, FRAME_CLONED);
+	entry_set(src, e, e->mpn, true, e->kind == FRAME_PRIVATE ? FRAME_CLONED : e->kind);
+	/* Of a copy, nobody had the right to write. */
+	if (writable)
+		src->ops->shootdown(src->engine, ppn, e->mpn);
+	for (unsigned i = 0; i < n; i++)
+		user[i].page = ppn;
+	frame_add_users(src->mem, e->mpn, user, n);
+}
+
+uint32_t pmap_clone(struct pmap *src, struct pmap *const *dst, unsigned n)
+{
+	struct frame_user *user = xcalloc(n, sizeof(user[0]));
+	uint32_t pages = 0;
+
+	if (!n)
+		goto out;
+	pmap_settle(src);
+	for (unsigned i = 0; i < n; i++)
+		user[i].owner = dst[i]->id;
+	for (uint32_t slot = 0; slot < n_slots(src); slot++) {
+		struct leaf *leaf = src->leaf[slot];
+
+		if (!leaf)
+			continue;
+		for (uint32_t i = 0; i < LEAF_PAGES; i++) {
+			if (leaf->entry[i].mpn == MPN_NONE)
+				continue;
+			clone_page(src, slot << LEAF_SHIFT | i, &leaf->entry[i], user, n);
+			pages++;
+		}
+		for (unsigned i = 0; i < n; i++) {
+			dst[i]->leaf[slot] = xcalloc(1, sizeof(*leaf));
+			*dst[i]->leaf[slot] = *leaf;
+			dst[i]->n_leaves++;
+		}
+	}
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(dst[i]->stats.mapped, src->stats.mapped, sizeof(src->stats.mapped));
+		dst[i]->stats.shared_in += pages;
+	}
+out:
+	free(user);
+	return pages;
+}
+
+uint32_t pmap_own_pages(const struct pmap *pm)
+{
+	uint32_t own = 0;
+
+	for (uint32_t slot = 0; slot < n_slots(pm); slot++)
+		for (uint32_t i = 0; pm->leaf[slot] && i < LEAF_PAGES; i++) {
+			uint32_t mpn = pm->leaf[slot]->entry[i].mpn;
+
+			own += mpn != MPN_NONE && frame_users(pm->mem, mpn) == 1;
+		}
+	return own;
+}
+
 void pmap_drop(struct pmap *pm, uint32_t ppn)
 {
 	struct pmap_entry *e;

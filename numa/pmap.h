@@ -117,6 +117,13 @@ void pmap_share_in(struct pmap *pm, uint32_t ppn, uint32_t mpn, enum frame_kind 
  */
 uint32_t pmap_share_out(struct pmap *pm, uint32_t ppn, unsigned node);
 
+/*
+ * Give n VMs, as large as src and without a page so far, all of src's pages: none is copied, each
+ * is copy-on-write for all of them from now on, src included, and is where it was. How many pages
+ * that were. Boundary.
+ */
+uint32_t pmap_clone(struct pmap *src, struct pmap *const *dst, unsigned n);
+
 /* Forget ppn: it reads as zero when touched next. Boundary. */
 void pmap_drop(struct pmap *pm, uint32_t ppn);
 
@@ -133,6 +140,9 @@ void pmap_settle(struct pmap *pm);
 void pmap_refill(struct pmap *pm, unsigned node);
 /* Give the reserve back (end of a run, or another VM starves). */
 void pmap_drain(struct pmap *pm);
+
+/* Pages in frames that nobody else uses: a walk. Boundary. */
+uint32_t pmap_own_pages(const struct pmap *pm);
 
 /* XXH64 over the guest's memory: (ppn, bytes) of every page that is not all zero, in order of ppn,
  * so that absent and zero are the same and mpn does not matter. */

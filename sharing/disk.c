@@ -276,6 +276,29 @@ static int block_frame_writable(struct disk *d, uint32_t block, unsigned node, u
 	return 0;
 }
 
+void disk_clone(struct disk *d, const struct disk *from)
+{
+	uint64_t n_blocks;
+
+	if (from->mode == DISK_PRIVATE || d->mode != from->mode)
+		die("disk %s: a private disk has one user", from->path);
+	if (!from->overlay)
+		return;
+	n_blocks = (image_bytes(from->img) + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	for (uint32_t leaf = 0; (uint64_t)leaf << LEAF_SHIFT < n_blocks; leaf++) {
+		const uint32_t *held = from->overlay[leaf];
+
+		for (uint32_t i = 0; held && i < LEAF_BLOCKS; i++) {
+			uint32_t block = leaf << LEAF_SHIFT | i;
+
+			if (!held[i])
+				continue;
+			frame_add_user(d->mem, held[i] - 1, block_user(d, block));
+			overlay_put(d, block, held[i] - 1);
+		}
+	}
+}
+
 /* ---- transfers on shared and ro disks ------------------------------------------------------ */
 
 static int read_piece(struct disk *d, struct pmap *pm, unsigned node, const struct piece *p)

@@ -33,6 +33,13 @@ int disk_open(struct image_cache *c, const char *path, enum disk_mode mode, uint
 void disk_set_sharing(struct disk *d, bool on);
 void disk_close(struct disk *d);
 
+/*
+ * Make d, a disk just opened on the same image, hold what `from` holds: modified blocks stay in
+ * their frames, which both now use and which the next write to either leaves behind. Not for
+ * private disks, which have one user (die()).
+ */
+void disk_clone(struct disk *d, const struct disk *from);
+
 uint64_t disk_sectors(const struct disk *d);
 enum disk_mode disk_mode(const struct disk *d);
 const char *disk_path(const struct disk *d);

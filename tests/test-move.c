@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Pages that move while everybody uses them: random interleavings of guests' loads and stores,
- * DMA, disks, sharing, migrations, replications, collapses and frees, over several VMs and nodes.
+ * DMA, disks, sharing, migrations, replications, collapses, frees and cloning, over several VMs and
+ * nodes.
  * The guests' CPUs are played as an engine plays them: each has a TLB that it trusts until shot
  * down, so a missed shootdown shows as a wrong byte. Beside it runs a plain model of every guest's
  * memory and disk; the invariant checkers run after each step of the boundary.
@@ -53,8 +54,10 @@ struct world {
 	uint32_t (*text)[WORDS];
 	uint32_t *owned; /* by frame: the VM it was last said to be of */
 	struct guest vm[VMS];
-	unsigned n_migrated, n_replicated, n_refused, n_dma, n_collapsed;
+	unsigned n_migrated, n_replicated, n_refused, n_dma, n_collapsed, n_cloned;
 };
+
+static char disk_file[] = "/tmp/disco-test-move-XXXXXX";
 
 #define MUST(what)                                                                                 \
 	do {                                                                                       \
@@ -311,6 +314,34 @@ static void do_drop(struct world *w, struct guest *g)
 	memset(g->page[ppn], 0, PAGE_SIZE);
 }
 
+/* Every other guest ends and begins anew as what this one is. */
+static void do_clone(struct world *w, struct guest *from)
+{
+	struct pmap *new[VMS];
+	unsigned n = 0;
+
+	if (!from->disk)
+		return;
+	for (unsigned v = 0; v < VMS; v++) {
+		struct guest *g = &w->vm[v];
+
+		if (g == from)
+			continue;
+		pmap_destroy(g->pm);
+		disk_close(g->disk);
+		memset(g->tlb, 0xff, sizeof(g->tlb));
+		g->pm = new[n++] = pmap_create(w->mem, v, VM_PAGES, &ops, g);
+		MUST(!disk_open(w->cache, disk_file, DISK_SHARED, 0xc0000000 | v, &g->disk));
+		disk_clone(g->disk, from->disk);
+		memcpy(g->page, from->page, VM_PAGES * PAGE_SIZE);
+		memcpy(g->sectors, from->sectors, BLOCKS * PAGE_SIZE);
+	}
+	pmap_clone(from->pm, new, n);
+	for (unsigned v = 0; v < VMS; v++)
+		MUST(pmap_own_pages(w->vm[v].pm) == 0);
+	w->n_cloned++;
+}
+
 static void step(struct world *w)
 {
 	unsigned what = pick(w, 32);
@@ -332,6 +363,8 @@ static void step(struct world *w)
 		do_drop(w, g);
 	else if (what < 31)
 		g->node[pick(w, CPUS)] = pick(w, NODES);
+	else if (pick(w, 8) == 0)
+		do_clone(w, g);
 	else
 		pmap_drain(g->pm);
 }
@@ -376,8 +409,6 @@ static void check_bytes(struct world *w)
 }
 
 /* ---- a walk ------------------------------------------------------------------------------ */
-
-static char disk_file[] = "/tmp/disco-test-move-XXXXXX";
 
 static void make_world(struct world *w, uint64_t seed, uint32_t frames, bool threads)
 {
@@ -444,7 +475,7 @@ static unsigned spread(const void *arg, uint32_t page, unsigned node, uint64_t n
 struct outcome {
 	uint64_t digest;
 	struct move_stats moves;
-	unsigned hits, stores, waited, exhausted;
+	unsigned hits, stores, waited, exhausted, cloned;
 };
 
 static struct outcome walk(uint64_t seed, uint32_t frames, bool threads, unsigned quanta)
@@ -487,6 +518,7 @@ static struct outcome walk(uint64_t seed, uint32_t frames, bool threads, unsigne
 		o.waited += w.vm[v].waited;
 		o.exhausted += w.vm[v].exhausted;
 	}
+	o.cloned = w.n_cloned;
 	end_world(&w);
 	return o;
 }
@@ -501,6 +533,7 @@ START_TEST(no_byte_is_lost_with_memory_to_spare)
 	ck_assert_uint_gt(o.moves.migrations, 150);
 	ck_assert_uint_gt(o.moves.replications, 150);
 	ck_assert_uint_gt(o.moves.collapses, 50);
+	ck_assert_uint_gt(o.cloned, 30);
 	ck_assert_uint_gt(o.moves.refused[MOVE_PRESENT], 20);
 	ck_assert_uint_gt(o.moves.refused[MOVE_REPLICATED], 20);
 	ck_assert_uint_gt(o.moves.refused[MOVE_GONE], 20);
