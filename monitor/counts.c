@@ -24,7 +24,8 @@ const struct count_field count_field[COUNT_FIELDS] = {
 	FIELD(invalidations),
 	FIELD(write_backs),
 	FIELD(tlb_misses),
-	FIELD(dma_lines),
+	FIELD(dma_reads),
+	FIELD(dma_writes),
 	FIELD(hot_dropped),
 };
 _Static_assert(sizeof(struct memsys_counts) == (COUNT_FIELDS + MEMSYS_STALLS) * sizeof(uint64_t),

@@ -37,7 +37,7 @@ struct count_field {
 	const char *name;
 	size_t offset; /* of a uint64_t in struct memsys_counts */
 };
-enum { COUNT_FIELDS = 16 };
+enum { COUNT_FIELDS = 17 };
 extern const struct count_field count_field[COUNT_FIELDS];
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * Guest memory as devices see it. One walk, page by page through the pmap, serves reading, writing,
  * zeroing and touching, so the rules (bounds first, first touch, copy-on-write, telling the engine
- * that decoded code may be stale) are in one place.
+ * that decoded code may be stale and the memory model of the lines) are in one place.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "monitor/guestmem.h"
 #include "monitor/engine.h"
 
-enum access { READ, WRITE, ZERO, TOUCH_READ, TOUCH_WRITE };
+enum access { READ, PEEK, WRITE, ZERO, TOUCH_READ, TOUCH_WRITE };
 
 bool gm_valid(const struct vm *vm, uint64_t pa, uint64_t bytes)
 {
@@ -18,7 +18,7 @@ bool gm_valid(const struct vm *vm, uint64_t pa, uint64_t bytes)
 	       pa - VM_RAM_BASE <= vm->ram_bytes - bytes;
 }
 
-/* `buf` is written for READ, read for WRITE, unused otherwise. */
+/* `buf` is written for READ and PEEK, read for WRITE, unused otherwise. */
 static int walk(struct vm *vm, uint64_t pa, uint8_t *buf, uint64_t bytes, enum access access)
 {
 	bool store = access == WRITE || access == ZERO || access == TOUCH_WRITE;
@@ -29,6 +29,7 @@ static int walk(struct vm *vm, uint64_t pa, uint8_t *buf, uint64_t bytes, enum a
 	for (uint64_t at = pa - VM_RAM_BASE, left = bytes, n; left; at += n, left -= n) {
 		uint32_t ppn = (uint32_t)(at >> PAGE_SHIFT);
 		uint64_t in_page = at & (PAGE_SIZE - 1);
+		uint8_t *byte;
 		void *host;
 		bool writable;
 		int err = pmap_fault(vm->pmap, ppn, node, store, &host, &writable);
@@ -36,17 +37,20 @@ static int walk(struct vm *vm, uint64_t pa, uint8_t *buf, uint64_t bytes, enum a
 		if (err)
 			return err;
 		n = MIN(left, PAGE_SIZE - in_page);
-		if (access == READ) {
-			memcpy(buf, (uint8_t *)host + in_page, n);
+		byte = (uint8_t *)host + in_page;
+		if (access == READ || access == PEEK) {
+			memcpy(buf, byte, n);
 			buf += n;
 		} else if (access == WRITE) {
-			memcpy((uint8_t *)host + in_page, buf, n);
+			memcpy(byte, buf, n);
 			buf += n;
 		} else if (access == ZERO) {
-			memset((uint8_t *)host + in_page, 0, n);
+			memset(byte, 0, n);
 		}
 		if (access == WRITE || access == ZERO)
 			vm->cluster->engine->page_written(vm, ppn);
+		if (access == READ || access == WRITE || access == ZERO)
+			memory_dma(vm->cluster->mem, vm->id, byte, n, access != READ);
 	}
 	return 0;
 }
@@ -87,6 +91,11 @@ int gm_read32(struct vm *vm, uint64_t pa, uint32_t *v)
 int gm_read64(struct vm *vm, uint64_t pa, uint64_t *v)
 {
 	return gm_read(vm, pa, v, sizeof(*v));
+}
+
+int gm_peek64(struct vm *vm, uint64_t pa, uint64_t *v)
+{
+	return walk(vm, pa, (uint8_t *)v, sizeof(*v), PEEK);
 }
 
 int gm_write16(struct vm *vm, uint64_t pa, uint16_t v)

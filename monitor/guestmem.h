@@ -2,8 +2,8 @@
 /*
  * How device models and the monitor reach guest memory: by guest physical address, every byte
  * checked against the VM's memory, page by page through the pmap, so that first touch,
- * copy-on-write and decoded-code tracking hold for DMA as for stores. Read once into a local,
- * check, then use: a guest may change its memory at any time between two calls.
+ * copy-on-write, decoded-code tracking and cache coherence hold for DMA as for stores. Read once
+ * into a local, check, then use: a guest may change its memory at any time between two calls.
  *
  * 0, -EFAULT (not guest memory, or wraps), -EAGAIN (run phase: the frame reserve is empty;
  * device_defer() and do it at the boundary), -ENOMEM (machine memory is exhausted). Partial writes
@@ -26,6 +26,8 @@ int gm_touch(struct vm *vm, uint64_t pa, uint64_t bytes, bool write);
 int gm_read16(struct vm *vm, uint64_t pa, uint16_t *v);
 int gm_read32(struct vm *vm, uint64_t pa, uint32_t *v);
 int gm_read64(struct vm *vm, uint64_t pa, uint64_t *v);
+/* A look from outside the machine: no cache notices. */
+int gm_peek64(struct vm *vm, uint64_t pa, uint64_t *v);
 int gm_write16(struct vm *vm, uint64_t pa, uint16_t v);
 int gm_write32(struct vm *vm, uint64_t pa, uint32_t v);
 int gm_write64(struct vm *vm, uint64_t pa, uint64_t v);

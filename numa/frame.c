@@ -318,7 +318,7 @@ bool frame_has_user(const struct memory *mem, uint32_t mpn, struct frame_user us
 static void tell_owned(struct memory *mem, uint32_t mpn, uint32_t owner)
 {
 	if (mem->owned)
-		mem->owned(mem->owned_arg, mpn, owner);
+		mem->owned(mem->model_arg, mpn, owner);
 }
 
 void frame_tell_owned(struct memory *mem, uint32_t mpn)

@@ -107,7 +107,11 @@ struct memory {
 	 * nobody's). A copy is as its master. For a memory model whose VMs run on different
 	 * threads; may be NULL. Must not take or free frames. */
 	void (*owned)(void *arg, uint32_t mpn, uint32_t owner);
-	void *owned_arg;
+	/* For the same model, or NULL: a device reads or writes (to_memory) bytes of one frame, for
+	 * the VM whose pmap is `owner`: a frame of that VM alone, or one that several may read. Run
+	 * phase, by that VM's thread, and boundary. */
+	void (*dma)(void *arg, uint32_t owner, uint64_t ma, uint64_t bytes, bool to_memory);
+	void *model_arg;
 	/* Called at the boundary when a frame is freed; may be NULL. Must not take or free frames.
 	 */
 	void (*freed)(void *arg, uint32_t mpn);
@@ -130,6 +134,16 @@ static inline void *frame_data(const struct memory *mem, uint32_t mpn)
 static inline uint32_t frame_of(const struct memory *mem, const void *host)
 {
 	return (uint32_t)((uint64_t)((const uint8_t *)host - mem->base) >> PAGE_SHIFT);
+}
+
+/* A device reads or writes bytes of one frame, given by their host address. Say so before or after
+ * they are copied, as is easier; run phase. */
+static inline void memory_dma(
+	const struct memory *mem, uint32_t owner, const void *host, uint64_t bytes, bool to_memory)
+{
+	if (unlikely(mem->dma != NULL))
+		mem->dma(mem->model_arg, owner, (uint64_t)((const uint8_t *)host - mem->base),
+			bytes, to_memory);
 }
 
 unsigned frame_node(const struct memory *mem, uint32_t mpn);        /* run phase */

@@ -141,7 +141,10 @@ uint64_t memsys_dma(
 		unsigned home = home_of(ms, line);
 
 		cycles += line == begin ? ms->clean[node][home] : ms->controller;
-		c->n.dma_lines++;
+		if (to_memory)
+			c->n.dma_writes++;
+		else
+			c->n.dma_reads++;
 		c->log->requests[home]++;
 		c->log->remote_requests[home] += home != node;
 		if (!acts_at_once(c, line))

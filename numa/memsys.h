@@ -88,8 +88,8 @@ struct memsys_counts {
 	uint64_t invalidations; /* lines other CPUs, DMA or a move took from this CPU's L2 */
 	uint64_t write_backs;   /* Modified lines it dropped, or gave up for others to read */
 	uint64_t tlb_misses;
-	uint64_t dma_lines;   /* moved by I/O controllers on this CPU's behalf */
-	uint64_t hot_dropped; /* hot signals that found the log full */
+	uint64_t dma_reads, dma_writes; /* lines that I/O on this CPU's behalf read and wrote */
+	uint64_t hot_dropped;           /* hot signals that found the log full */
 	uint64_t stall[MEMSYS_STALLS];
 };
 

@@ -171,6 +171,11 @@ static int reserve_take(struct pmap *pm, unsigned node, uint32_t *mpn)
 
 /* ---- entries ----------------------------------------------------------------------------- */
 
+uint32_t pmap_id(const struct pmap *pm)
+{
+	return pm->id;
+}
+
 uint32_t pmap_pages(const struct pmap *pm)
 {
 	return pm->n_pages;

@@ -68,6 +68,7 @@ struct pmap *pmap_create(struct memory *mem, uint32_t id, uint32_t n_pages,
 /* Drops every page and the reserve. Boundary. */
 void pmap_destroy(struct pmap *pm);
 
+uint32_t pmap_id(const struct pmap *pm);
 uint32_t pmap_pages(const struct pmap *pm);
 const struct pmap_entry *pmap_entry(
 	const struct pmap *pm, uint32_t ppn); /* run phase; ppn < pmap_pages */

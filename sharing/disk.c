@@ -33,6 +33,7 @@ struct disk {
 	struct memory *mem;
 	uint64_t n_sectors;
 	uint32_t owner;
+	uint32_t vm;        /* owner of the pmap whose request is under way */
 	struct image *img;  /* shared, ro */
 	uint32_t **overlay; /* shared: leaves of frame + 1, or 0: as in the image */
 	int fd;             /* private */
@@ -226,14 +227,27 @@ static int block_frame(
 {
 	uint32_t held = overlay_get(d, block);
 
-	if (!held)
-		return image_block(d->img, block, node, mpn, in_memory);
+	if (!held) {
+		int err = image_block(d->img, block, node, mpn, in_memory);
+
+		if (!err && !*in_memory)
+			memory_dma(d->mem, d->vm, frame_data(d->mem, *mpn), PAGE_SIZE, true);
+		return err;
+	}
 	*mpn = held - 1;
 	*in_memory = true;
 	return 0;
 }
 
-/* Part of a block, as this VM sees it, to buf. May allocate. */
+/* By a device, from machine memory to machine memory. */
+static void copy(const struct disk *d, void *to, const void *from, uint32_t bytes)
+{
+	memory_dma(d->mem, d->vm, from, bytes, false);
+	memory_dma(d->mem, d->vm, to, bytes, true);
+	memcpy(to, from, bytes);
+}
+
+/* Part of a block, as this VM sees it, to buf in machine memory. May allocate. */
 static int block_copy(
 	struct disk *d, uint32_t block, uint32_t offset, void *buf, uint32_t bytes, unsigned node)
 {
@@ -244,12 +258,14 @@ static int block_copy(
 	if (!d->sharing && !overlay_get(d, block)) {
 		uint64_t from = ((uint64_t)block << PAGE_SHIFT) + offset;
 
+		memory_dma(d->mem, d->vm, buf, bytes, true);
 		return image_read(d->img, from, buf, MIN(bytes, image_bytes(d->img) - from));
 	}
 	err = block_frame(d, block, node, &mpn, &in_memory);
-	if (!err)
-		memcpy(buf, (char *)frame_data(d->mem, mpn) + offset, bytes);
-	return err;
+	if (err)
+		return err;
+	copy(d, buf, (char *)frame_data(d->mem, mpn) + offset, bytes);
+	return 0;
 }
 
 /* A frame with the block's contents that is the overlay's alone, so that it may be written to. */
@@ -354,7 +370,7 @@ static int write_piece(struct disk *d, struct pmap *pm, unsigned node, const str
 		err = block_frame_writable(d, p->block, node, &mpn);
 	if (err)
 		return err;
-	memcpy((char *)frame_data(d->mem, mpn) + p->block_offset, (char *)host + p->page_offset,
+	copy(d, (char *)frame_data(d->mem, mpn) + p->block_offset, (char *)host + p->page_offset,
 		p->bytes);
 	d->stats.bytes_copied += p->bytes;
 	return 0;
@@ -440,6 +456,7 @@ static int by_file(struct disk *d, struct pmap *pm, unsigned node, uint64_t sect
 			if (err)
 				return err;
 			iov[used++] = (struct iovec){(char *)host + offset, bytes};
+			memory_dma(d->mem, d->vm, (char *)host + offset, bytes, !write);
 			pa += bytes;
 			gathered += bytes;
 			if (used < IOV_BATCH)
@@ -486,6 +503,7 @@ int disk_read(struct disk *d, struct pmap *pm, unsigned node, uint64_t sector,
 
 	if (err)
 		return err;
+	d->vm = pmap_id(pm);
 	d->stats.reads++;
 	err = d->mode == DISK_PRIVATE ? by_file(d, pm, node, sector, seg, n, false)
 				      : by_pieces(d, pm, node, sector, seg, n, read_piece);
@@ -505,6 +523,7 @@ int disk_write(struct disk *d, struct pmap *pm, unsigned node, uint64_t sector,
 	err = check_range(d, pm, sector, seg, n, &total);
 	if (err)
 		return err;
+	d->vm = pmap_id(pm);
 	d->stats.writes++;
 	err = d->mode == DISK_PRIVATE ? by_file(d, pm, node, sector, seg, n, true)
 				      : by_pieces(d, pm, node, sector, seg, n, write_piece);

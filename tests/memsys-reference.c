@@ -449,7 +449,7 @@ uint64_t ref_dma(
 	for (uint64_t line = first; line <= last; line++) {
 		unsigned h = home(r, line * line_bytes(r));
 
-		c->n.dma_lines++;
+		*(to_memory ? &c->n.dma_writes : &c->n.dma_reads) += 1;
 		c->requests[h]++;
 		if (h != node)
 			c->remote_requests[h]++;

@@ -351,7 +351,8 @@ START_TEST(fast_model_equals_reference)
 	}
 	/* The comparison means something: all of it happened. */
 	ck_assert_msg(
-		sum.local && sum.write_backs && sum.tlb_misses && sum.dma_lines, "%s", s->name);
+		sum.local && sum.write_backs && sum.tlb_misses && sum.dma_reads && sum.dma_writes,
+		"%s", s->name);
 	ck_assert_msg(s->nodes == 1 || (sum.remote && sum.remote_dirty && sum.local_dirty &&
 					       sum.upgrades && sum.invalidations && signals),
 		"%s", s->name);

@@ -268,7 +268,8 @@ START_TEST(dma_takes_lines_from_caches)
 	ck_assert_uint_eq(memsys_dma(cpu[0], 1, ma, PAGE_SIZE, true), LOCAL + 31 * 40);
 	ck_assert_int_eq(memsys_state(ms, 0, ma), LINE_INVALID);
 	ck_assert_int_eq(memsys_state(ms, 2, ma + 256), LINE_INVALID);
-	ck_assert_uint_eq(memsys_counts(ms, 0)->dma_lines, 34);
+	ck_assert_uint_eq(memsys_counts(ms, 0)->dma_reads, 2);
+	ck_assert_uint_eq(memsys_counts(ms, 0)->dma_writes, 32);
 	ck_assert_uint_eq(memsys_counts(ms, 0)->write_backs, 1);
 	check();
 }

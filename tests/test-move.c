@@ -419,7 +419,7 @@ static void make_world(struct world *w, uint64_t seed, uint32_t frames, bool thr
 	w->owned = xcalloc(w->mem->n_frames, sizeof(w->owned[0]));
 	memset(w->owned, 0xff, w->mem->n_frames * sizeof(w->owned[0]));
 	w->mem->owned = owned;
-	w->mem->owned_arg = w;
+	w->mem->model_arg = w;
 	w->cache = image_cache_create(w->mem);
 	w->text = xcalloc(BLOCKS, PAGE_SIZE);
 	for (unsigned b = 0; b < BLOCKS; b++)

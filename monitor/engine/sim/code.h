@@ -56,7 +56,8 @@ struct engine_vm {
 				  1 */
 	uint8_t *page_code;    /* by ppn: CODE_* */
 	uint32_t dirty[256];
-	unsigned n_dirty;    /* > 256: too many to list */
+	unsigned n_dirty;           /* > 256: too many to list */
+	struct engine_vcpu *acting; /* the hart that is being executed; NULL at the boundary */
 	bool model;          /* blocks are decoded for the executor with the memory-system model */
 	uint64_t generation; /* the last given to any hart of this VM */
 	uint64_t flushes;    /* of the whole arena */

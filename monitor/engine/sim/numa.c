@@ -138,8 +138,41 @@ static void own_everything(struct cluster *c)
 			}
 		}
 	}
-	c->mem->owned_arg = c;
+	c->mem->model_arg = c;
 	c->mem->owned = owned;
+}
+
+/* ---- what others do to memory */
+
+/* The hart that pays for what is done on behalf of a VM: that which caused it, or, at the boundary,
+ * the first that has a CPU; NULL: none has. */
+static struct engine_vcpu *payer(const struct vm *vm)
+{
+	if (vm->e->acting)
+		return vm->e->acting;
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		if (vm->vcpu[i].e->placed)
+			return vm->vcpu[i].e;
+	return NULL;
+}
+
+/* The CPU that does it, or has it done: in the run phase one of the VM's, as the model demands. For
+ * a VM that has no CPU now, where its first vCPU was last. */
+static struct memsys_cpu *agent(const struct cluster *c, uint32_t owner)
+{
+	const struct vm *vm = c->vm[owner];
+	const struct engine_vcpu *cpu = payer(vm);
+
+	return memsys_cpu(c->memsys, cpu ? cpu->vcpu->cpu : vm->vcpu[0].cpu);
+}
+
+/* Every node has its own way to devices (as FLASH's had), so transfers do not cross the network. */
+static void dma(void *arg, uint32_t owner, uint64_t ma, uint64_t bytes, bool to_memory)
+{
+	struct cluster *c = arg;
+
+	memsys_dma(agent(c, owner), frame_node(c->mem, (uint32_t)(ma >> PAGE_SHIFT)), ma, bytes,
+		to_memory);
 }
 
 /* ---- fidelity */
@@ -154,6 +187,7 @@ static void set_fidelity(struct cluster *c)
 	} else if (c->numa && c->n_vms && !c->vm[0]->e->model) {
 		memsys_flush(c->memsys);
 	}
+	c->mem->dma = c->numa ? dma : NULL;
 	for (unsigned v = 0; v < c->n_vms; v++) {
 		struct vm *vm = c->vm[v];
 

@@ -44,6 +44,7 @@ static void vcpu_run(struct engine_vcpu *cpu, uint64_t until, bool alone)
 	uint64_t begin = cpu->now;
 
 	cpu->reserved_va = UINT64_MAX;
+	cpu->evm->acting = cpu;
 	while (cpu->now < until && cpu->vcpu->state == VCPU_RUNNABLE &&
 		cpu->vm->state == VM_RUNNING) {
 		if (cpu->now >= cpu->timer_at)
@@ -57,6 +58,7 @@ static void vcpu_run(struct engine_vcpu *cpu, uint64_t until, bool alone)
 		if (cpu->yield && !alone && cpu->vcpu->state == VCPU_RUNNABLE)
 			advance(cpu, until);
 	}
+	cpu->evm->acting = NULL;
 	cpu->vcpu->ran_cycles += cpu->now - begin;
 	if (cpu->model)
 		cpu->vcpu->model_cycles += cpu->now - begin;
