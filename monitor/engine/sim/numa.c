@@ -306,14 +306,19 @@ static void reset(void *arg)
 	memsys_frames_reset(c->memsys);
 }
 
-/* A CPU of the node copies the page: its instructions (a load and a store each 8 bytes) and what
- * they stall. */
+/*
+ * A CPU of the node copies the page: its instructions (a load and a store each 8 bytes) and what
+ * they stall. The misses on the new frame are forgotten: its 4 KiB of stores would make the policy
+ * take any page just copied for a written one.
+ */
 static uint64_t copy(void *arg, unsigned node, uint32_t from, uint32_t to)
 {
 	struct cluster *c = arg;
 	struct memsys_cpu *cpu = memsys_cpu(c->memsys, c->machine->node[node].first_cpu);
+	uint64_t cycles = PAGE_SIZE / 8 * 2 + memsys_copy_page(cpu, to, from);
 
-	return PAGE_SIZE / 8 * 2 + memsys_copy_page(cpu, to, from);
+	memsys_frame_reset(c->memsys, to);
+	return cycles;
 }
 
 /* The vCPU that a CPU of the node runs pays; a CPU that runs none had nothing else to do. */
