@@ -91,8 +91,9 @@ static const json_t *last_snapshot(const json_t *run)
 
 static struct result read_result(const json_t *run, enum measure m)
 {
-	const json_t *numa = numa_of(run), *moves = json_object_get(numa, "moves");
-	const json_t *counts = json_object_get(numa, m == MEASURE_REGION ? "region" : "total"), *v;
+	const json_t *numa = numa_of(run), *v;
+	const json_t *counts = json_object_get(numa, m == MEASURE_REGION ? "region" : "total");
+	const json_t *moves = json_object_get(m == MEASURE_REGION ? counts : numa, "moves");
 	const json_t *machine = json_object_get(json_object_get(run, "inputs"), "machine");
 	const json_t *snapshot = last_snapshot(run);
 	double cpu = MAX(number(counts, "cpu_cycles"), 1);
@@ -118,9 +119,7 @@ static struct result read_result(const json_t *run, enum measure m)
 			100 * number(json_object_get(counts, "stall"), memsys_stall_name[k]) / cpu;
 	r.moves = number(moves, "migrations") + number(moves, "replications") +
 		  number(moves, "collapses");
-	/* Moves are counted over the whole run. */
-	r.cost = 100 * number(moves, "cycles") /
-		 MAX(number(json_object_get(numa, "total"), "cpu_cycles"), 1);
+	r.cost = 100 * number(moves, "cycles") / cpu;
 	return r;
 }
 
@@ -181,8 +180,8 @@ void compare_print(const json_t *runs, const char *vary, const char *const *valu
 	}
 	fprintf(out, "Time is that of %s%s.\n", what[m],
 		!modelled             ? ""
-		: m == MEASURE_REGION ? ", as are misses and stalls"
-				      : "; misses and stalls are of the whole run");
+		: m == MEASURE_REGION ? ", as are misses, stalls and moves"
+				      : "; misses, stalls and moves are of the whole run");
 	fprintf(out,
 		"Memory is machine memory when the job was done; saved is what sharing takes off "
 		"it.\n");

@@ -47,6 +47,17 @@ void tally_add(struct tally *sum, const struct tally *t)
 	counts_add(&sum->n, &t->n, NULL);
 }
 
+void move_counts_add(
+	struct move_counts *sum, const struct move_counts *now, const struct move_counts *then)
+{
+	sum->migrations += now->migrations - then->migrations;
+	sum->replications += now->replications - then->replications;
+	sum->collapses += now->collapses - then->collapses;
+	sum->given_back += now->given_back - then->given_back;
+	sum->refused += now->refused - then->refused;
+	sum->cycles += now->cycles - then->cycles;
+}
+
 uint64_t counts_stall(const struct memsys_counts *n)
 {
 	uint64_t sum = 0;

@@ -14,10 +14,20 @@ struct tally {
 	struct memsys_counts n;
 };
 
+/* Moves of pages by kind, and their price. */
+struct move_counts {
+	uint64_t migrations, replications, collapses;
+	uint64_t given_back; /* copies dropped because their node ran short */
+	uint64_t refused;    /* moves that memory did not allow */
+	uint64_t cycles;     /* CPU time they took */
+};
+
 /* *sum += *now - *then; then = NULL: nothing. */
 void counts_add(struct memsys_counts *sum, const struct memsys_counts *now,
 	const struct memsys_counts *then);
 void tally_add(struct tally *sum, const struct tally *t);
+void move_counts_add(
+	struct move_counts *sum, const struct move_counts *now, const struct move_counts *then);
 
 /* L2 misses by the home's place, whoever had the line. */
 static inline uint64_t counts_local(const struct memsys_counts *n)

@@ -37,7 +37,37 @@ struct move_counts moves_of_vm(const struct vm *vm)
 
 	return (struct move_counts){.migrations = p->migrations,
 		.replications = p->replications,
-		.collapses = p->collapses};
+		.collapses = p->collapses,
+		.cycles = vm->move_cycles};
+}
+
+struct move_counts moves_to_node(const struct cluster *c, unsigned node)
+{
+	const struct placement_stats *p;
+
+	if (!c->placement)
+		return (struct move_counts){0};
+	p = placement_stats(c->placement);
+	return (struct move_counts){.migrations = p->migrated_to[node],
+		.replications = p->replicated_to[node],
+		.cycles = p->cycles_node[node]};
+}
+
+void moves_region(struct cluster *c, bool inside)
+{
+	struct move_counts now = moves_total(c);
+
+	if (!inside)
+		move_counts_add(&c->region_moves, &now, &c->region_moves_began);
+	c->region_moves_began = now;
+}
+
+static void add_copies(const struct cluster *c, uint32_t master, uint64_t *pages)
+{
+	uint64_t nodes = frame_nodes(c->mem, master) & ~(1ull << frame_node(c->mem, master));
+
+	for (unsigned i = 0; i < c->machine->n_nodes; i++)
+		pages[i] += nodes >> i & 1;
 }
 
 void moves_replica_pages(const struct cluster *c, uint64_t pages[MACHINE_MAX_NODES])
@@ -45,14 +75,21 @@ void moves_replica_pages(const struct cluster *c, uint64_t pages[MACHINE_MAX_NOD
 	memset(pages, 0, MACHINE_MAX_NODES * sizeof(pages[0]));
 	if (!moves_happen(c))
 		return;
-	for (uint32_t mpn = 0; mpn < c->mem->n_frames; mpn++) {
-		uint64_t nodes;
+	for (uint32_t mpn = 0; mpn < c->mem->n_frames; mpn++)
+		if (frame_replicated(c->mem, mpn))
+			add_copies(c, mpn, pages);
+}
 
-		if (!frame_replicated(c->mem, mpn))
-			continue;
-		nodes = frame_nodes(c->mem, mpn) & ~(1ull << frame_node(c->mem, mpn));
-		for (unsigned i = 0; i < c->machine->n_nodes; i++)
-			pages[i] += nodes >> i & 1;
+void moves_vm_replica_pages(const struct vm *vm, uint64_t pages[MACHINE_MAX_NODES])
+{
+	const struct cluster *c = vm->cluster;
+
+	memset(pages, 0, MACHINE_MAX_NODES * sizeof(pages[0]));
+	for (uint32_t ppn = 0; moves_happen(c) && ppn < pmap_pages(vm->pmap); ppn++) {
+		uint32_t mpn = pmap_entry(vm->pmap, ppn)->mpn;
+
+		if (mpn != MPN_NONE && frame_replicated(c->mem, mpn))
+			add_copies(c, mpn, pages);
 	}
 }
 
@@ -64,6 +101,17 @@ bool moves_replicated(const struct cluster *c, uint32_t mpn)
 static void set(json_t *object, const char *key, uint64_t v)
 {
 	json_object_set_new(object, key, json_integer((json_int_t)v));
+}
+
+struct json_t *move_counts_json(const struct move_counts *n)
+{
+	json_t *o = json_object();
+
+	set(o, "migrations", n->migrations);
+	set(o, "replications", n->replications);
+	set(o, "collapses", n->collapses);
+	set(o, "cycles", n->cycles);
+	return o;
 }
 
 struct json_t *moves_json(const struct cluster *c)

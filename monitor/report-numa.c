@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * The table of misses, stalls and moves after a run in numa fidelity: a row for each VM, then one
- * for each node's CPUs, then the sum. Columns about moves appear when the policy moves pages.
+ * The tables of misses, stalls and moves after a run in numa fidelity: a row for each VM, then one
+ * for each node's CPUs, then the sum; and which VM missed on which node. Columns about moves appear
+ * when the policy moves pages; a node's are the moves to it.
  */
 #include "monitor/moves.h"
 #include "monitor/run.h"
 #include "numa/util.h"
 
-enum { ROWS_MAX = 16 }; /* of each sort: more are not read, and are in the statistics */
+enum {
+	ROWS_MAX = 16, /* of each sort: more are not read, and are in the statistics */
+	COLUMNS_MAX = 8,
+};
 
 static double percent(uint64_t part, uint64_t whole)
 {
@@ -23,7 +27,8 @@ static void print_header(bool moves)
 		printf(" %7s", memsys_stall_name[k]);
 	printf(" %7s", "all");
 	if (moves)
-		printf("  %8s %8s %8s %7s", "migrated", "replic.", "collaps.", "held MB");
+		printf("  %8s %8s %8s %7s %6s", "migrated", "replic.", "collaps.", "held MB",
+			"cost %");
 	printf("\n");
 }
 
@@ -42,15 +47,26 @@ static void print_tally(const char *name, const struct tally *t)
 	printf(" %7.1f", percent(counts_stall(&t->n), t->cpu_cycles));
 }
 
-static void print_moves(const struct move_counts *m)
-{
-	printf("  %8llu %8llu %8llu", (unsigned long long)m->migrations,
-		(unsigned long long)m->replications, (unsigned long long)m->collapses);
-}
-
 static double mib(uint64_t pages)
 {
 	return (double)pages * PAGE_SIZE / (1 << 20);
+}
+
+/* replicas: pages of copies held */
+static void print_moves(const struct move_counts *m, uint64_t replicas, const struct tally *t)
+{
+	printf("  %8llu %8llu %8llu %7.1f %6.2f", (unsigned long long)m->migrations,
+		(unsigned long long)m->replications, (unsigned long long)m->collapses,
+		mib(replicas), percent(m->cycles, t->cpu_cycles));
+}
+
+static uint64_t sum(const struct cluster *c, const uint64_t pages[MACHINE_MAX_NODES])
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < c->machine->n_nodes; i++)
+		n += pages[i];
+	return n;
 }
 
 static void print_vms(const struct cluster *c, bool moves)
@@ -61,8 +77,10 @@ static void print_vms(const struct cluster *c, bool moves)
 		print_tally(c->vm[i]->name, &t);
 		if (moves) {
 			struct move_counts m = moves_of_vm(c->vm[i]);
+			uint64_t replicas[MACHINE_MAX_NODES];
 
-			print_moves(&m);
+			moves_vm_replica_pages(c->vm[i], replicas);
+			print_moves(&m, sum(c, replicas), &t);
 		}
 		printf("\n");
 	}
@@ -73,6 +91,7 @@ static void print_vms(const struct cluster *c, bool moves)
 static void print_nodes(const struct cluster *c, bool moves, const uint64_t *replicas)
 {
 	for (unsigned i = 0; i < c->machine->n_nodes && i < ROWS_MAX; i++) {
+		struct move_counts m = moves_to_node(c, i);
 		struct tally t = numa_node(c, i);
 		char name[16];
 
@@ -81,11 +100,64 @@ static void print_nodes(const struct cluster *c, bool moves, const uint64_t *rep
 		snprintf(name, sizeof(name), "node %u", i);
 		print_tally(name, &t);
 		if (moves)
-			printf("  %8s %8s %8s %7.1f", "", "", "", mib(replicas[i]));
+			print_moves(&m, replicas[i], &t);
 		printf("\n");
 	}
 	if (c->machine->n_nodes > ROWS_MAX)
 		printf("(%u more nodes: --stats)\n", c->machine->n_nodes - ROWS_MAX);
+}
+
+/* Misses of each VM by the node its vCPUs were on. One VM's are the nodes' rows. */
+static void print_matrix(const struct cluster *c)
+{
+	unsigned nodes = MIN(c->machine->n_nodes, (unsigned)COLUMNS_MAX);
+
+	if (c->n_vms < 2)
+		return;
+	printf("\n%-8s", "");
+	for (unsigned i = 0; i < nodes; i++)
+		printf(" %6s %-6u", "node", i);
+	printf("\n%-8s", "misses");
+	for (unsigned i = 0; i < nodes; i++)
+		printf(" %8s %4s", "millions", "loc%");
+	printf("\n");
+	for (unsigned v = 0; v < c->n_vms && v < ROWS_MAX; v++) {
+		printf("%-8s", c->vm[v]->name);
+		for (unsigned i = 0; i < nodes; i++) {
+			const struct memsys_counts *n = &c->vm[v]->on_node[i].n;
+			uint64_t local = counts_local(n), all = local + counts_remote(n);
+
+			if (all)
+				printf(" %8.3f %4.0f", (double)all / 1e6, percent(local, all));
+			else
+				printf(" %8s %4s", "-", "-");
+		}
+		printf("\n");
+	}
+	if (c->machine->n_nodes > COLUMNS_MAX)
+		printf("(%u more nodes: --stats)\n", c->machine->n_nodes - COLUMNS_MAX);
+}
+
+static void print_region(const struct cluster *c, bool moves)
+{
+	struct memsys_counts n = {0};
+	const struct move_counts *m = &c->region_moves;
+	uint64_t local;
+
+	if (!c->region_cycles)
+		return;
+	for (unsigned i = 0; i < c->machine->n_cpus; i++)
+		counts_add(&n, &c->region[i], NULL);
+	local = counts_local(&n);
+	printf("\nRegion of interest: %.6f s, %.1f%% of misses local, %.1f%% of CPU time stalled",
+		(double)c->region_cycles / (double)c->machine->clock_hz,
+		percent(local, local + counts_remote(&n)),
+		percent(counts_stall(&n), c->region_cpu_cycles));
+	if (moves)
+		printf("; %llu migrations, %llu replications, %llu collapses took %.2f%%",
+			(unsigned long long)m->migrations, (unsigned long long)m->replications,
+			(unsigned long long)m->collapses, percent(m->cycles, c->region_cpu_cycles));
+	printf(".\n");
 }
 
 void report_numa(const struct run *r)
@@ -105,20 +177,15 @@ void report_numa(const struct run *r)
 	print_tally("all", &total);
 	if (moves) {
 		struct move_counts m = moves_total(c);
-		uint64_t pages = 0;
 
-		for (unsigned i = 0; i < c->machine->n_nodes; i++)
-			pages += replicas[i];
-		print_moves(&m);
-		printf(" %7.1f\nMoves cost %.2f%% of CPU time; %llu were refused, %llu copies "
-		       "given "
-		       "back (policy %s).\n",
-			mib(pages), percent(m.cycles, total.cpu_cycles),
-			(unsigned long long)m.refused, (unsigned long long)m.given_back, c->policy);
+		print_moves(&m, sum(c, replicas), &total);
+		printf("\nMoves cost %.2f%% of CPU time; %llu were refused, %llu copies given back "
+		       "(policy %s).\n",
+			percent(m.cycles, total.cpu_cycles), (unsigned long long)m.refused,
+			(unsigned long long)m.given_back, c->policy);
 	} else {
 		printf("\n");
 	}
-	if (c->region_cycles)
-		printf("Region of interest: %.6f s.\n",
-			(double)c->region_cycles / (double)c->machine->clock_hz);
+	print_matrix(c);
+	print_region(c, moves);
 }

@@ -102,6 +102,8 @@ static json_t *region_json(const struct cluster *c)
 	json_t *o = tally_json(&t);
 
 	set(o, "cycles", c->region_cycles);
+	json_object_set_new(
+		o, "moves", moves_happen(c) ? move_counts_json(&c->region_moves) : json_null());
 	return o;
 }
 
@@ -127,9 +129,12 @@ static json_t *nodes_json(const struct cluster *c)
 	moves_replica_pages(c, replicas);
 	for (unsigned i = 0; i < c->machine->n_nodes; i++) {
 		struct memsys_home home = memsys_home(c->memsys, i);
+		struct move_counts m = moves_to_node(c, i);
 		struct tally t = numa_node(c, i);
 		json_t *o = tally_json(&t);
 
+		json_object_set_new(
+			o, "moves", moves_happen(c) ? move_counts_json(&m) : json_null());
 		json_object_set_new(o, "home",
 			json_pack("{s:I, s:I, s:I, s:I}", "requests", (json_int_t)home.requests,
 				"remote_requests", (json_int_t)home.remote_requests,
@@ -190,6 +195,29 @@ static json_t *marks_json(const struct vm *vm)
 	return list;
 }
 
+/* A VM's vCPUs on the CPUs of each node, and copies of its pages there. */
+static json_t *vm_nodes_json(const struct vm *vm)
+{
+	json_t *list = json_array();
+	uint64_t replicas[MACHINE_MAX_NODES];
+
+	moves_vm_replica_pages(vm, replicas);
+	for (unsigned i = 0; i < vm->cluster->machine->n_nodes; i++) {
+		const struct tally *t = &vm->on_node[i];
+		uint64_t local = counts_local(&t->n), remote = counts_remote(&t->n);
+		json_t *o = json_object();
+
+		set(o, "cpu_cycles", t->cpu_cycles);
+		set(o, "misses", local + remote);
+		set(o, "local", local);
+		set(o, "remote", remote);
+		set(o, "stall", counts_stall(&t->n));
+		set(o, "replica_bytes", replicas[i] * PAGE_SIZE);
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
 static json_t *vms_json(const struct cluster *c)
 {
 	json_t *list = json_array();
@@ -206,10 +234,8 @@ static json_t *vms_json(const struct cluster *c)
 			struct move_counts m = moves_of_vm(vm);
 			char *pages = numa_page_map(vm);
 
-			json_object_set_new(o, "moves",
-				json_pack("{s:I, s:I, s:I}", "migrations", (json_int_t)m.migrations,
-					"replications", (json_int_t)m.replications, "collapses",
-					(json_int_t)m.collapses));
+			json_object_set_new(o, "moves", move_counts_json(&m));
+			json_object_set_new(o, "nodes", vm_nodes_json(vm));
 			json_object_set_new(o, "pages", json_string(pages));
 			free(pages);
 		}

@@ -86,6 +86,7 @@ struct vm *vm_create(struct cluster *c, const char *name, unsigned n_vcpus, uint
 		vm->vcpu[i].id = i;
 		vm->vcpu[i].state = VCPU_STOPPED;
 	}
+	vm->on_node = xcalloc(c->machine->n_nodes, sizeof(*vm->on_node));
 	place(vm);
 	vm->pmap = pmap_create(
 		c->mem, vm->id, (uint32_t)(ram_bytes >> PAGE_SHIFT), c->engine->pmap_ops, vm);
@@ -101,6 +102,7 @@ void vm_destroy(struct vm *vm)
 		vm->device[i]->ops->destroy(vm->device[i]);
 	pmap_destroy(vm->pmap);
 	vm->cluster->engine->vm_free(vm);
+	free(vm->on_node);
 	free(vm->vcpu);
 	free(vm);
 }

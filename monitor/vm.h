@@ -15,6 +15,7 @@
 #include "numa/pmap.h"
 #include "numa/memsys.h"
 #include "numa/placement.h"
+#include "monitor/counts.h"
 #include "monitor/device.h"
 
 enum { VM_MAX_VCPUS = MACHINE_MAX_CPUS, VM_MAX_DEVICES = 64, CLUSTER_MAX_VMS = 1024 };
@@ -109,6 +110,11 @@ struct vm {
 	void (*irq_line)(struct device *plic, unsigned irq, bool level);
 	struct device *irq_chip;
 
+	/* Boundary: what its vCPUs counted on the CPUs of each node, and paid for moves of pages.
+	 */
+	struct tally *on_node;
+	uint64_t move_cycles;
+
 	/* Result; owner thread. */
 	enum vm_state state;
 	bool reset_wanted; /* the guest asked for a reboot: handled as a power-off with reason
@@ -140,6 +146,7 @@ struct cluster {
 	uint64_t region_began, region_cycles;
 	uint64_t region_cpu_began, region_cpu_cycles; /* CPU time in numa fidelity, of all vCPUs */
 	uint64_t cpu_cycles[MACHINE_MAX_CPUS]; /* as vcpu.model_cycles, but of the CPUs; boundary */
+	struct move_counts region_moves, region_moves_began;
 	bool in_region;
 	struct memsys *memsys;
 	struct memsys_options memsys_options;

@@ -145,6 +145,7 @@ static void do_move(struct placement *pl, uint32_t mpn, unsigned asker, struct p
 		return;
 	}
 	pl->moves++;
+	(migrate ? pl->stats.migrated_to : pl->stats.replicated_to)[a.node]++;
 	if (migrate)
 		pl->ops->moved(pl->arg, mpn, to);
 	cycles += pl->ops->copy ? pl->ops->copy(pl->arg, asker, mpn, to) : pl->m->cost.page_copy;

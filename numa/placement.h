@@ -52,6 +52,7 @@ struct placement_stats {
 	/* Charged: for signals, and for each kind of move. */
 	uint64_t cycles_signal, cycles_migrate, cycles_replicate;
 	uint64_t cycles_node[MACHINE_MAX_NODES];
+	uint64_t migrated_to[MACHINE_MAX_NODES], replicated_to[MACHINE_MAX_NODES];
 };
 
 /*

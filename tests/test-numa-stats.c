@@ -6,7 +6,9 @@
  */
 #include <jansson.h>
 
+#include "monitor/moves.h"
 #include "monitor/run.h"
+#include "numa/move.h"
 #include "tests/sim-vm.h"
 
 static const uint32_t spin[] = {0x00150513, 0xffdff06f}; /* addi a0,a0,1; j .-4 */
@@ -152,12 +154,14 @@ END_TEST
 
 static void expect_no_loss(void)
 {
-	struct tally vms = {0}, all = numa_total(&sim), nodes = {0};
+	struct tally vms = {0}, all = numa_total(&sim), nodes = {0}, both = {0};
 
 	for (unsigned v = 0; v < sim.n_vms; v++) {
 		struct tally t = numa_vm(sim.vm[v]);
 
 		tally_add(&vms, &t);
+		for (unsigned i = 0; i < sim.machine->n_nodes; i++)
+			tally_add(&both, &sim.vm[v]->on_node[i]);
 	}
 	for (unsigned i = 0; i < sim.machine->n_nodes; i++) {
 		struct tally t = numa_node(&sim, i);
@@ -166,6 +170,7 @@ static void expect_no_loss(void)
 	}
 	ck_assert_mem_eq(&vms, &all, sizeof(all));
 	ck_assert_mem_eq(&nodes, &all, sizeof(all));
+	ck_assert_mem_eq(&both, &all, sizeof(all));
 	ck_assert_uint_gt(all.n.local + all.n.remote, 1000);
 }
 
@@ -190,6 +195,44 @@ START_TEST(shared_cpus_lose_no_count)
 	ck_assert_uint_lt(quiet->vcpu[0].counts.local + quiet->vcpu[0].counts.remote,
 		sim.vm[0]->vcpu[0].counts.local / 10);
 	ck_assert_uint_gt(quiet->vcpu[0].counts.fetches, 1000);
+	finish();
+}
+END_TEST
+
+START_TEST(what_a_vm_missed_is_divided_by_node)
+{
+	sim_create(2);
+	caches();
+	sweeper();
+	sweeper();
+	run_for(2 * 1000 * 1000);
+	expect_no_loss();
+	for (unsigned v = 0; v < 2; v++) {
+		unsigned node = sim.machine->cpu_node[sim.vm[v]->vcpu[0].cpu];
+		struct tally t = numa_node(&sim, node);
+
+		ck_assert_uint_eq(node, v);
+		ck_assert_mem_eq(&sim.vm[v]->on_node[node], &t, sizeof(t));
+	}
+	finish();
+}
+END_TEST
+
+/* The monitor's stores to a page it copies are not the guest's: the policy would leave the page. */
+START_TEST(a_copy_does_not_make_a_page_written)
+{
+	struct vm *vm;
+	uint32_t from, to;
+
+	sim_create(2);
+	caches();
+	vm = sweeper();
+	run_for(100 * 1000);
+	from = pmap_entry(vm->pmap, 0)->mpn;
+	to = frame_alloc(sim.mem, 1, FRAME_MONITOR, false);
+	ck_assert_uint_gt(numa_placement_ops.copy(&sim, 1, from, to), PAGE_SIZE / 8 * 2);
+	ck_assert_uint_eq(memsys_frame_writes(sim.memsys, to), 0);
+	ck_assert_uint_eq(memsys_frame_misses(sim.memsys, to, 1), 0);
 	finish();
 }
 END_TEST
@@ -243,6 +286,35 @@ START_TEST(fidelity_can_be_switched_from_outside)
 END_TEST
 
 /* --- regions --- */
+
+/* Moves made before and between regions are not the region's. */
+START_TEST(regions_count_their_own_moves)
+{
+	static const struct placement_ops none;
+	struct policy policy;
+	struct vm *vm;
+	uint32_t mpn;
+
+	sim_create(2);
+	ck_assert_int_eq(policy_parse("disco,spare=0", 2, &policy), 0);
+	sim.placement = placement_create(sim.mem, &sim_machine, &policy, &none, NULL);
+	vm = sim_vm(1, false);
+	put64(vm, VM_RAM_BASE, 1);
+	mpn = pmap_entry(vm->pmap, 0)->mpn;
+	for (unsigned i = 0; i < 6; i++) {
+		if (i == 1 || i == 4)
+			moves_region(&sim, true);
+		ck_assert_int_eq(page_migrate(sim.mem, mpn, !frame_node(sim.mem, mpn), &mpn), 0);
+		if (i == 2 || i == 4)
+			moves_region(&sim, false);
+	}
+	ck_assert_uint_eq(moves_total(&sim).migrations, 6);
+	ck_assert_uint_eq(sim.region_moves.migrations, 3);
+	placement_destroy(sim.placement);
+	sim.placement = NULL;
+	sim_destroy();
+}
+END_TEST
 
 START_TEST(an_open_region_ends_with_the_run)
 {
@@ -321,8 +393,11 @@ int main(void)
 	tcase_add_loop_test(t, series_thins_evenly, 0, 6);
 	tcase_add_test(t, series_json_has_equal_columns);
 	tcase_add_test(t, shared_cpus_lose_no_count);
+	tcase_add_test(t, what_a_vm_missed_is_divided_by_node);
+	tcase_add_test(t, a_copy_does_not_make_a_page_written);
 	tcase_add_test(t, functional_time_is_not_numa_time);
 	tcase_add_test(t, fidelity_can_be_switched_from_outside);
+	tcase_add_test(t, regions_count_their_own_moves);
 	tcase_add_test(t, an_open_region_ends_with_the_run);
 	tcase_add_test(t, tally_json_says_what_the_struct_says);
 	tcase_add_test(t, page_map_is_runs_of_nodes);

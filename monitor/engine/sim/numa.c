@@ -9,6 +9,7 @@
 
 #include "monitor/counts.h"
 #include "monitor/engine/sim/code.h"
+#include "monitor/moves.h"
 #include "numa/move.h"
 
 void cpu_attach_model(struct engine_vcpu *cpu)
@@ -62,6 +63,7 @@ static void region_change(struct cluster *c, bool inside)
 		else
 			counts_add(&c->region[i], now, &c->region_start[i]);
 	}
+	moves_region(c, inside);
 	if (inside) {
 		c->region_began = c->now;
 		c->region_cpu_began = model_cycles(c);
@@ -332,6 +334,7 @@ static void charge(void *arg, unsigned node, uint64_t cycles)
 
 			if (cpu->placed && cpu->node == node) {
 				cpu->charge += cycles;
+				c->vm[v]->move_cycles += cycles;
 				return;
 			}
 		}

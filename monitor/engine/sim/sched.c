@@ -78,10 +78,13 @@ static void begin_account(struct vcpu *v)
 static void end_account(struct vcpu *v)
 {
 	struct cluster *c = v->vm->cluster;
+	struct tally t = {.cpu_cycles = v->model_cycles - v->model_at};
 
 	if (c->memsys)
-		counts_add(&v->counts, memsys_counts(c->memsys, v->cpu), &v->counts_at);
-	c->cpu_cycles[v->cpu] += v->model_cycles - v->model_at;
+		counts_add(&t.n, memsys_counts(c->memsys, v->cpu), &v->counts_at);
+	counts_add(&v->counts, &t.n, NULL);
+	tally_add(&v->vm->on_node[c->machine->cpu_node[v->cpu]], &t);
+	c->cpu_cycles[v->cpu] += t.cpu_cycles;
 }
 
 static void dispatch(struct sched *s, unsigned on, struct engine_vcpu *cpu)
