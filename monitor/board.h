@@ -15,6 +15,7 @@
 enum {
 	BOARD_TEST = 0x100000,
 	BOARD_RTC = 0x101000,
+	BOARD_GENID = 0x102000, /* not on QEMU's board; only where VMs are cloned */
 	BOARD_ACLINT = 0x2000000,
 	BOARD_PLIC = 0xc000000,
 	BOARD_UART = 0x10000000,
@@ -24,6 +25,7 @@ enum {
 	BOARD_IRQ_VIRTIO_MORE = 32, /* the others: 32 + n */
 	BOARD_IRQ_UART = 10,
 	BOARD_IRQ_RTC = 11,
+	BOARD_IRQ_GENID = 12,
 };
 
 /* All attach themselves to the bus and return the device. */
@@ -35,6 +37,8 @@ struct device *testdev_create(
 	struct vm *vm); /* sifive,test0/1: 0x5555 off, 0x3333 | code << 16 fail, 0x7777 reset */
 struct device *rtc_create(struct vm *vm); /* goldfish-rtc, starting at a fixed date: a run never
 					     reads the host's clock */
+struct device *genid_create(
+	struct vm *vm); /* microsoft,vmgenid: tells a guest that it was cloned; from vm->seed */
 struct device *uart_create(struct vm *vm, struct stream *s);
 struct device *virtio_blk_create(struct vm *vm, unsigned slot, struct disk *disk); /* owns disk */
 struct device *virtio_console_create(struct vm *vm, unsigned slot, struct stream *s);

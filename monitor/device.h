@@ -32,6 +32,14 @@ struct device_ops {
 	/* Adds the device's counters to its JSON object in the statistics; NULL if it has none. */
 	void (*stats)(struct device *d, struct json_t *object);
 	void (*destroy)(struct device *d);
+	/*
+	 * Take over what the guest can see of `from`, the same device of the VM that d's VM is a
+	 * clone of: registers and queues, not what is behind the device (streams, ports, seeds) nor
+	 * counters. The guest's memory and vCPUs are those of the original already; d may raise its
+	 * interrupt. 0, or a negative errno after vm_fail() of d's VM. NULL: a VM that has such a
+	 * device cannot be cloned. Boundary.
+	 */
+	int (*clone)(struct device *d, const struct device *from);
 };
 
 struct device { /* the first member of each device's own struct */

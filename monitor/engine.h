@@ -18,6 +18,12 @@ struct engine {
 	/* Make a vCPU runnable at pc with a0, a1 (S-mode, or M-mode when vm->bios). Owner thread.
 	 */
 	void (*vcpu_start)(struct vcpu *vcpu, uint64_t pc, uint64_t a0, uint64_t a1);
+	/* The vCPUs of `to`, which has as many and has never run, are where those of `from` are:
+	 * registers, timers, pending interrupts. Their instructions are counted from 0. Boundary.
+	 */
+	void (*vm_clone)(struct vm *to, const struct vm *from);
+	/* The monitor worked for so many cycles on the CPU that runs this vCPU. Owner thread. */
+	void (*vcpu_charge)(struct vcpu *vcpu, uint64_t cycles);
 	/* Level of an interrupt input; wakes an idle vCPU. Owner thread. */
 	void (*vcpu_irq)(struct vcpu *vcpu, enum vcpu_irq irq, bool level);
 	/* Machine time in cycles as this vCPU sees it now. Owner thread. */

@@ -160,7 +160,7 @@ struct cluster {
 	bool stop;        /* ask engine to return at the next boundary; boundary writes */
 	/*
 	 * Called at each boundary after device work, before the next quantum: progress, console
-	 * input, host timeouts. NULL if not wanted. `idle_cycles` is how far machine time will jump
+	 * input, host timeouts; VMs may be added. NULL if not wanted. `idle_cycles` is how far machine time will jump
 	 * next because every vCPU is idle (0: none); UINT64_MAX: nothing will ever happen without
 	 * input from outside, so wait for it or set stop.
 	 */

@@ -161,6 +161,7 @@ void machine_print(const struct machine *m, FILE *out)
 		{"monitor call", m->cost.monitor_call},
 		{"page fault", m->cost.page_fault},
 		{"page zero", m->cost.page_zero},
+		{"page share", m->cost.page_share},
 		{"page copy", m->cost.page_copy},
 		{"shootdown", m->cost.shootdown},
 		{"vCPU switch", m->cost.vcpu_switch},

@@ -96,7 +96,8 @@ static void check_sane(const struct machine *m)
 	ck_assert_uint_ge(m->quantum_cycles, m->slice_cycles);
 	ck_assert_uint_gt(m->timeslice_cycles, m->quantum_cycles);
 	ck_assert(m->l1d.size_bytes && m->l1i.size_bytes && m->l2.size_bytes && m->tlb_entries);
-	ck_assert(m->cost.trap && m->cost.page_fault && m->cost.page_copy && m->cost.page_zero);
+	ck_assert(m->cost.trap && m->cost.page_fault && m->cost.page_copy && m->cost.page_zero &&
+		  m->cost.page_share);
 }
 
 /* libconfig 1.5 forgets its scanner's buffer when a file ends within a string. */

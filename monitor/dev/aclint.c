@@ -6,6 +6,7 @@
  * machine, not to one of its guests.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "monitor/board.h"
 #include "monitor/engine.h"
@@ -97,12 +98,21 @@ static void aclint_destroy(struct device *d)
 	free(d);
 }
 
+/* The engine's part, compare values and pending interrupts, it copies itself. */
+static int aclint_clone(struct device *d, const struct device *from)
+{
+	memcpy(((struct aclint *)d)->hart, ((const struct aclint *)from)->hart,
+		d->vm->n_vcpus * sizeof(struct hart_timer));
+	return 0;
+}
+
 static const struct device_ops aclint_ops = {
 	.type = "aclint",
 	.read = aclint_read,
 	.write = aclint_write,
 	.fdt = aclint_fdt,
 	.destroy = aclint_destroy,
+	.clone = aclint_clone,
 };
 
 struct device *aclint_create(struct vm *vm)

@@ -10,6 +10,7 @@
  * from them at each change, which is a handful of word operations per context.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "monitor/board.h"
 #include "monitor/engine.h"
@@ -201,12 +202,24 @@ static void plic_destroy(struct device *d)
 	free(d);
 }
 
+static int plic_clone(struct device *d, const struct device *from)
+{
+	struct plic *p = (struct plic *)d;
+	const struct plic *original = (const struct plic *)from;
+	struct device dev = p->dev;
+
+	memcpy(p, original, sizeof(*p) + p->n_contexts * sizeof(p->context[0]));
+	p->dev = dev;
+	return 0;
+}
+
 static const struct device_ops plic_ops = {
 	.type = "plic",
 	.read = plic_read,
 	.write = plic_write,
 	.fdt = plic_fdt,
 	.destroy = plic_destroy,
+	.clone = plic_clone,
 };
 
 struct device *plic_create(struct vm *vm)

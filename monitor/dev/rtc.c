@@ -142,6 +142,16 @@ static void rtc_destroy(struct device *d)
 	free(d);
 }
 
+static int rtc_clone(struct device *d, const struct device *from)
+{
+	struct rtc *r = (struct rtc *)d;
+	struct device dev = r->dev;
+
+	*r = *(const struct rtc *)from;
+	r->dev = dev;
+	return 0;
+}
+
 static const struct device_ops rtc_ops = {
 	.type = "rtc",
 	.read = rtc_read,
@@ -149,6 +159,7 @@ static const struct device_ops rtc_ops = {
 	.io = rtc_io,
 	.fdt = rtc_fdt,
 	.destroy = rtc_destroy,
+	.clone = rtc_clone,
 };
 
 struct device *rtc_create(struct vm *vm)

@@ -56,12 +56,20 @@ static void test_destroy(struct device *d)
 	free(d);
 }
 
+/* It has no state. */
+static int test_clone(struct device *d, const struct device *from)
+{
+	(void)d, (void)from;
+	return 0;
+}
+
 static const struct device_ops test_ops = {
 	.type = "test",
 	.read = test_read,
 	.write = test_write,
 	.fdt = test_fdt,
 	.destroy = test_destroy,
+	.clone = test_clone,
 };
 
 struct device *testdev_create(struct vm *vm)

@@ -248,6 +248,20 @@ static void uart_destroy(struct device *d)
 	free(d);
 }
 
+/* What waits in the original's stream was typed to the original. */
+static int uart_clone(struct device *d, const struct device *from)
+{
+	struct uart *u = (struct uart *)d;
+	struct device dev = u->dev;
+	struct stream *stream = u->stream;
+
+	*u = *(const struct uart *)from;
+	u->dev = dev;
+	u->stream = stream;
+	u->rx_bytes = u->tx_bytes = 0;
+	return 0;
+}
+
 static const struct device_ops uart_ops = {
 	.type = "uart",
 	.read = uart_read,
@@ -255,6 +269,7 @@ static const struct device_ops uart_ops = {
 	.fdt = uart_fdt,
 	.stats = uart_stats,
 	.destroy = uart_destroy,
+	.clone = uart_clone,
 };
 
 struct device *uart_create(struct vm *vm, struct stream *s)

@@ -191,11 +191,24 @@ static void blk_destroy(struct device *d)
 	free(d);
 }
 
+static int blk_clone(struct device *d, const struct device *from)
+{
+	struct virtio_blk *b = (struct virtio_blk *)d;
+
+	if (disk_mode(b->disk) == DISK_PRIVATE) {
+		vm_fail(d->vm, "cannot be cloned: disk %s is private", disk_path(b->disk));
+		return -EBUSY;
+	}
+	disk_clone(b->disk, ((const struct virtio_blk *)from)->disk);
+	return virtio_clone(d, from);
+}
+
 static const struct virtio_ops blk_ops = {
 	.dev = {.type = "virtio-blk",
 		VIRTIO_DEVICE_OPS,
 		.stats = blk_stats,
-		.destroy = blk_destroy},
+		.destroy = blk_destroy,
+		.clone = blk_clone},
 	.id = 2,
 	.n_queues = 1,
 	.at_boundary = true,

@@ -270,6 +270,21 @@ void virtio_write(
 	}
 }
 
+int virtio_clone(struct device *d, const struct device *from)
+{
+	struct virtio *v = (struct virtio *)d;
+	const struct virtio *original = (const struct virtio *)from;
+
+	v->features = original->features;
+	v->features_sel = original->features_sel;
+	v->driver_features_sel = original->driver_features_sel;
+	v->queue_sel = original->queue_sel;
+	v->status = original->status;
+	v->isr = original->isr;
+	memcpy(v->queue, original->queue, sizeof(v->queue));
+	return 0;
+}
+
 void virtio_fdt(struct device *d, void *fdt)
 {
 	static const char compatible[] = "virtio,mmio";

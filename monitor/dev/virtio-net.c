@@ -5,6 +5,7 @@
  * There is no backlog: a frame that finds too few receive buffers is dropped and counted, as on a
  * wire.
  */
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,11 +121,22 @@ static void net_destroy(struct device *d)
 	free(d);
 }
 
+/* A driver reads the card's address once, so all clones of one that is up would have the same. */
+static int net_clone(struct device *d, const struct device *from)
+{
+	if (((const struct virtio_net *)from)->v.status) {
+		vm_fail(d->vm, "cannot be cloned: the network driver was loaded before");
+		return -EBUSY;
+	}
+	return virtio_clone(d, from);
+}
+
 static const struct virtio_ops net_ops = {
 	.dev = {.type = "virtio-net",
 		VIRTIO_DEVICE_OPS,
 		.stats = net_stats,
-		.destroy = net_destroy},
+		.destroy = net_destroy,
+		.clone = net_clone},
 	.id = 1,
 	.n_queues = 2,
 	.at_boundary = true,

@@ -79,6 +79,8 @@ void virtio_write(
 	struct device *d, struct vcpu *vcpu, uint64_t offset, unsigned size, uint64_t value);
 void virtio_io(struct device *d);
 void virtio_fdt(struct device *d, void *fdt);
+/* The device_ops.clone of a model that has nothing of its own a guest could see. */
+int virtio_clone(struct device *d, const struct device *from);
 #define VIRTIO_DEVICE_OPS                                                                          \
 	.read = virtio_read, .write = virtio_write, .io = virtio_io, .fdt = virtio_fdt
 

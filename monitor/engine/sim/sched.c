@@ -20,6 +20,7 @@ struct run_queue {
 
 struct sched {
 	struct cluster *cluster;
+	unsigned room; /* in each queue: for all vCPUs there are */
 	struct run_queue cpu[MACHINE_MAX_CPUS];
 };
 
@@ -28,14 +29,25 @@ static void leave(struct run_queue *q);
 struct sched *sched_create(struct cluster *c)
 {
 	struct sched *s = xcalloc(1, sizeof(*s));
+
+	s->cluster = c;
+	return s;
+}
+
+/* VMs may come while others run. */
+static void make_room(struct sched *s)
+{
+	const struct cluster *c = s->cluster;
 	unsigned total = 0;
 
 	for (unsigned v = 0; v < c->n_vms; v++)
 		total += c->vm[v]->n_vcpus;
-	s->cluster = c;
+	if (total <= s->room)
+		return;
 	for (unsigned i = 0; i < c->machine->n_cpus; i++)
-		s->cpu[i].waiting = xcalloc(total, sizeof(s->cpu[i].waiting[0]));
-	return s;
+		s->cpu[i].waiting =
+			xrealloc(s->cpu[i].waiting, total * sizeof(s->cpu[i].waiting[0]));
+	s->room = total;
 }
 
 void sched_destroy(struct sched *s)
@@ -166,6 +178,7 @@ void sched_pick(struct sched *s)
 	const struct machine *m = c->machine;
 	uint64_t end = c->now + m->quantum_cycles;
 
+	make_room(s);
 	for (unsigned i = 0; i < m->n_cpus; i++) {
 		struct run_queue *q = &s->cpu[i];
 

@@ -219,8 +219,8 @@ static bool all_stopped(struct cluster *c)
 static int sim_run(struct cluster *c)
 {
 	struct sched *sched = sched_create(c);
-	struct pool *pool = pool_create(MAX(1u, MIN(c->threads, c->n_vms)));
-	struct quantum q = {.vm = xcalloc(c->n_vms, sizeof(q.vm[0]))};
+	struct pool *pool = pool_create(MAX(1u, c->threads));
+	struct quantum q = {0};
 
 	c->mem->boundary = true;
 	for (;;) {
@@ -239,6 +239,7 @@ static int sim_run(struct cluster *c)
 		numa_follow(c); /* fidelity may have been asked for from outside */
 		sched_pick(sched);
 		q.n = 0;
+		q.vm = xrealloc(q.vm, c->n_vms * sizeof(q.vm[0])); /* a listener may add VMs */
 		for (unsigned v = 0; v < c->n_vms; v++)
 			if (vm_wants(c->vm[v], q.end)) {
 				refill(c->vm[v]);
@@ -319,6 +320,29 @@ static void sim_vcpu_start(struct vcpu *vcpu, uint64_t pc, uint64_t a0, uint64_t
 	vcpu->state = VCPU_RUNNABLE;
 }
 
+static void sim_vm_clone(struct vm *to, const struct vm *from)
+{
+	for (unsigned i = 0; i < to->n_vcpus; i++) {
+		const struct engine_vcpu *original = from->vcpu[i].e;
+		struct engine_vcpu *cpu = to->vcpu[i].e;
+
+		memcpy(cpu, original, offsetof(struct engine_vcpu, vcpu));
+		/* The guest goes on reading the original's minstret, we count from here. */
+		cpu->instret_offset += (int64_t)(original->now - original->skew);
+		cpu->skew = cpu->now;
+		cpu->charge = 0; /* what is owed is owed by the original */
+		cpu->waiting = false;
+		tlb_flush(cpu); /* and with it the reservation */
+		mmu_update_context(cpu);
+		to->vcpu[i].state = from->vcpu[i].state;
+	}
+}
+
+static void sim_vcpu_charge(struct vcpu *vcpu, uint64_t cycles)
+{
+	vcpu->e->charge += cycles;
+}
+
 static void sim_vcpu_irq(struct vcpu *vcpu, enum vcpu_irq irq, bool level)
 {
 	struct engine_vcpu *cpu = vcpu->e;
@@ -387,6 +411,8 @@ const struct engine engine_sim = {
 	.vm_free = sim_vm_free,
 	.pmap_ops = &sim_pmap_ops,
 	.vcpu_start = sim_vcpu_start,
+	.vm_clone = sim_vm_clone,
+	.vcpu_charge = sim_vcpu_charge,
 	.vcpu_irq = sim_vcpu_irq,
 	.vcpu_now = sim_vcpu_now,
 	.vcpu_mtimecmp = sim_vcpu_mtimecmp,
