@@ -193,6 +193,21 @@ const struct pmap_entry *pmap_entry(const struct pmap *pm, uint32_t ppn)
 	return leaf ? &leaf->entry[ppn & (LEAF_PAGES - 1)] : &absent;
 }
 
+uint32_t pmap_view(const struct memory *mem, const struct pmap *pm, uint32_t ppn, unsigned node,
+	bool *writable)
+{
+	const struct pmap_entry *e = pmap_entry(pm, ppn);
+
+	*writable = false;
+	if (unlikely(e->mpn == MPN_NONE))
+		return e->zero_node == node + 1 || e->zero_node == ZERO_ANY ? mem->zero[node]
+									    : MPN_NONE;
+	if (unlikely(mem->p->frame[e->mpn].flags & FRAME_REPLICATED))
+		return frame_view(mem, e->mpn, node);
+	*writable = !e->cow;
+	return e->mpn;
+}
+
 static struct pmap_entry *entry_get(struct pmap *pm, uint32_t ppn)
 {
 	struct leaf **leaf = &pm->leaf[ppn >> LEAF_SHIFT];

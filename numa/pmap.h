@@ -79,19 +79,8 @@ const struct pmap_stats *pmap_stats(const struct pmap *pm);
  * store there. An engine fills its TLBs from this, and calls pmap_fault() when it does not suffice.
  * Run phase.
  */
-static inline uint32_t pmap_view(const struct memory *mem, const struct pmap *pm, uint32_t ppn,
-	unsigned node, bool *writable)
-{
-	const struct pmap_entry *e = pmap_entry(pm, ppn);
-
-	if (unlikely(e->mpn == MPN_NONE)) {
-		*writable = false;
-		return e->zero_node == node + 1 || e->zero_node == ZERO_ANY ? mem->zero[node]
-									    : MPN_NONE;
-	}
-	*writable = !e->cow && !frame_replicated(mem, e->mpn);
-	return frame_view(mem, e->mpn, node);
-}
+uint32_t pmap_view(const struct memory *mem, const struct pmap *pm, uint32_t ppn, unsigned node,
+	bool *writable);
 
 /*
  * Make ppn usable for an access from a CPU on `node`. On 0, *host is the page's bytes and *writable

@@ -456,6 +456,59 @@ START_TEST(flush_of_a_page)
 }
 END_TEST
 
+/* A walk may begin at a table it knows, until a fence covers the address. */
+START_TEST(fence_reaches_tables)
+{
+	uint64_t v, old, new;
+
+	paging(4);
+	map(VA, 0, DATA, LEAF);
+	ck_assert_int_eq(load(VA, NULL), -1);
+	old = get64(vm, entry(VA, 1));
+	new = next_table;
+	put64(vm, new + (VA >> 12 & 511) * 8, PPN_OF(DATA + PAGE_SIZE) | LEAF);
+	put64(vm, entry(VA, 1), PPN_OF(new) | V);
+	tlb_flush_page(cpu, VA);
+	ck_assert_int_eq(load(VA, &v), -1);
+	ck_assert_uint_eq(v, 0x1000000 + PAGE_SIZE / 8);
+
+	/* One level up, by a fence of everything. */
+	put64(vm, entry(VA, 1), old);
+	put64(vm, entry(VA, 2), 0);
+	tlb_flush(cpu);
+	ck_assert_int_eq(load(VA, NULL), CAUSE_LOAD_PAGE);
+}
+END_TEST
+
+/* A store that gives a page table a frame of its own reaches the walks of every hart. */
+START_TEST(moved_table)
+{
+	struct engine_vcpu *other = vm->vcpu[1].e;
+	uint64_t pte_pa, v;
+	uint32_t shared;
+
+	paging(3);
+	map(VA, 0, DATA, LEAF);
+	map(VA + PAGE_SIZE, 0, DATA, LEAF);
+	pte_pa = entry(VA + PAGE_SIZE, 0);
+	shared = pmap_share_out(vm->pmap, (uint32_t)((pte_pa - RAM) >> PAGE_SHIFT), 0);
+	frame_add_user(sim.mem, shared, (struct frame_user){0x80000001, 0});
+	set_privilege(other, PRIV_M);
+	csr_set(other, PMPADDR0 + 15, UINT64_MAX);
+	csr_set(other, PMPCFG0 + 2, 0x1full << 56);
+	csr_set(other, SATP, csr_get(cpu, SATP));
+	set_privilege(other, PRIV_S);
+	ck_assert_int_eq(mem_load(other, VA, 8, &v), DONE);
+
+	set_privilege(cpu, PRIV_M);
+	ck_assert_int_eq(store(pte_pa, PPN_OF(DATA + PAGE_SIZE) | LEAF), -1);
+	ck_assert_int_eq(mem_load(other, VA + PAGE_SIZE, 8, &v), DONE);
+	ck_assert_uint_eq(v, 0x1000000 + PAGE_SIZE / 8);
+	pmap_settle(vm->pmap);
+	frame_del_user(sim.mem, shared, (struct frame_user){0x80000001, 0});
+}
+END_TEST
+
 /* What U may see, S may not, and the other way round, although both were in the TLB before. */
 START_TEST(contexts_are_apart)
 {
@@ -620,6 +673,8 @@ int main(void)
 	tcase_add_test(t, protection_ranges);
 	tcase_add_test(t, protected_page_tables);
 	tcase_add_test(t, flush_of_a_page);
+	tcase_add_test(t, fence_reaches_tables);
+	tcase_add_test(t, moved_table);
 	tcase_add_test(t, contexts_are_apart);
 	tcase_add_test(t, copy_on_write_reaches_every_hart);
 	tcase_add_test(t, rewritten_code);

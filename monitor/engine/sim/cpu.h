@@ -101,6 +101,20 @@ struct code_entry { /* machine address of a page of code, for the memory-system 
 	uint64_t ma;
 };
 
+/*
+ * A page table that lies on the way to leaves of 4 KiB (level 0) or 2 MiB (level 1), so that a walk
+ * begins there: what the specification calls caching of non-leaf entries. Known by the part of the
+ * address that leads to it; dropped by any sfence.vma that covers it, and by every shootdown.
+ */
+enum { TABLE_ENTRIES = 64 };
+
+struct table_entry {
+	uint64_t pa;
+	const uint8_t *host;
+	unsigned n_walked; /* page-table entries read on the way, and where they are */
+	uint64_t walked_ma[4];
+};
+
 struct jump_entry { /* last block seen at this pc, in this address space */
 	uint64_t pc;
 	uint64_t context;
@@ -162,6 +176,8 @@ struct engine_vcpu {
 	uint64_t exec_pages[64]; /* Bloom filter of code pages translated in this address space */
 	struct fetch_entry fetch[FETCH_ENTRIES];
 	struct code_entry code[FETCH_ENTRIES];
+	uint64_t table_tag[TABLE_ENTRIES];
+	struct table_entry table[TABLE_ENTRIES];
 	struct tlb_entry tlbs[TLB_CONTEXTS][TLB_ENTRIES];
 	struct jump_entry jump[JUMP_ENTRIES];
 };

@@ -58,13 +58,11 @@ static void pmp_range(const struct engine_vcpu *cpu, unsigned i, uint64_t *lo, u
 	}
 }
 
-static bool pmp_allows(const struct engine_vcpu *cpu, uint64_t pa, unsigned size,
+static bool pmp_search(const struct engine_vcpu *cpu, uint64_t pa, unsigned size,
 	enum access access, enum priv priv)
 {
 	static const uint8_t need[] = {[ACCESS_READ] = 1, [ACCESS_WRITE] = 2, [ACCESS_FETCH] = 4};
 
-	if (!cpu->vm->bios)
-		return true;
 	if (!cpu->pmp_active)
 		return priv == PRIV_M;
 	for (unsigned i = 0; i < PMP_COUNT; i++) {
@@ -80,6 +78,12 @@ static bool pmp_allows(const struct engine_vcpu *cpu, uint64_t pa, unsigned size
 		return cpu->pmpcfg[i] & need[access];
 	}
 	return priv == PRIV_M;
+}
+
+static inline bool pmp_allows(const struct engine_vcpu *cpu, uint64_t pa, unsigned size,
+	enum access access, enum priv priv)
+{
+	return !cpu->vm->bios || pmp_search(cpu, pa, size, access, priv);
 }
 
 bool pmp_uniform(const struct engine_vcpu *cpu, uint64_t pa)
@@ -182,11 +186,91 @@ static bool leaf_allows(
 	}
 }
 
+/* ---- tables on the way */
+
+static uint64_t table_tag(uint64_t va, unsigned level)
+{
+	return va >> (PAGE_SHIFT + 9 * (level + 1)) << 1 | level;
+}
+
+static unsigned table_slot(uint64_t tag)
+{
+	return (tag ^ tag >> 6) & (TABLE_ENTRIES - 1);
+}
+
+/* The lowest table known on the way to va; its level in *level. NULL: none. */
+static const struct table_entry *table_find(const struct engine_vcpu *cpu, uint64_t va, int *level)
+{
+	for (unsigned l = 0; l < 2; l++) {
+		uint64_t tag = table_tag(va, l);
+		unsigned slot = table_slot(tag);
+
+		if (cpu->table_tag[slot] == tag) {
+			*level = (int)l;
+			return &cpu->table[slot];
+		}
+	}
+	return NULL;
+}
+
+static void table_remember(struct engine_vcpu *cpu, uint64_t va, int level, uint64_t pa,
+	const uint8_t *host, const struct translation *t)
+{
+	uint64_t tag = table_tag(va, (unsigned)level);
+	unsigned slot = table_slot(tag);
+	struct table_entry *e = &cpu->table[slot];
+
+	cpu->table_tag[slot] = tag;
+	e->pa = pa;
+	e->host = host;
+	e->n_walked = t->n_walked;
+	memcpy(e->walked_ma, t->walked_ma, t->n_walked * sizeof(e->walked_ma[0]));
+}
+
+static void tables_forget(struct engine_vcpu *cpu)
+{
+	memset(cpu->table_tag, 0xff, sizeof(cpu->table_tag));
+}
+
+static void tables_forget_page(struct engine_vcpu *cpu, uint64_t va)
+{
+	for (unsigned l = 0; l < 2; l++) {
+		uint64_t tag = table_tag(va, l), *at = &cpu->table_tag[table_slot(tag)];
+
+		if (*at == tag)
+			*at = TLB_NONE;
+	}
+}
+
+/* ---- walks */
+
+/* Note in a leaf that it was used, as Svadu demands, where the guest has asked for it. */
+static enum walk_result update_leaf(
+	struct engine_vcpu *cpu, uint64_t pte_pa, uint64_t pte, uint64_t want)
+{
+	uint8_t *host;
+	bool writable;
+
+	if (!(cpu->menvcfg & ENVCFG_ADUE))
+		return WALK_PAGE_FAULT;
+	if (!pmp_allows(cpu, pte_pa, 8, ACCESS_WRITE, PRIV_S))
+		return WALK_ACCESS_FAULT;
+	if (ram_page(cpu, pte_pa, true, &host, &writable))
+		return WALK_WAIT;
+	host += pte_pa & (PAGE_SIZE - 1);
+	*(uint64_t *)host = pte | want;
+	if (cpu->model)
+		cpu->charge += memsys_data(cpu->model, (uint64_t)(host - cpu->ram), true);
+	return WALK_OK;
+}
+
 static enum walk_result walk(struct engine_vcpu *cpu, uint64_t va, enum access access,
 	enum priv priv, struct translation *t)
 {
 	unsigned mode = cpu->satp >> 60;
 	uint64_t table = (cpu->satp & 0xfffffffffffull) << PAGE_SHIFT;
+	const struct table_entry *known;
+	const uint8_t *page = NULL; /* host address of the table, where known */
 	int level;
 
 	if (priv == PRIV_M || mode == 0) {
@@ -195,22 +279,35 @@ static enum walk_result walk(struct engine_vcpu *cpu, uint64_t va, enum access a
 		return WALK_OK;
 	}
 	t->n_walked = 0;
-	level = mode - 6; /* Sv39: 8 -> 2, Sv48: 3, Sv57: 4 */
-	if ((int64_t)(va << (64 - 21 - 9 * level)) >> (64 - 21 - 9 * level) != (int64_t)va)
-		return WALK_PAGE_FAULT;
-	for (;; level--) {
+	known = table_find(cpu, va, &level);
+	if (known) {
+		table = known->pa;
+		page = known->host;
+		t->n_walked = known->n_walked;
+		memcpy(t->walked_ma, known->walked_ma, sizeof(known->walked_ma));
+	} else {
+		level = mode - 6; /* Sv39: 8 -> 2, Sv48: 3, Sv57: 4 */
+		if ((int64_t)(va << (64 - 21 - 9 * level)) >> (64 - 21 - 9 * level) != (int64_t)va)
+			return WALK_PAGE_FAULT;
+	}
+	for (;; level--, page = NULL) {
 		unsigned shift = PAGE_SHIFT + 9 * level;
-		uint64_t pte_pa = table + (va >> shift & 511) * 8, pte, want;
-		uint8_t *host;
-		bool writable;
+		uint64_t offset = (va >> shift & 511) * 8, pte_pa = table + offset, pte, want;
 
 		if (!is_ram(cpu, pte_pa, 8) || !pmp_allows(cpu, pte_pa, 8, ACCESS_READ, PRIV_S))
 			return WALK_ACCESS_FAULT;
-		if (ram_page(cpu, pte_pa, false, &host, &writable))
-			return WALK_WAIT;
-		host += pte_pa & (PAGE_SIZE - 1);
-		pte = *(uint64_t *)host;
-		t->walked_ma[t->n_walked++] = host - cpu->ram;
+		if (!page) {
+			uint8_t *host;
+			bool writable;
+
+			if (ram_page(cpu, table, false, &host, &writable))
+				return WALK_WAIT;
+			page = host;
+			if (level < 2)
+				table_remember(cpu, va, level, table, page, t);
+		}
+		pte = *(const uint64_t *)(page + offset);
+		t->walked_ma[t->n_walked++] = (uint64_t)(page + offset - cpu->ram);
 		if (!(pte & PTE_V) || (pte & PTE_HIGH) || (pte & (PTE_R | PTE_W)) == PTE_W)
 			return WALK_PAGE_FAULT;
 		table = (pte & PTE_PPN) << 2;
@@ -224,17 +321,11 @@ static enum walk_result walk(struct engine_vcpu *cpu, uint64_t va, enum access a
 			return WALK_PAGE_FAULT;
 		want = PTE_A | (access == ACCESS_WRITE ? PTE_D : 0);
 		if ((pte & want) != want) {
-			if (!(cpu->menvcfg & ENVCFG_ADUE))
-				return WALK_PAGE_FAULT;
-			if (!pmp_allows(cpu, pte_pa, 8, ACCESS_WRITE, PRIV_S))
-				return WALK_ACCESS_FAULT;
-			if (ram_page(cpu, pte_pa, true, &host, &writable))
-				return WALK_WAIT;
+			enum walk_result r = update_leaf(cpu, pte_pa, pte, want);
+
+			if (r != WALK_OK)
+				return r;
 			pte |= want;
-			*(uint64_t *)(host + (pte_pa & (PAGE_SIZE - 1))) = pte;
-			if (cpu->model)
-				cpu->charge += memsys_data(cpu->model,
-					host + (pte_pa & (PAGE_SIZE - 1)) - cpu->ram, true);
 		}
 		t->pa = table | (va & (t->leaf_bytes - 1));
 		t->writable = (pte & PTE_D) && leaf_allows(cpu, pte, ACCESS_WRITE, priv);
@@ -381,6 +472,7 @@ void tlb_flush(struct engine_vcpu *cpu)
 		if (cpu->tlb_used & 1u << c)
 			memset(cpu->tlbs[c], 0xff, sizeof(cpu->tlbs[c]));
 	cpu->tlb_used = 0;
+	tables_forget(cpu);
 	cpu->big_lo = UINT64_MAX;
 	cpu->big_hi = 0;
 	cpu->reserved_va = UINT64_MAX;
@@ -398,6 +490,7 @@ void tlb_flush_page(struct engine_vcpu *cpu, uint64_t va)
 		tlb_flush(cpu);
 		return;
 	}
+	tables_forget_page(cpu, va);
 	if (cpu->model)
 		memsys_tlb_flush_page(cpu->model, 0, va >> PAGE_SHIFT);
 	cpu->code[va >> PAGE_SHIFT & (FETCH_ENTRIES - 1)].page = TLB_NONE;
@@ -413,6 +506,8 @@ void tlb_flush_page(struct engine_vcpu *cpu, uint64_t va)
 
 void tlb_forget_host(struct engine_vcpu *cpu, const uint8_t *host, bool only_write)
 {
+	if (!only_write)
+		tables_forget(cpu);
 	for (unsigned i = 0; i < FETCH_ENTRIES && cpu->model && !only_write; i++)
 		if (cpu->code[i].ma == (uint64_t)(host - cpu->ram))
 			cpu->code[i].page = TLB_NONE;
