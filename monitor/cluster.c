@@ -19,6 +19,7 @@
 #include "monitor/engine.h"
 #include "monitor/run.h"
 #include "numa/util.h"
+#include "sharing/content.h"
 #include "sharing/image.h"
 #include "sharing/subnet.h"
 
@@ -303,6 +304,19 @@ static unsigned choose_threads(const struct run_options *o)
 	return (unsigned)MIN(want, o->vms);
 }
 
+static void make_content(struct run *r)
+{
+	const struct run_options *o = r->options;
+	struct content_options options = {.zero = o->share & SHARE_ZERO,
+		.same = o->share & SHARE_CONTENT,
+		.rate = o->share_scan,
+		.seed = o->seed};
+
+	splitmix64(&options.seed);
+	if ((options.zero || options.same) && options.rate)
+		r->cluster.content = content_create(r->cluster.mem, r->machine, &options);
+}
+
 int run_create(struct run *r, const struct run_options *o)
 {
 	struct cluster *c = &r->cluster;
@@ -327,6 +341,7 @@ int run_create(struct run *r, const struct run_options *o)
 	c->mem->boundary = true;
 	if (o->share & SHARE_ZERO)
 		memory_share_zero(c->mem);
+	make_content(r);
 	c->images = image_cache_create(c->mem);
 	c->subnet = net ? subnet_create() : NULL;
 	c->threads = choose_threads(o);
@@ -370,6 +385,7 @@ void run_destroy(struct run *r)
 {
 	struct cluster *c = &r->cluster;
 
+	content_destroy(c->content);
 	for (unsigned i = c->n_vms; i-- > 0;)
 		vm_destroy(c->vm[i]);
 	free(c->vm);

@@ -35,6 +35,7 @@ struct run_options {
 	unsigned share; /* enum share */
 	bool contention;
 	/* What they do, and for how long; seconds, 0: no limit. */
+	uint64_t share_scan; /* pages looked at for equal ones, in a ms of machine time */
 	char *exec;
 	double timeout, virtual_timeout;
 	/* How the host runs it and where results go. */

@@ -19,6 +19,7 @@
 #include "monitor/engine.h"
 #include "monitor/run.h"
 #include "numa/util.h"
+#include "sharing/content.h"
 
 enum { SCHEMA = 1 };
 
@@ -42,6 +43,8 @@ uint64_t monitor_bytes(const struct run *r)
 	const struct cluster *c = &r->cluster;
 	uint64_t n = memory_overhead_bytes(c->mem);
 
+	if (c->content)
+		n += content_overhead_bytes(c->content);
 	for (unsigned i = 0; i < c->n_vms; i++)
 		n += pmap_overhead_bytes(c->vm[i]->pmap) + c->engine->vm_overhead_bytes(c->vm[i]);
 	return n;

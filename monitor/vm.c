@@ -10,6 +10,7 @@
 #include "monitor/engine.h"
 #include "monitor/vm.h"
 #include "numa/util.h"
+#include "sharing/content.h"
 
 /* vCPUs of all VMs so far that start on each CPU. */
 static void count_placed(const struct cluster *c, unsigned placed[MACHINE_MAX_CPUS])
@@ -90,6 +91,8 @@ struct vm *vm_create(struct cluster *c, const char *name, unsigned n_vcpus, uint
 	place(vm);
 	vm->pmap = pmap_create(
 		c->mem, vm->id, (uint32_t)(ram_bytes >> PAGE_SHIFT), c->engine->pmap_ops, vm);
+	if (c->content)
+		vm->log = content_add(c->content, vm->pmap);
 	c->engine->vm_init(vm);
 	c->vm = xrealloc(c->vm, (c->n_vms + 1) * sizeof(struct vm *));
 	c->vm[c->n_vms++] = vm;

@@ -89,6 +89,7 @@ struct vm {
 	char name[32];
 	uint64_t ram_bytes; /* at VM_RAM_BASE */
 	struct pmap *pmap;
+	struct content_log *log; /* of pages stored to, for cluster.content; NULL without it */
 	unsigned n_vcpus;
 	struct vcpu *vcpu; /* n_vcpus of them */
 	bool bios; /* starts in M-mode with its own firmware; else in S-mode over the monitor's SBI
@@ -132,6 +133,10 @@ struct cluster {
 	struct memory *mem;
 	struct image_cache *images;
 	struct subnet *subnet;
+	/* Looks for zero and identical pages; NULL if neither is shared. What follows is as of its
+	 * last look: machine time, and the time all vCPUs have run. */
+	struct content *content;
+	uint64_t content_at, content_ran;
 	unsigned share; /* enum share: the ways of sharing pages that are on */
 	unsigned n_vms;
 	struct vm **vm;

@@ -162,6 +162,7 @@ void machine_print(const struct machine *m, FILE *out)
 		{"page fault", m->cost.page_fault},
 		{"page zero", m->cost.page_zero},
 		{"page share", m->cost.page_share},
+		{"page scan", m->cost.page_scan},
 		{"page copy", m->cost.page_copy},
 		{"shootdown", m->cost.shootdown},
 		{"vCPU switch", m->cost.vcpu_switch},

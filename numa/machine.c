@@ -73,6 +73,7 @@ static const struct number cost_numbers[] = {
 	COST(page_copy),
 	COST(page_zero),
 	COST(page_share),
+	COST(page_scan),
 	COST(shootdown),
 	COST(vcpu_switch),
 	COST(mmio),
@@ -353,6 +354,7 @@ void machine_defaults(struct machine *m)
 	m->cost.page_copy = 4800;
 	m->cost.page_zero = 2400;
 	m->cost.page_share = 200;
+	m->cost.page_scan = 3200;
 	m->cost.shootdown = 800;
 	m->cost.vcpu_switch = 1000;
 	m->cost.mmio = 300;

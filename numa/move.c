@@ -475,6 +475,11 @@ void page_unpin(struct memory *mem, uint32_t mpn)
 		f->flags &= (uint8_t)~FRAME_PINNED;
 }
 
+bool frame_pinned(const struct memory *mem, uint32_t mpn)
+{
+	return mem->p->frame[mpn].flags & FRAME_PINNED;
+}
+
 /* ---- reports ----------------------------------------------------------------------------- */
 
 unsigned frame_moves(const struct memory *mem, uint32_t mpn)

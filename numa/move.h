@@ -48,6 +48,7 @@ void page_collapse(struct memory *mem, uint32_t mpn);
  * keeps a user. Pins nest, up to 65535. */
 void page_pin(struct memory *mem, uint32_t mpn);
 void page_unpin(struct memory *mem, uint32_t mpn);
+bool frame_pinned(const struct memory *mem, uint32_t mpn);
 
 /* Moves of the page that can go to and fro, migrations and collapses: since its frame was taken, or
  * since memory_new_interval(). At most 255. They stay with the page when it moves. */

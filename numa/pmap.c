@@ -208,6 +208,21 @@ uint32_t pmap_view(const struct memory *mem, const struct pmap *pm, uint32_t ppn
 	return e->mpn;
 }
 
+uint32_t pmap_next(const struct pmap *pm, uint32_t ppn)
+{
+	while (ppn < pm->n_pages) {
+		const struct leaf *leaf = pm->leaf[ppn >> LEAF_SHIFT];
+
+		if (!leaf)
+			ppn = (ppn | (LEAF_PAGES - 1)) + 1;
+		else if (leaf->entry[ppn & (LEAF_PAGES - 1)].mpn == MPN_NONE)
+			ppn++;
+		else
+			return ppn;
+	}
+	return pm->n_pages;
+}
+
 static struct pmap_entry *entry_get(struct pmap *pm, uint32_t ppn)
 {
 	struct leaf **leaf = &pm->leaf[ppn >> LEAF_SHIFT];
@@ -358,6 +373,14 @@ void pmap_zero(struct pmap *pm, uint32_t ppn)
 	entry_set(pm, e, MPN_NONE, false, FRAME_ZERO);
 	pm->stats.zero_found++;
 	old_frame(pm, ppn, old);
+}
+
+void pmap_own(struct pmap *pm, uint32_t ppn)
+{
+	struct pmap_entry *e = entry_get(pm, ppn);
+
+	frame_set_kind(pm->mem, e->mpn, FRAME_PRIVATE);
+	entry_set(pm, e, e->mpn, false, FRAME_PRIVATE);
 }
 
 /* ---- moves ------------------------------------------------------------------------------- */

@@ -117,6 +117,13 @@ uint32_t pmap_clone(struct pmap *src, struct pmap *const *dst, unsigned n);
 /* Forget ppn: it reads as zero when touched next. Boundary. */
 void pmap_drop(struct pmap *pm, uint32_t ppn);
 
+/* The first page at or after ppn that has a frame, or pmap_pages(). Run phase. */
+uint32_t pmap_next(const struct pmap *pm, uint32_t ppn);
+
+/* ppn is in a frame that was shared, and whose last user it now is: it may be stored to again.
+ * Boundary. */
+void pmap_own(struct pmap *pm, uint32_t ppn);
+
 /* ppn is present and all its bytes are zero: it needs no frame. After memory_share_zero().
  * Boundary. */
 void pmap_zero(struct pmap *pm, uint32_t ppn);

@@ -207,6 +207,8 @@ void tlb_flush(struct engine_vcpu *cpu);
 void tlb_flush_page(struct engine_vcpu *cpu, uint64_t va);
 /* Forget every mapping (or only the right to write) of one frame. */
 void tlb_forget_host(struct engine_vcpu *cpu, const uint8_t *host, bool only_write);
+/* Forget every right to write: the next store to each page takes the slow path. */
+void tlb_forget_writes(struct engine_vcpu *cpu);
 /* Choose cpu->tlb and cpu->context anew after a change of privilege, SUM, MPRV. */
 void mmu_update_context(struct engine_vcpu *cpu);
 void pmp_update(struct engine_vcpu *cpu);

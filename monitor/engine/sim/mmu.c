@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "monitor/engine/sim/code.h"
+#include "sharing/content.h"
 
 enum walk_result { WALK_OK, WALK_PAGE_FAULT, WALK_ACCESS_FAULT, WALK_WAIT };
 
@@ -526,6 +527,13 @@ void tlb_forget_host(struct engine_vcpu *cpu, const uint8_t *host, bool only_wri
 	}
 }
 
+void tlb_forget_writes(struct engine_vcpu *cpu)
+{
+	for (unsigned c = 0; c < TLB_CONTEXTS; c++)
+		for (unsigned i = 0; i < TLB_ENTRIES && (cpu->tlb_used & 1u << c); i++)
+			cpu->tlbs[c][i].write_tag = TLB_NONE;
+}
+
 void mmu_update_context(struct engine_vcpu *cpu)
 {
 	enum tlb_context c;
@@ -589,8 +597,10 @@ static int reach(struct engine_vcpu *cpu, uint64_t va, unsigned size, enum acces
 		return DONE;
 	if (ram_page(cpu, t.pa, access == ACCESS_WRITE, &page, &writable))
 		return LEAVE;
-	if (access == ACCESS_WRITE)
+	if (access == ACCESS_WRITE) {
 		code_page_written(cpu->evm, (t.pa - VM_RAM_BASE) >> PAGE_SHIFT);
+		content_wrote(cpu->vm->log, (uint32_t)((t.pa - VM_RAM_BASE) >> PAGE_SHIFT));
+	}
 	if (cpu->model)
 		model_translation(cpu, va, &t);
 	tlb_fill(cpu, va, &t, page, writable);

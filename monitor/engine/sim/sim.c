@@ -12,6 +12,7 @@
 
 #include "monitor/engine/sim/code.h"
 #include "monitor/engine/sim/pool.h"
+#include "sharing/content.h"
 #include "sharing/subnet.h"
 
 const char sim_isa_string[] = "rv64imafdc_zicntr_zicsr_zifencei_zihintpause_zba_zbb_zbs_sstc_svadu";
@@ -142,6 +143,53 @@ static void settle(struct cluster *c)
 		subnet_run(c->subnet);
 }
 
+/* The vCPUs that have a CPU and something to do there pay for this, in equal parts. */
+static void charge_busy(struct cluster *c, uint64_t cycles)
+{
+	for (int paying = 0, n = 0; paying < 2; paying++)
+		for (unsigned v = 0; v < c->n_vms; v++)
+			for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++) {
+				struct vcpu *vcpu = &c->vm[v]->vcpu[i];
+
+				if (vcpu->state != VCPU_RUNNABLE || !vcpu->e->placed)
+					continue;
+				if (!paying)
+					n++;
+				else
+					vcpu->e->charge += cycles / (unsigned)n;
+			}
+}
+
+/* Zero and identical pages: how long CPUs were idle since the last look says who pays for this one.
+ */
+static void look_at_content(struct cluster *c)
+{
+	uint64_t elapsed = (c->now - c->content_at) * c->machine->n_cpus, ran = 0;
+
+	if (!c->content)
+		return;
+	for (unsigned v = 0; v < c->n_vms; v++) {
+		struct vm *vm = c->vm[v];
+		uint64_t mine = 0;
+
+		for (unsigned i = 0; i < vm->n_vcpus; i++)
+			mine += vm->vcpu[i].ran_cycles;
+		content_ran(c->content, v, mine);
+		ran += mine;
+	}
+	charge_busy(
+		c, content_tick(c->content, c->now, elapsed - MIN(elapsed, ran - c->content_ran)));
+	c->content_at = c->now;
+	c->content_ran = ran;
+	for (unsigned v = 0; v < c->n_vms; v++) {
+		struct vm *vm = c->vm[v];
+
+		for (unsigned i = 0; i < vm->n_vcpus && vm->log->fresh; i++)
+			tlb_forget_writes(vm->vcpu[i].e);
+		vm->log->fresh = false;
+	}
+}
+
 static void refill(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
@@ -225,6 +273,7 @@ static int sim_run(struct cluster *c)
 	c->mem->boundary = true;
 	for (;;) {
 		settle(c);
+		look_at_content(c);
 		numa_follow(c);
 		if (all_stopped(c) || c->stop || c->now >= c->stop_at)
 			break;

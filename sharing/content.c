@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Zero and identical pages: see content.h. The table has one note a frame, found by frame number,
+ * in a list of its hash's bucket. A note goes when its frame is freed, so the table is never larger
+ * than memory in use, and a note is always of the page that is in the frame: its hash doubles as
+ * what the page looked like last time.
+ *
+ * Frames of files (kernel, cached blocks) are in the table for private pages to be merged into, and
+ * never merged themselves: whoever reads the file needs them.
+ */
+#include <stdlib.h>
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "numa/move.h"
+#include "sharing/content.h"
+
+enum {
+	BUCKETS_MIN = 1024,
+	CHAIN_MAX = 64,     /* a longer list takes no more notes: someone makes hashes collide */
+	COMPARES = 4,       /* pages compared with one page in one look, at most */
+	QUEUE = 2048,       /* hints a VM may have waiting; a power of two */
+	TRIES = 3,          /* looks at a hinted page that matches nothing yet */
+	LISTEN_MS = 20,     /* after a delivery stores are listened to so long */
+	PASSES = 2,         /* looks at a VM that does not run */
+	TICK_LOOKS = 65536, /* in one call, at most, however long the machine was idle */
+	STEPS = 16          /* pages passed over for each look */
+};
+
+struct note {
+	uint64_t hash;
+	uint32_t next; /* frame + 1, or 0 */
+	uint32_t prev; /* frame + 1, or FIRST; 0: not in the table */
+};
+#define FIRST UINT32_MAX
+
+struct hint {
+	uint32_t ppn;
+	uint32_t tries;
+};
+
+struct watched {
+	struct pmap *pm;
+	struct content_stats stats;
+	/* The pass over its memory. */
+	uint64_t ran;       /* CPU time so far ... */
+	uint64_t ran_begin; /* ... when it was last found to be worth looking at */
+	uint64_t pass_cost; /* cycles of the pass under way, or the last one */
+	unsigned passes;    /* since ran_begin */
+	/* Hints, oldest first: queue[first .. first + n - 1], modulo its size. */
+	uint32_t first, n;
+	struct hint queue[QUEUE];
+	uint64_t listen_until;
+	struct content_log log;
+};
+
+struct content {
+	struct memory *mem;
+	const struct machine *m;
+	struct content_options o;
+	struct watched **vm;
+	unsigned n_vms;
+	struct note *note; /* by frame; lazily backed */
+	uint32_t *bucket;  /* frame + 1 of the first, or 0 */
+	uint32_t n_buckets, n_notes;
+	/* Where the pass is. */
+	unsigned hand_vm;
+	uint32_t hand_ppn;
+	bool begun;            /* hand_vm's pass is under way */
+	unsigned first_hinted; /* VM whose hints come first: another one each time */
+	uint64_t now;
+	uint64_t credit; /* looks due, times cycles in a millisecond */
+	uint64_t cycles; /* spent and not yet accounted for */
+	struct content_cost cost;
+};
+
+static uint64_t xxh3(const void *page, uint64_t seed)
+{
+	return XXH3_64bits_withSeed(page, PAGE_SIZE, seed);
+}
+
+/* ---- table ------------------------------------------------------------------------------- */
+
+static uint32_t *bucket_of(struct content *c, uint64_t hash)
+{
+	return &c->bucket[hash & (c->n_buckets - 1)];
+}
+
+static void note_unlink(struct content *c, uint32_t mpn)
+{
+	struct note *n = &c->note[mpn];
+
+	if (!n->prev)
+		return;
+	if (n->prev == FIRST)
+		*bucket_of(c, n->hash) = n->next;
+	else
+		c->note[n->prev - 1].next = n->next;
+	if (n->next)
+		c->note[n->next - 1].prev = n->prev;
+	n->next = n->prev = 0;
+	c->n_notes--;
+}
+
+static void note_link(struct content *c, uint32_t mpn)
+{
+	struct note *n = &c->note[mpn];
+	uint32_t *first = bucket_of(c, n->hash);
+
+	n->next = *first;
+	n->prev = FIRST;
+	if (*first)
+		c->note[*first - 1].prev = mpn + 1;
+	*first = mpn + 1;
+}
+
+static void grow(struct content *c)
+{
+	uint32_t *old = c->bucket, n_old = c->n_buckets;
+
+	c->n_buckets *= 2;
+	c->bucket = xcalloc(c->n_buckets, sizeof(c->bucket[0]));
+	for (uint32_t b = 0; b < n_old; b++)
+		for (uint32_t at = old[b], next; at; at = next) {
+			next = c->note[at - 1].next;
+			note_link(c, at - 1);
+		}
+	free(old);
+}
+
+/* Enter a frame that is not in the table. */
+static void note_add(struct content *c, uint32_t mpn, uint64_t hash)
+{
+	unsigned length = 0;
+
+	if (c->n_notes >= c->n_buckets)
+		grow(c);
+	for (uint32_t at = *bucket_of(c, hash); at; at = c->note[at - 1].next)
+		if (++length == CHAIN_MAX)
+			return;
+	c->note[mpn].hash = hash;
+	note_link(c, mpn);
+	c->n_notes++;
+}
+
+static void freed(void *arg, uint32_t mpn)
+{
+	note_unlink(arg, mpn);
+}
+
+/* ---- one page ---------------------------------------------------------------------------- */
+
+/* Its bytes cannot change while it is what it is. */
+static bool constant(enum frame_kind kind)
+{
+	return kind == FRAME_TEXT || kind == FRAME_CACHE || kind == FRAME_SAME;
+}
+
+static bool of_guest(enum frame_kind kind)
+{
+	return constant(kind) || kind == FRAME_PRIVATE || kind == FRAME_DISK;
+}
+
+/* Hash a frame and see to its note. Did it have the same hash before? */
+static bool note_frame(struct content *c, uint32_t mpn)
+{
+	uint64_t hash = c->o.hash(frame_data(c->mem, mpn), c->o.seed);
+
+	if (c->note[mpn].prev && c->note[mpn].hash == hash)
+		return true;
+	note_unlink(c, mpn);
+	note_add(c, mpn, hash);
+	c->note[mpn].hash = hash;
+	return false;
+}
+
+/*
+ * Find a frame with the bytes of mpn, and make them one. `sure`: the page is not being worked on,
+ * so that another private page will do.
+ */
+static bool merge(struct content *c, struct watched *w, uint32_t mpn, bool sure)
+{
+	enum frame_kind kind = frame_kind(c->mem, mpn);
+	uint64_t hash = c->note[mpn].hash;
+	unsigned compared = 0;
+
+	for (uint32_t at = *bucket_of(c, hash); at; at = c->note[at - 1].next) {
+		uint32_t other = at - 1;
+		enum frame_kind k = frame_kind(c->mem, other);
+		bool private = k == FRAME_PRIVATE;
+
+		if (c->note[other].hash != hash || other == mpn || !of_guest(k) ||
+			(private && !sure) || frame_pinned(c->mem, other))
+			continue;
+		if (compared++ == COMPARES)
+			break;
+		c->cycles += c->m->cost.page_copy;
+		if (memcmp(frame_data(c->mem, mpn), frame_data(c->mem, other), PAGE_SIZE)) {
+			w->stats.false_matches++;
+			continue;
+		}
+		/* A block of a disk stays one: the private page is merged into it. */
+		if (private && kind == FRAME_DISK ? page_merge(c->mem, other, mpn)
+						  : page_merge(c->mem, mpn, other))
+			continue;
+		c->cycles += (1u + private) * c->m->cost.shootdown;
+		w->stats.merged++;
+		return true;
+	}
+	return false;
+}
+
+/* Look at a page. True: there is no point in looking again soon. */
+static bool look(struct content *c, struct watched *w, uint32_t ppn, bool hinted)
+{
+	uint32_t mpn = pmap_entry(w->pm, ppn)->mpn;
+	enum frame_kind kind;
+	bool stable;
+
+	if (mpn == MPN_NONE)
+		return true;
+	kind = frame_kind(c->mem, mpn);
+	if (frame_pinned(c->mem, mpn))
+		return false;
+	if (kind == FRAME_SAME && frame_users(c->mem, mpn) == 1) {
+		pmap_own(w->pm, ppn);
+		kind = FRAME_PRIVATE;
+	}
+	if (constant(kind) && (c->note[mpn].prev || !c->o.same))
+		return true;
+	w->stats.looks++;
+	w->stats.hinted += hinted;
+	c->cycles += c->m->cost.page_scan;
+	if (kind == FRAME_PRIVATE && c->o.zero && frame_is_zero(c->mem, mpn)) {
+		pmap_zero(w->pm, ppn);
+		c->cycles += c->m->cost.shootdown;
+		w->stats.found_zero++;
+		return true;
+	}
+	if (!c->o.same)
+		return true;
+	stable = note_frame(c, mpn);
+	if (kind == FRAME_TEXT || kind == FRAME_CACHE)
+		return true;
+	if (!merge(c, w, mpn, stable || hinted))
+		return false;
+	w->stats.merged_hinted += hinted;
+	return true;
+}
+
+/* ---- hints ------------------------------------------------------------------------------- */
+
+static void enqueue(struct watched *w, uint32_t ppn, uint32_t tries)
+{
+	if (w->n && w->queue[(w->first + w->n - 1) & (QUEUE - 1)].ppn == ppn)
+		return;
+	if (w->n == QUEUE) {
+		w->stats.hints_lost++;
+		return;
+	}
+	w->queue[(w->first + w->n++) & (QUEUE - 1)] = (struct hint){ppn, tries};
+}
+
+void content_hint(struct content *c, unsigned vm, uint32_t ppn)
+{
+	enqueue(c->vm[vm], ppn, 1);
+}
+
+void content_delivered(struct content *c, unsigned vm, uint32_t mpn)
+{
+	struct watched *w = c->vm[vm];
+
+	if (!c->o.same || !of_guest(frame_kind(c->mem, mpn)))
+		return;
+	if (!constant(frame_kind(c->mem, mpn)) || !c->note[mpn].prev) {
+		c->cycles += c->m->cost.page_scan;
+		note_frame(c, mpn);
+	}
+	w->log.fresh = true;
+	w->log.on = true;
+	w->listen_until = c->now + c->m->clock_hz / 1000 * LISTEN_MS;
+}
+
+/* What the VM stored to becomes hints. */
+static void read_log(struct content *c, struct watched *w)
+{
+	for (uint32_t i = 0; i < w->log.n; i++)
+		enqueue(w, w->log.ppn[i], TRIES);
+	w->log.n = 0;
+	w->log.on = w->log.on && c->now < w->listen_until;
+}
+
+/* Up to `max` hinted looks; how many. A page looked at in vain is looked at again another time. */
+static uint64_t look_at_hints(struct content *c, uint64_t max)
+{
+	uint64_t looks = 0;
+
+	for (unsigned i = 0; i < c->n_vms; i++) {
+		struct watched *w = c->vm[(c->first_hinted + i) % c->n_vms];
+
+		for (uint32_t left = w->n; left > 0 && looks < max; left--) {
+			struct hint h = w->queue[w->first];
+			uint64_t before = w->stats.looks;
+
+			w->first = (w->first + 1) & (QUEUE - 1);
+			w->n--;
+			if (h.ppn < pmap_pages(w->pm) && !look(c, w, h.ppn, true) && h.tries > 1)
+				enqueue(w, h.ppn, h.tries - 1);
+			looks += w->stats.looks - before;
+		}
+	}
+	if (c->n_vms)
+		c->first_hinted = (c->first_hinted + 1) % c->n_vms;
+	return looks;
+}
+
+/* ---- passes ------------------------------------------------------------------------------ */
+
+/* Is this VM's memory worth a pass? */
+static bool worth(struct watched *w)
+{
+	if (w->ran - w->ran_begin > w->pass_cost) {
+		w->ran_begin = w->ran;
+		w->passes = 0;
+	}
+	return w->passes < PASSES;
+}
+
+/* On to the next VM that is worth it; false: none is. */
+static bool next_vm(struct content *c)
+{
+	for (unsigned i = 0; i < c->n_vms; i++) {
+		c->hand_vm = (c->hand_vm + 1) % c->n_vms;
+		if (worth(c->vm[c->hand_vm])) {
+			c->hand_ppn = 0;
+			c->vm[c->hand_vm]->pass_cost = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void look_on(struct content *c, uint64_t max)
+{
+	uint64_t looks = 0, steps = max * STEPS;
+
+	while (looks < max && steps-- > 0) {
+		struct watched *w;
+		uint64_t before, cycles = c->cycles;
+
+		if (!c->begun && !next_vm(c))
+			return;
+		c->begun = true;
+		w = c->vm[c->hand_vm];
+		c->hand_ppn = pmap_next(w->pm, c->hand_ppn);
+		if (c->hand_ppn == pmap_pages(w->pm)) {
+			w->passes++;
+			c->begun = false;
+			continue;
+		}
+		before = w->stats.looks;
+		look(c, w, c->hand_ppn++, false);
+		looks += w->stats.looks - before;
+		w->pass_cost += c->cycles - cycles;
+	}
+}
+
+void content_ran(struct content *c, unsigned vm, uint64_t cycles)
+{
+	c->vm[vm]->ran = cycles;
+}
+
+uint64_t content_tick(struct content *c, uint64_t now, uint64_t idle_cycles)
+{
+	uint64_t ms = MAX(c->m->clock_hz / 1000, (uint64_t)1), due, extra, hinted, charged;
+
+	c->credit += MIN(now - c->now, ms * TICK_LOOKS) * c->o.rate;
+	c->now = now;
+	for (unsigned i = 0; i < c->n_vms; i++)
+		read_log(c, c->vm[i]);
+	due = c->credit / ms;
+	c->credit %= ms;
+	extra = MIN(due * (CONTENT_IDLE - 1), idle_cycles / MAX(c->m->cost.page_scan, (uint64_t)1));
+	hinted = look_at_hints(c, MIN(due * CONTENT_IDLE, (uint64_t)TICK_LOOKS));
+	due = MIN(due + extra, (uint64_t)TICK_LOOKS);
+	if (hinted < due)
+		look_on(c, due - hinted);
+	charged = c->cycles > idle_cycles ? c->cycles - idle_cycles : 0;
+	c->cost.cycles += c->cycles;
+	c->cost.charged += charged;
+	c->cycles = 0;
+	return charged;
+}
+
+/* ---- making and unmaking ----------------------------------------------------------------- */
+
+struct content *content_create(
+	struct memory *mem, const struct machine *m, const struct content_options *o)
+{
+	struct content *c = xcalloc(1, sizeof(*c));
+
+	c->mem = mem;
+	c->m = m;
+	c->o = *o;
+	if (!c->o.hash)
+		c->o.hash = xxh3;
+	c->note = lazy_alloc(mem->n_frames * sizeof(c->note[0]));
+	c->n_buckets = BUCKETS_MIN;
+	c->bucket = xcalloc(c->n_buckets, sizeof(c->bucket[0]));
+	mem->freed = freed;
+	mem->freed_arg = c;
+	return c;
+}
+
+void content_destroy(struct content *c)
+{
+	if (!c)
+		return;
+	c->mem->freed = NULL;
+	for (unsigned i = 0; i < c->n_vms; i++)
+		free(c->vm[i]);
+	free(c->vm);
+	lazy_free(c->note, c->mem->n_frames * sizeof(c->note[0]));
+	free(c->bucket);
+	free(c);
+}
+
+struct content_log *content_add(struct content *c, struct pmap *pm)
+{
+	struct watched *w = xcalloc(1, sizeof(*w));
+
+	w->pm = pm;
+	c->vm = xrealloc(c->vm, (c->n_vms + 1) * sizeof(c->vm[0]));
+	c->vm[c->n_vms++] = w;
+	return &w->log;
+}
+
+/* ---- reports ----------------------------------------------------------------------------- */
+
+const struct content_stats *content_vm_stats(const struct content *c, unsigned vm)
+{
+	return &c->vm[vm]->stats;
+}
+
+struct content_cost content_cost(const struct content *c)
+{
+	return c->cost;
+}
+
+uint64_t content_overhead_bytes(const struct content *c)
+{
+	return sizeof(*c) + c->n_vms * sizeof(struct watched) +
+	       c->n_buckets * sizeof(c->bucket[0]) + c->n_notes * sizeof(struct note);
+}
+
+struct seen {
+	XXH128_hash_t hash;
+	bool constant; /* a page of a file: it stays */
+};
+
+static int by_hash(const void *a, const void *b)
+{
+	const struct seen *x = a, *y = b;
+	int order = XXH128_cmp(&x->hash, &y->hash);
+
+	return order ? order : y->constant - x->constant;
+}
+
+uint64_t content_census(const struct content *c)
+{
+	struct seen *seen = NULL;
+	size_t n = 0, cap = 0;
+	uint64_t free_frames = 0;
+
+	for (uint32_t mpn = 0; mpn < c->mem->n_frames; mpn++) {
+		enum frame_kind kind = frame_kind(c->mem, mpn);
+
+		if (!of_guest(kind))
+			continue;
+		if (kind != FRAME_TEXT && kind != FRAME_CACHE && frame_is_zero(c->mem, mpn)) {
+			free_frames++;
+			continue;
+		}
+		if (n == cap) {
+			cap = MAX((size_t)4096, 2 * cap);
+			seen = xrealloc(seen, cap * sizeof(*seen));
+		}
+		seen[n++] = (struct seen){XXH3_128bits(frame_data(c->mem, mpn), PAGE_SIZE),
+			kind == FRAME_TEXT || kind == FRAME_CACHE};
+	}
+	if (n)
+		qsort(seen, n, sizeof(*seen), by_hash);
+	for (size_t i = 1; i < n; i++)
+		free_frames += !seen[i].constant && XXH128_isEqual(seen[i].hash, seen[i - 1].hash);
+	free(seen);
+	return free_frames;
+}
+
+void content_check(const struct content *c)
+{
+	uint32_t n = 0;
+
+	for (uint32_t b = 0; b < c->n_buckets; b++) {
+		uint32_t prev = FIRST;
+
+		for (uint32_t at = c->bucket[b]; at; at = c->note[at - 1].next) {
+			const struct note *note = &c->note[at - 1];
+
+			if (note->prev != prev || (note->hash & (c->n_buckets - 1)) != b)
+				die("content: the note of frame %u is in a wrong list", at - 1);
+			if (!of_guest(frame_kind(c->mem, at - 1)))
+				die("content: frame %u is noted, and %s", at - 1,
+					frame_kind_name[frame_kind(c->mem, at - 1)]);
+			if (++n > c->n_notes)
+				die("content: more notes than the %u counted", c->n_notes);
+			prev = at;
+		}
+	}
+	if (n != c->n_notes)
+		die("content: %u notes, counted %u", n, c->n_notes);
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Pages found to be alike: those of zeroes give their frame back, and identical ones come to share
+ * one (C. Waldspurger, "Memory Resource Management in VMware ESX Server", OSDI 2002, section 4).
+ *
+ * Pages are looked at one after the other: hashed, and the hash looked up in a table of frames seen
+ * before. A frame in the table is a hint and no more (ESX's hint frames): nothing keeps its bytes
+ * as they were, so a match is compared byte by byte, at the boundary, before anything is shared.
+ * Then the page's users move to the frame found, copy-on-write, by page_merge(). A page that is
+ * being worked on would be copied again at once; so a page that nobody pointed at must have had the
+ * same hash at the look before (as Linux's KSM does), unless what it matches is shared already.
+ *
+ * Looks take time of the machine's CPUs, cost.page_scan each, and are therefore few: `rate` in a
+ * millisecond when the CPUs are busy, and up to CONTENT_IDLE times as many on CPUs that have
+ * nothing to do. A VM that has hardly run since it was looked at twice is passed over: looking at
+ * it all once must not take more time than it has run since.
+ *
+ * Hints say where to look first, at once, and once is enough: pages that DMA wrote, and pages that
+ * a VM stored to after pages were delivered to it, for its kernel copies them to its page cache,
+ * which nobody sees. What was sent is in the table already. Hinted looks may be CONTENT_IDLE times
+ * `rate` whether CPUs are idle or not.
+ *
+ * Everything is for the boundary, but content_wrote(). Order and time depend on the machine's time
+ * alone, so a run is the same on every host.
+ */
+#ifndef SHARING_CONTENT_H
+#define SHARING_CONTENT_H
+
+#include "numa/machine.h"
+#include "numa/pmap.h"
+
+enum { CONTENT_RATE = 8, CONTENT_IDLE = 8, CONTENT_LOG = 1024 };
+
+struct content;
+
+struct content_options {
+	bool zero;     /* give back the frames of zeroes; memory_share_zero() was called */
+	bool same;     /* share identical pages */
+	uint64_t rate; /* looks in a millisecond of machine time */
+	uint64_t seed; /* of the hash, so that no guest can prepare pages that collide */
+	/* NULL: XXH3. For tests of collisions. */
+	uint64_t (*hash)(const void *page, uint64_t seed);
+};
+
+/* The machine is kept and must outlive it. */
+struct content *content_create(
+	struct memory *mem, const struct machine *m, const struct content_options *o);
+void content_destroy(struct content *c); /* before the pmaps */
+
+/*
+ * Pages that a VM stored to, gathered by its engine in the run phase while `on`. When `fresh` is
+ * set, the engine takes away what its TLBs hold of rights to store, and clears it: stores that need
+ * no translation would not be heard of.
+ */
+struct content_log {
+	bool on, fresh;
+	uint32_t n;
+	uint32_t ppn[CONTENT_LOG];
+};
+
+/* Watch a VM's memory; VMs are numbered in order of this call. Its log is valid until the end. */
+struct content_log *content_add(struct content *c, struct pmap *pm);
+
+/* A store is about to reach ppn. Run phase, by the VM's thread; l may be NULL. */
+static inline void content_wrote(struct content_log *l, uint32_t ppn)
+{
+	if (unlikely(l && l->on) && l->n < CONTENT_LOG)
+		l->ppn[l->n++] = ppn;
+}
+
+/* Look at this page of a VM soon. */
+void content_hint(struct content *c, unsigned vm, uint32_t ppn);
+/* The page in frame mpn is being sent to a VM, which may copy it: look out for copies. */
+void content_delivered(struct content *c, unsigned vm, uint32_t mpn);
+/* CPU time a VM has had in all, before content_tick(). */
+void content_ran(struct content *c, unsigned vm, uint64_t cycles);
+
+/*
+ * Machine time is `now` cycles, and since the last call CPUs had nothing to do for so many cycles
+ * in all. Looks at what is due. Returns the cycles that idle CPUs could not take over, which the
+ * caller charges to busy ones.
+ */
+uint64_t content_tick(struct content *c, uint64_t now, uint64_t idle_cycles);
+
+struct content_stats {
+	uint64_t looks;         /* pages hashed, or seen to be zero */
+	uint64_t hinted;        /* of these, because of a hint */
+	uint64_t found_zero;    /* pages that gave their frame back */
+	uint64_t merged;        /* pages that gave it up for an identical one ... */
+	uint64_t merged_hinted; /* ... at a hinted look */
+	uint64_t false_matches; /* equal hashes of unequal pages: a page had changed since */
+	uint64_t hints_lost;    /* hints that found the queue full */
+};
+const struct content_stats *content_vm_stats(const struct content *c, unsigned vm);
+
+/* CPU time looking took, and how much of it was charged to busy CPUs, in cycles. */
+struct content_cost {
+	uint64_t cycles, charged;
+};
+struct content_cost content_cost(const struct content *c);
+
+/*
+ * Of frames that hold guests' data, how many a perfect search would free now: those of zeroes, and
+ * of identical ones all but one. By a walk over all frames in use, exact but for collisions of
+ * 128-bit hashes.
+ */
+uint64_t content_census(const struct content *c);
+
+/* Host bytes of table and queues. */
+uint64_t content_overhead_bytes(const struct content *c);
+
+/* The table is consistent, and every frame in it in use, or die(). */
+void content_check(const struct content *c);
+
+#endif
