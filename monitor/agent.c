@@ -2,7 +2,8 @@
 /*
  * Listens to the guests. At each boundary, in order of VM, what each console put out is taken: the
  * UART goes to whoever watches and into a short memory for failure reports; hvc0 is the command's
- * output, printed by complete lines; hvc1 is the agent's channel, `ready` and `exit N`. What a
+ * output, printed by complete lines; hvc1 is the agent's channel, `ready` and `exit N` from the
+ * guest, and a line to one that serves files when nobody needs it any more. What a
  * guest says is only ever printed or compared: it cannot fail anything but itself.
  */
 #include <stdlib.h>
@@ -141,6 +142,26 @@ static bool over(const struct guest *g)
 	return g->phase == GUEST_DONE || g->phase == GUEST_FAILED;
 }
 
+/* VM 0 works for the others. */
+static bool only_serves(const struct run *r, const struct guest *g)
+{
+	return r->options->nfs && g == &r->guest[0];
+}
+
+/* Once the others are off: until then they may have files to close. */
+static void let_server_go(struct run *r)
+{
+	static const char stop[] = "stop\n";
+
+	if (!r->options->nfs || r->server_stopped)
+		return;
+	for (unsigned i = 1; i < r->cluster.n_vms; i++)
+		if (!over(&r->guest[i]))
+			return;
+	stream_input(r->guest[0].agent, stop, sizeof(stop) - 1);
+	r->server_stopped = true;
+}
+
 /* Memory after boot, when the last VM is up, and at the end, while it is still in use. */
 static void take_snapshots(struct run *r, unsigned booting, unsigned working)
 {
@@ -166,9 +187,10 @@ void agent_poll(struct run *r)
 		if (g->vm->state != VM_RUNNING && !over(g))
 			judge(r, g);
 		booting += g->phase == GUEST_BOOTING;
-		working += g->phase == GUEST_READY;
+		working += g->phase == GUEST_READY && !only_serves(r, g);
 	}
 	take_snapshots(r, booting, working);
+	let_server_go(r);
 }
 
 void agent_finish(struct run *r)

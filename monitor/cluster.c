@@ -107,6 +107,18 @@ static void make_archive(const struct run *r, unsigned id, struct cpio *c)
 	text = xasprintf("vm%u\n", id);
 	cpio_file(c, "disco/name", text, strlen(text));
 	free(text);
+	if (o->nfs && id == 0) {
+		text = xasprintf("%s\n", o->nfs);
+		cpio_file(c, "disco/export", text, strlen(text));
+		free(text);
+	} else if (o->nfs) {
+		char *server = address(0);
+
+		text = xasprintf("%s\n", server);
+		cpio_file(c, "disco/nfs", text, strlen(text));
+		free(text);
+		free(server);
+	}
 	if (o->exec) {
 		text = xasprintf("%s\n", o->exec);
 		cpio_file(c, "disco/exec", text, strlen(text));

@@ -75,6 +75,9 @@ static const struct option_row rows[] = {
 		"8 times as many on CPUs that are idle (default: 8)"},
 	{"exec", "COMMAND", TEXT, FIELD(exec), 0, 0, false,
 		"Run COMMAND with sh in every VM after boot, then power off"},
+	{"nfs", "DIRECTORY", TEXT, FIELD(nfs), 0, 0, false,
+		"VM 0 serves a directory of its disk by NFS; the others find it at /nfs and run "
+		"the command, and when all have, VM 0 powers off"},
 	{"virtual-timeout", "SECONDS", SECONDS, FIELD(virtual_timeout), 0, 0, false,
 		"End the run at this machine time"},
 	{"seed", "N", COUNT, FIELD(seed), 0, UINT64_MAX, false,
@@ -414,6 +417,11 @@ static int check(struct run_options *o)
 			EINVAL, "--fidelity: '%s' is neither functional nor numa", o->fidelity);
 	if (o->net && o->no_net)
 		return complain(EINVAL, "net and no-net exclude each other");
+	if (o->nfs && (*o->nfs != '/' || strchr(o->nfs, '\n') || strchr(o->nfs, ' ')))
+		return complain(
+			EINVAL, "--nfs: '%s' is not an absolute path without blanks", o->nfs);
+	if (o->nfs && (o->vms < 2 || o->no_net || !o->exec))
+		return complain(EINVAL, "--nfs needs --exec, the network, and more than one VM");
 	if (o->no_disk && o->n_disks)
 		return complain(EINVAL, "--disk none and another disk exclude each other");
 	if (o->exec && !o->guest && !o->initrd)

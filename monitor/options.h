@@ -37,6 +37,7 @@ struct run_options {
 	/* What they do, and for how long; seconds, 0: no limit. */
 	uint64_t share_scan; /* pages looked at for equal ones, in a ms of machine time */
 	char *exec;
+	char *nfs; /* directory that VM 0 serves to the others; NULL: none */
 	double timeout, virtual_timeout;
 	/* How the host runs it and where results go. */
 	uint64_t threads; /* 0: min(CPUs of the host, VMs) */

@@ -92,6 +92,7 @@ struct run {
 	enum run_end end;
 	double started; /* host seconds */
 	unsigned n_up, n_exited;
+	bool server_stopped; /* VM 0 has been told that nobody needs its files any more */
 	uint64_t boundaries;
 	struct snapshot snapshot[SNAPSHOT_MAX];
 	unsigned n_snapshots;

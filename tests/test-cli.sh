@@ -36,7 +36,7 @@ for command in run console topology plot compare fidelity policies; do
 	refuses 'unknown option' $command --no-such-option
 done
 for option in machine vms vcpus memory guest kernel initrd append bios disk exec stats threads seed \
-	timeout config share net no-net fidelity policy console-log name virtual-timeout quiet; do
+	timeout config share nfs net no-net fidelity policy console-log name virtual-timeout quiet; do
 	"$disco" run --help | grep -q -- "--$option" || fail "run --help does not know --$option"
 done
 "$disco" --version | grep -q '^disco [0-9]' || fail "no version"
