@@ -158,6 +158,7 @@ struct cluster {
 	const char *policy; /* of page placement: NAME[,PARAM=VALUE...]; the options' */
 	struct placement
 		*placement; /* moves hot pages; NULL: pages stay where they were first touched */
+	unsigned handler;   /* CPU + 1 that handles the signal of a hot page now; 0: none */
 	struct placement_load load_before; /* memory's load in all, when the policy last asked */
 	unsigned threads;                  /* host threads for the run phase */
 	uint64_t now;     /* machine time in cycles; boundary writes, run phase reads */

@@ -111,7 +111,12 @@ struct memory {
 	 * the VM whose pmap is `owner`: a frame of that VM alone, or one that several may read. Run
 	 * phase, by that VM's thread, and boundary. */
 	void (*dma)(void *arg, uint32_t owner, uint64_t ma, uint64_t bytes, bool to_memory);
+	/* And: the monitor copies a page (MPN_NONE: zeroes) into a new frame of that VM. */
+	void (*filled)(void *arg, uint32_t owner, uint32_t from, uint32_t to);
 	void *model_arg;
+	/* For page placement, or NULL: a move copies a page. Boundary. */
+	void (*copied)(void *arg, uint32_t from, uint32_t to);
+	void *copied_arg;
 	/* Called at the boundary when a frame is freed; may be NULL. Must not take or free frames.
 	 */
 	void (*freed)(void *arg, uint32_t mpn);

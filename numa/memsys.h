@@ -254,6 +254,7 @@ void memsys_flush(struct memsys *ms);
  */
 unsigned memsys_frame_misses(const struct memsys *ms, uint32_t mpn, unsigned node);
 unsigned memsys_frame_writes(const struct memsys *ms, uint32_t mpn);
+/* Also run phase, for a frame of the caller's task. */
 void memsys_frame_reset(struct memsys *ms, uint32_t mpn);
 /* Every frame's: the reset interval of the policy. Takes time by frames ever counted. */
 void memsys_frames_reset(struct memsys *ms);

@@ -304,6 +304,13 @@ static bool owners_known(const struct memory *mem, uint32_t mpn)
 	return true;
 }
 
+static void copy_page(struct memory *mem, uint32_t from, uint32_t to)
+{
+	memcpy(frame_data(mem, to), frame_data(mem, from), PAGE_SIZE);
+	if (mem->copied)
+		mem->copied(mem->copied_arg, from, to);
+}
+
 int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to)
 {
 	struct memory_private *p = mem->p;
@@ -323,7 +330,7 @@ int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to)
 	target = frame_take_exact(mem, node, frame_kind(mem, mpn));
 	if (target == MPN_NONE)
 		return refuse(mem, MOVE_NO_MEMORY);
-	memcpy(frame_data(mem, target), frame_data(mem, mpn), PAGE_SIZE);
+	copy_page(mem, mpn, target);
 	old = &p->frame[mpn];
 	new = &p->frame[target];
 	new->flags = 0;
@@ -387,7 +394,7 @@ int page_replicate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to
 	r->node[node].copy = copy;
 	r->n++;
 	frame_tell_owned(mem, copy);
-	memcpy(frame_data(mem, copy), frame_data(mem, mpn), PAGE_SIZE);
+	copy_page(mem, mpn, copy);
 	/* The first copy also takes from everyone the right to store to the master: it was the view
 	 * of `node` too, so it is among those to forget. */
 	views_update(mem, mpn);

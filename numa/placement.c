@@ -25,12 +25,23 @@ struct placement {
 	uint64_t interval, next;      /* cycles: length and end of the interval */
 	uint64_t view_interval, seen; /* the same and begin of the view's, which is not longer */
 	uint64_t moves;               /* in this interval */
+	unsigned asker;               /* the node for which the move under way is */
+	uint64_t copy_cycles;         /* what copying took in that move */
 	/* Samples of `stride` intervals each; when the table is full, two become one. */
 	struct placement_sample series[SERIES];
 	unsigned n_series;
 	uint64_t stride, gathered;     /* gathered: intervals in the sample under way */
 	struct placement_sample begin; /* running totals when that sample began */
 };
+
+/* Called from within the move, while caches still have the page where it was. */
+static void copied(void *arg, uint32_t from, uint32_t to)
+{
+	struct placement *pl = arg;
+
+	pl->copy_cycles +=
+		pl->ops->copy ? pl->ops->copy(pl->arg, pl->asker, from, to) : pl->m->cost.page_copy;
+}
 
 struct placement *placement_create(struct memory *mem, const struct machine *m,
 	const struct policy *policy, const struct placement_ops *ops, void *arg)
@@ -50,6 +61,8 @@ struct placement *placement_create(struct memory *mem, const struct machine *m,
 	pl->view_interval = MIN(pl->interval, MAX(m->clock_hz / 1000 * VIEW_MS, (uint64_t)1));
 	pl->stride = 1;
 	memory_set_placement(mem, policy->kind->place ? policy_place : NULL, &pl->policy);
+	mem->copied = copied;
+	mem->copied_arg = pl;
 	return pl;
 }
 
@@ -58,6 +71,7 @@ void placement_destroy(struct placement *pl)
 	if (!pl)
 		return;
 	memory_set_placement(pl->mem, NULL, NULL);
+	pl->mem->copied = NULL;
 	free(pl);
 }
 
@@ -135,10 +149,12 @@ static void do_move(struct placement *pl, uint32_t mpn, unsigned asker, struct p
 	const struct move_stats *moves = memory_moves(pl->mem);
 	uint64_t shootdowns = moves->shootdowns, cycles = pl->m->cost.page_fault;
 	bool migrate = a.act == POLICY_MIGRATE;
-	uint32_t to;
-	int err = migrate ? page_migrate(pl->mem, mpn, a.node, &to)
-			  : page_replicate(pl->mem, mpn, a.node, &to);
+	int err;
 
+	pl->asker = asker;
+	pl->copy_cycles = 0;
+	err = migrate ? page_migrate(pl->mem, mpn, a.node, NULL)
+		      : page_replicate(pl->mem, mpn, a.node, NULL);
 	if (err) {
 		pl->stats.refused++;
 		charge(pl, asker, cycles, &pl->stats.cycles_signal);
@@ -146,9 +162,7 @@ static void do_move(struct placement *pl, uint32_t mpn, unsigned asker, struct p
 	}
 	pl->moves++;
 	(migrate ? pl->stats.migrated_to : pl->stats.replicated_to)[a.node]++;
-	if (migrate)
-		pl->ops->moved(pl->arg, mpn, to);
-	cycles += pl->ops->copy ? pl->ops->copy(pl->arg, asker, mpn, to) : pl->m->cost.page_copy;
+	cycles += pl->copy_cycles;
 	cycles += (moves->shootdowns - shootdowns) * pl->m->cost.shootdown;
 	charge(pl, asker, cycles,
 		migrate ? &pl->stats.cycles_migrate : &pl->stats.cycles_replicate);

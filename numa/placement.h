@@ -23,14 +23,16 @@ struct placement_load {
 
 struct placement_ops {
 	/* Add this frame's misses since the last reset to misses[node], and the stores among them
-	 * to *writes. */
+	 * to *writes. A frame that a page moves into starts at zero, as the home's counters do:
+	 * what was counted elsewhere says how far the page was, not who uses it from here on. What
+	 * keeps a page from being moved to and fro is the count of its moves, which it takes along.
+	 */
 	void (*counts)(void *arg, uint32_t mpn, uint32_t *misses, uint32_t *writes);
-	/* The page of `from` is in `to` now: its counts go with it. */
-	void (*moved)(void *arg, uint32_t from, uint32_t to);
 	void (*load)(void *arg, struct placement_load *load);
 	/* All frames' counts to zero. */
 	void (*reset)(void *arg);
-	/* A CPU of `node` copies a page: cycles. NULL: the machine's cost.page_copy. */
+	/* A CPU of `node` copies a page, as part of a move: cycles. NULL: the machine's
+	 * cost.page_copy. */
 	uint64_t (*copy)(void *arg, unsigned node, uint32_t from, uint32_t to);
 	/* The monitor worked for so long on a CPU of `node`. */
 	void (*charge)(void *arg, unsigned node, uint64_t cycles);

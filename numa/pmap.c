@@ -303,6 +303,14 @@ static int new_frame(struct pmap *pm, uint32_t ppn, unsigned node, bool zero, ui
 	return 0;
 }
 
+/* A memory model hears of every page, also of one that is zero already: a real machine would have
+ * had to write it. */
+static void filled(const struct pmap *pm, uint32_t from, uint32_t to)
+{
+	if (unlikely(pm->mem->filled != NULL))
+		pm->mem->filled(pm->mem->model_arg, pm->id, from, to);
+}
+
 struct page {
 	struct pmap *pm;
 	uint32_t ppn;
@@ -455,7 +463,7 @@ static void collapse(struct pmap *pm, uint32_t ppn, struct pmap_entry *e, unsign
 static int break_cow(struct pmap *pm, uint32_t ppn, struct pmap_entry *e, unsigned node)
 {
 	struct memory *mem = pm->mem;
-	uint32_t old = e->mpn, mpn;
+	uint32_t old = e->mpn, mpn, from;
 	int err;
 
 	if (mem->boundary && frame_users(mem, old) == 1) {
@@ -468,7 +476,9 @@ static int break_cow(struct pmap *pm, uint32_t ppn, struct pmap_entry *e, unsign
 	err = new_frame(pm, ppn, node, false, &mpn);
 	if (err)
 		return err;
-	memcpy(frame_data(mem, mpn), frame_data(mem, frame_view(mem, old, node)), PAGE_SIZE);
+	from = frame_view(mem, old, node);
+	memcpy(frame_data(mem, mpn), frame_data(mem, from), PAGE_SIZE);
+	filled(pm, from, mpn);
 	pm->stats.faults_cow[e->kind]++;
 	entry_set(pm, e, mpn, false, FRAME_PRIVATE);
 	old_frame(pm, ppn, old);
@@ -496,6 +506,7 @@ int pmap_fault(
 		err = new_frame(pm, ppn, node, true, &mpn);
 		if (err)
 			return err;
+		filled(pm, MPN_NONE, mpn);
 		zero_forget(pm, ppn, e);
 		pm->stats.faults_zero++;
 		pm->stats.zero_breaks += e->kind == FRAME_ZERO;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Devices and the memory-system model: what they write leaves the caches, what they read becomes
- * shared, in both phases, of a VM's own pages and of pages that VMs share; the home's memory serves
- * it; each line counts; and in functional fidelity nothing does.
+ * What devices and the monitor do to memory, as the memory-system model sees it. What devices write
+ * leaves the caches, what they read becomes shared, in both phases, of a VM's own pages and of
+ * pages that VMs share; the home's memory serves it; each line counts; and in functional fidelity
+ * nothing does. What the monitor zeroes and copies, the CPU's caches have.
  */
 #include <unistd.h>
 
+#include "monitor/counts.h"
 #include "monitor/device.h"
 #include "sharing/disk.h"
 #include "tests/sim-vm.h"
@@ -191,6 +193,63 @@ START_TEST(functional_fidelity_counts_nothing)
 }
 END_TEST
 
+/* ---- the monitor's own copies */
+
+/* One store in each page from a0 up to a1, then jump in place. */
+static const uint32_t touch[] = {
+	0x00053023, /* sd zero,0(a0) */
+	0x00c50533, /* add a0,a0,a2 */
+	0xfeb54ce3, /* blt a0,a1,.-8 */
+	0x0000006f, /* j . */
+};
+
+static void touch_pages(unsigned first, unsigned n)
+{
+	struct engine_vcpu *cpu = vm->vcpu[0].e;
+
+	put_code(vm, VM_RAM_BASE, touch, ARRAY_SIZE(touch));
+	cpu->x[10] = VM_RAM_BASE + first * PAGE_SIZE;
+	cpu->x[11] = VM_RAM_BASE + (first + n) * PAGE_SIZE;
+	cpu->x[12] = PAGE_SIZE;
+}
+
+/* Each line once, and the guest's own store. */
+START_TEST(the_monitor_zeroes_pages_by_its_cpu)
+{
+	enum { PAGES = 20 };
+
+	touch_pages(32, PAGES);
+	run_for(1000 * 1000);
+	ck_assert_uint_eq(counted()->writes, PAGES * (PAGE_SIZE / LINE + 1));
+	/* The code's line is replaced now and then. */
+	ck_assert_uint_gt(counted()->local, PAGES * PAGE_SIZE / LINE);
+	ck_assert_uint_le(counted()->local, PAGES * (PAGE_SIZE / LINE + 1));
+	ck_assert_int_eq(
+		memsys_state(sim.memsys, vm->vcpu[0].cpu, ma_of(32 + PAGES - 1) + PAGE_SIZE - LINE),
+		LINE_MODIFIED);
+	ck_assert_uint_ge(vm->vcpu[0].e->skew,
+		counts_stall(counted()) + PAGES * PAGE_SIZE / 8); /* all of it was charged */
+}
+END_TEST
+
+START_TEST(the_monitor_copies_pages_by_its_cpu)
+{
+	uint64_t old = ma_of(SHARED_PAGE), new;
+	unsigned cpu = vm->vcpu[0].cpu;
+
+	touch_pages(SHARED_PAGE, 1);
+	run_for(100 * 1000);
+	new = ma_of(SHARED_PAGE);
+	ck_assert_uint_ne(old, new);
+	ck_assert_uint_eq(counted()->reads, PAGE_SIZE / LINE);
+	ck_assert_uint_eq(counted()->writes, PAGE_SIZE / LINE + 1);
+	ck_assert_int_eq(memsys_state(sim.memsys, cpu, old + PAGE_SIZE - LINE), LINE_SHARED);
+	ck_assert_int_eq(memsys_state(sim.memsys, cpu, new + PAGE_SIZE - LINE), LINE_MODIFIED);
+	ck_assert_uint_eq(memsys_frame_writes(sim.memsys, (uint32_t)(new >> PAGE_SHIFT)), 0);
+	ck_assert_uint_eq(get64(vm, VM_RAM_BASE + SHARED_PAGE * PAGE_SIZE), 0);
+}
+END_TEST
+
 /* ---- disks: who moves which bytes */
 
 static uint64_t moved[2]; /* [to memory] */
@@ -264,6 +323,8 @@ int main(void)
 	tcase_add_test(t, without_the_device_the_line_stays);
 	tcase_add_test(t, a_device_at_the_boundary);
 	tcase_add_test(t, functional_fidelity_counts_nothing);
+	tcase_add_test(t, the_monitor_zeroes_pages_by_its_cpu);
+	tcase_add_test(t, the_monitor_copies_pages_by_its_cpu);
 	tcase_add_test(disks, disks_move_bytes_by_dma);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, disks);

@@ -230,6 +230,7 @@ START_TEST(a_copy_does_not_make_a_page_written)
 	run_for(100 * 1000);
 	from = pmap_entry(vm->pmap, 0)->mpn;
 	to = frame_alloc(sim.mem, 1, FRAME_MONITOR, false);
+	sim.handler = 1 + 1;
 	ck_assert_uint_gt(numa_placement_ops.copy(&sim, 1, from, to), PAGE_SIZE / 8 * 2);
 	ck_assert_uint_eq(memsys_frame_writes(sim.memsys, to), 0);
 	ck_assert_uint_eq(memsys_frame_misses(sim.memsys, to, 1), 0);

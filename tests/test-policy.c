@@ -462,14 +462,6 @@ static void counts(void *arg, uint32_t mpn, uint32_t *misses, uint32_t *writes)
 	*writes += c->writes[mpn];
 }
 
-static void moved(void *arg, uint32_t from, uint32_t to)
-{
-	struct counters *c = arg;
-
-	memcpy(c->misses[to], c->misses[from], sizeof(c->misses[0]));
-	memset(c->misses[from], 0, sizeof(c->misses[0]));
-}
-
 static void load(void *arg, struct placement_load *l)
 {
 	*l = ((struct counters *)arg)->load;
@@ -489,7 +481,7 @@ static void charge(void *arg, unsigned node, uint64_t cycles)
 }
 
 static const struct placement_ops placement_ops = {
-	.counts = counts, .moved = moved, .load = load, .reset = reset, .charge = charge};
+	.counts = counts, .load = load, .reset = reset, .charge = charge};
 
 struct rig {
 	struct machine m;
@@ -561,12 +553,12 @@ START_TEST(a_hot_page_moves_and_its_cost_is_charged)
 	ck_assert_uint_eq(rig.c.charged[3], 11 + 11 + 100 + 1000 + 10000);
 	ck_assert_uint_eq(s->cycles_migrate, 11100);
 	ck_assert_uint_eq(s->cycles_signal, 22);
-	/* The old frame is nobody's; the counts are with the new one. */
+	/* The old frame is nobody's; the new one has counted nothing. */
 	placement_hot(rig.pl, mpn, 3);
 	ck_assert_uint_eq(s->stale, 1);
 	mpn = pmap_entry(rig.pm, 5)->mpn;
 	ck_assert_uint_eq(frame_node(rig.mem, mpn), 3);
-	ck_assert_uint_eq(rig.c.misses[mpn][3], 128);
+	rig.c.misses[mpn][3] = 128;
 	placement_hot(rig.pl, mpn, 3);
 	ck_assert_uint_eq(s->why[WHY_LOCAL], 1);
 	/* The other reads as much, and nobody writes: each gets its own; the signal may name any
@@ -584,6 +576,37 @@ START_TEST(a_hot_page_moves_and_its_cost_is_charged)
 	placement_hot(rig.pl, frame_on(rig.mem, mpn, 1), 2);
 	ck_assert_uint_eq(s->why[WHY_WRITTEN], 2);
 	ck_assert_uint_eq(s->hot, 7);
+	rig_down();
+}
+END_TEST
+
+/* A memory model has the page's lines in caches until the copy is made. */
+static uint64_t copy(void *arg, unsigned node, uint32_t from, uint32_t to)
+{
+	(void)arg;
+	ck_assert_uint_eq(node, 3);
+	ck_assert_uint_eq(frame_kind(rig.mem, from), FRAME_PRIVATE);
+	ck_assert_uint_eq(frame_node(rig.mem, to), 3);
+	ck_assert_mem_eq(frame_data(rig.mem, from), frame_data(rig.mem, to), PAGE_SIZE);
+	return 777;
+}
+
+START_TEST(a_move_copies_while_the_page_is_where_it_was)
+{
+	struct placement_ops ops = placement_ops;
+	struct policy p = parsed("migrate,spare=10");
+	uint32_t mpn;
+
+	rig_up("migrate,spare=10");
+	placement_destroy(rig.pl);
+	ops.copy = copy;
+	rig.pl = placement_create(rig.mem, &rig.m, &p, &ops, &rig.c);
+	mpn = page_of(5, 0);
+	memset(frame_data(rig.mem, mpn), 5, PAGE_SIZE);
+	rig.c.misses[mpn][3] = 128;
+	placement_hot(rig.pl, mpn, 3);
+	ck_assert_uint_ne(pmap_entry(rig.pm, 5)->mpn, mpn);
+	ck_assert_uint_eq(placement_stats(rig.pl)->cycles_migrate, 100 + 777 + 10000);
 	rig_down();
 }
 END_TEST
@@ -743,6 +766,7 @@ int main(void)
 	tcase_add_test(tc, new_pages_go_where_the_policy_says_in_both_phases);
 	tcase_add_test(tc, a_spread_vm_waits_for_the_node_it_needs_and_gets_on_when_all_is_full);
 	tcase_add_test(tc, a_hot_page_moves_and_its_cost_is_charged);
+	tcase_add_test(tc, a_move_copies_while_the_page_is_where_it_was);
 	tcase_add_test(tc, an_interval_ends_with_fresh_counters_and_a_sample);
 	tcase_add_test(tc, the_machine_is_looked_at_more_often_than_counters_are_reset);
 	tcase_add_test(tc, what_the_machine_did_reaches_the_policy);

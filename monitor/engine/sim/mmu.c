@@ -126,6 +126,7 @@ static int ram_page(
 	uint32_t ppn = (pa - VM_RAM_BASE) >> PAGE_SHIFT;
 	const struct machine *m = vm->cluster->machine;
 	uint32_t old = pmap_view(vm->cluster->mem, vm->pmap, ppn, cpu->node, writable);
+	const void *before = old == MPN_NONE ? NULL : frame_data(vm->cluster->mem, old);
 	bool absent;
 	void *p;
 
@@ -138,7 +139,9 @@ static int ram_page(
 	case 0:
 		*host = p;
 		cpu->charge += m->cost.page_fault;
-		if (*writable) /* else zeroes that are there already */
+		/* What filling a frame takes, the model knows (numa.c). No frame was filled where
+		 * zeroes are there already, or one of a page's copies becomes the page. */
+		if (*writable && p != before && !cpu->model)
 			cpu->charge += absent ? m->cost.page_zero : m->cost.page_copy;
 		return DONE;
 	case -EAGAIN:

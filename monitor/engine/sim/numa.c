@@ -177,6 +177,30 @@ static void dma(void *arg, uint32_t owner, uint64_t ma, uint64_t bytes, bool to_
 		to_memory);
 }
 
+/*
+ * A page copied (from MPN_NONE: zeroed) by a CPU: its instructions, a load and a store each 8 bytes
+ * or the store alone, and what they stall. The misses on the new frame are forgotten: its 4 KiB of
+ * stores would make the policy take any page just filled for a written one.
+ */
+static uint64_t copy_page(struct cluster *c, struct memsys_cpu *cpu, uint32_t from, uint32_t to)
+{
+	uint64_t cycles = from == MPN_NONE ? PAGE_SIZE / 8 + memsys_zero_page(cpu, to)
+					   : PAGE_SIZE / 8 * 2 + memsys_copy_page(cpu, to, from);
+
+	memsys_frame_reset(c->memsys, to);
+	return cycles;
+}
+
+static void filled(void *arg, uint32_t owner, uint32_t from, uint32_t to)
+{
+	struct cluster *c = arg;
+	struct engine_vcpu *cpu = payer(c->vm[owner]);
+	uint64_t cycles = copy_page(c, agent(c, owner), from, to);
+
+	if (cpu)
+		cpu->charge += cycles;
+}
+
 /* ---- fidelity */
 
 static void set_fidelity(struct cluster *c)
@@ -190,6 +214,7 @@ static void set_fidelity(struct cluster *c)
 		memsys_flush(c->memsys);
 	}
 	c->mem->dma = c->numa ? dma : NULL;
+	c->mem->filled = c->numa ? filled : NULL;
 	for (unsigned v = 0; v < c->n_vms; v++) {
 		struct vm *vm = c->vm[v];
 
@@ -247,9 +272,11 @@ void numa_boundary(struct cluster *c, uint64_t elapsed)
 		unsigned n;
 		const struct memsys_hot *hot = memsys_hot(c->memsys, i, &n);
 
+		c->handler = i + 1;
 		for (unsigned h = 0; h < n; h++)
 			placement_hot(c->placement, hot[h].mpn, hot[h].node);
 	}
+	c->handler = 0;
 	memsys_hot_clear(c->memsys);
 	placement_tick(c->placement, c->now);
 }
@@ -264,12 +291,6 @@ static void counts(void *arg, uint32_t mpn, uint32_t *misses, uint32_t *writes)
 		misses[node] += memsys_frame_misses(c->memsys, mpn, node);
 	if (c->memsys)
 		*writes += memsys_frame_writes(c->memsys, mpn);
-}
-
-static void moved(void *arg, uint32_t from, uint32_t to)
-{
-	(void)arg, (void)from,
-		(void)to; /* counting starts anew: the new place has yet to show itself */
 }
 
 static struct placement_load load_in_all(const struct cluster *c)
@@ -308,31 +329,26 @@ static void reset(void *arg)
 	memsys_frames_reset(c->memsys);
 }
 
-/*
- * A CPU of the node copies the page: its instructions (a load and a store each 8 bytes) and what
- * they stall. The misses on the new frame are forgotten: its 4 KiB of stores would make the policy
- * take any page just copied for a written one.
- */
+/* The CPU that got the signal copies the page, and pays by the vCPU it runs; a CPU that runs none
+ * had nothing else to do. */
 static uint64_t copy(void *arg, unsigned node, uint32_t from, uint32_t to)
 {
 	struct cluster *c = arg;
-	struct memsys_cpu *cpu = memsys_cpu(c->memsys, c->machine->node[node].first_cpu);
-	uint64_t cycles = PAGE_SIZE / 8 * 2 + memsys_copy_page(cpu, to, from);
 
-	memsys_frame_reset(c->memsys, to);
-	return cycles;
+	(void)node;
+	return copy_page(c, memsys_cpu(c->memsys, c->handler - 1), from, to);
 }
 
-/* The vCPU that a CPU of the node runs pays; a CPU that runs none had nothing else to do. */
 static void charge(void *arg, unsigned node, uint64_t cycles)
 {
 	struct cluster *c = arg;
 
+	(void)node;
 	for (unsigned v = 0; v < c->n_vms; v++)
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++) {
 			struct engine_vcpu *cpu = c->vm[v]->vcpu[i].e;
 
-			if (cpu->placed && cpu->node == node) {
+			if (cpu->placed && cpu->vcpu->cpu == c->handler - 1) {
 				cpu->charge += cycles;
 				c->vm[v]->move_cycles += cycles;
 				return;
@@ -342,7 +358,6 @@ static void charge(void *arg, unsigned node, uint64_t cycles)
 
 const struct placement_ops numa_placement_ops = {
 	.counts = counts,
-	.moved = moved,
 	.load = load,
 	.reset = reset,
 	.copy = copy,
