@@ -607,7 +607,7 @@ void machine_list(FILE *out)
 		struct machine *m;
 
 		if (!load_file(path, &m)) {
-			fprintf(out, "%-14s %s\n", m->name, m->description);
+			fprintf(out, "%-17s %s\n", m->name, m->description);
 			machine_free(m);
 		}
 		free(path);
@@ -615,6 +615,6 @@ void machine_list(FILE *out)
 	}
 	if (n >= 0)
 		free(list);
-	fprintf(out, "%-14s %s\n", "host", "this computer, as hwloc sees it");
+	fprintf(out, "%-17s %s\n", "host", "this computer, as hwloc sees it");
 	free(dir);
 }

@@ -133,7 +133,42 @@ START_TEST(every_preset_loads_and_is_listed)
 		n++;
 	}
 	closedir(d);
-	ck_assert_uint_ge(n, 8);
+	ck_assert_uint_ge(n, 11);
+}
+END_TEST
+
+/* A uniform variant is its machine but for distances: as many CPUs, as much memory, the same
+ * caches. */
+START_TEST(uniform_variants_differ_in_distance_alone)
+{
+	static const char *const pair[][2] = {{"flash8", "uma8"}, {"flash16", "uma16"},
+		{"origin2000-32", "origin2000-32-uma"}, {"server2", "server2-uma"},
+		{"server4", "server4-uma"}};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(pair); i++) {
+		struct machine *numa = load(pair[i][0]), *uma = load(pair[i][1]);
+		uint64_t bytes = 0;
+
+		for (unsigned node = 0; node < numa->n_nodes; node++)
+			bytes += numa->node[node].mem_bytes;
+		ck_assert_uint_eq(uma->n_nodes, 1);
+		ck_assert_uint_eq(uma->n_cpus, numa->n_cpus);
+		ck_assert_uint_eq(uma->node[0].mem_bytes, bytes);
+		ck_assert_uint_eq(uma->latency_ns[0][0], numa->latency_ns[0][0]);
+		ck_assert_uint_eq(uma->clock_hz, numa->clock_hz);
+		ck_assert_uint_eq(uma->timeslice_cycles, numa->timeslice_cycles);
+		ck_assert_mem_eq(&uma->l1i, &numa->l1i, sizeof(uma->l1i));
+		ck_assert_mem_eq(&uma->l1d, &numa->l1d, sizeof(uma->l1d));
+		ck_assert_mem_eq(&uma->l2, &numa->l2, sizeof(uma->l2));
+		ck_assert_uint_eq(uma->tlb_entries, numa->tlb_entries);
+		ck_assert_uint_eq(uma->tlb_ways, numa->tlb_ways);
+		ck_assert_uint_eq(uma->tlb_pages, numa->tlb_pages);
+		ck_assert_uint_eq(uma->l2_hit_ns, numa->l2_hit_ns);
+		ck_assert_uint_eq(uma->dirty_extra_ns, numa->dirty_extra_ns);
+		ck_assert_mem_eq(&uma->cost, &numa->cost, sizeof(uma->cost));
+		machine_free(numa);
+		machine_free(uma);
+	}
 }
 END_TEST
 
@@ -417,6 +452,7 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, every_preset_loads_and_is_listed);
+	tcase_add_test(tc, uniform_variants_differ_in_distance_alone);
 	tcase_add_test(tc, flash8_is_the_machine_of_the_paper);
 	tcase_add_test(tc, two_lines_are_a_machine_and_the_rest_is_flash8);
 	tcase_add_test(tc, uneven_nodes_and_matrices_load);
