@@ -393,6 +393,18 @@ static void free_guest(struct guest *g)
 	free(g->agent_line);
 }
 
+/* Every VM, disk and image is gone: no frame may be in use, but those of zeroes. */
+static void check_all_is_free(const struct memory *mem)
+{
+	struct memory_usage u;
+
+	memory_check(mem);
+	memory_usage(mem, -1, &u);
+	if (u.free + u.kind[FRAME_ZERO] != u.total)
+		die("memmap: nobody is left, and %llu frames are not free",
+			(unsigned long long)(u.total - u.free));
+}
+
 void run_destroy(struct run *r)
 {
 	struct cluster *c = &r->cluster;
@@ -414,6 +426,8 @@ void run_destroy(struct run *r)
 		image_cache_destroy(c->images);
 	if (c->placement)
 		placement_destroy(c->placement);
+	if (c->mem && r->options->check_invariants > 0)
+		check_all_is_free(c->mem);
 	if (c->mem)
 		memory_destroy(c->mem);
 	if (c->memsys)

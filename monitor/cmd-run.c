@@ -15,6 +15,20 @@
 
 enum { PEAK_EVERY = 16 }; /* boundaries: memory only grows slowly */
 
+/* Not at every boundary, unless asked to: a check takes milliseconds, a quantum a fraction of one.
+ */
+static void check_now_and_then(struct run *r)
+{
+	const struct cluster *c = &r->cluster;
+	double seconds = r->options->check_invariants;
+
+	if (seconds > 0 &&
+		(double)(c->now - r->checked_at) >= seconds * (double)c->machine->clock_hz) {
+		cluster_check(c);
+		r->checked_at = c->now;
+	}
+}
+
 static void at_boundary(struct cluster *c, void *arg, uint64_t idle_cycles)
 {
 	struct run *r = arg;
@@ -24,6 +38,7 @@ static void at_boundary(struct cluster *c, void *arg, uint64_t idle_cycles)
 		snapshot_track_peak(r);
 	series_boundary(r->series, c);
 	inputs_poll(r, idle_cycles);
+	check_now_and_then(r);
 	report_progress(r, false);
 }
 
@@ -54,6 +69,8 @@ static int run(struct run *r)
 	err = r->cluster.engine->run(&r->cluster);
 	if (!err && r->end == RUN_ENDED && r->cluster.now >= r->cluster.stop_at)
 		r->end = RUN_TIMED_OUT;
+	if (r->options->check_invariants > 0)
+		cluster_check(&r->cluster);
 	r->host_seconds = host_seconds() - r->started;
 	series_end(r->series, &r->cluster);
 	snapshot_track_peak(r);

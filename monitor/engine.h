@@ -45,6 +45,9 @@ struct engine {
 	uint64_t (*vcpu_digest)(const struct vcpu *vcpu);
 	/* What page placement needs to know and to have done; the argument is the cluster. */
 	const struct placement_ops *placement_ops;
+	/* die() unless what the engine remembers of VMs' memory agrees with their pmaps. Boundary,
+	 * after the devices' work. */
+	void (*check)(const struct cluster *c);
 	/* Host bytes this VM's engine part takes. */
 	uint64_t (*vm_overhead_bytes)(const struct vm *vm);
 };

@@ -20,7 +20,7 @@
 #include "numa/util.h"
 #include "sharing/content.h"
 
-enum option_type { TEXT, COUNT, SIZE, SECONDS, FLAG, DISK, SHARE };
+enum option_type { TEXT, COUNT, SIZE, SECONDS, INTERVAL, FLAG, DISK, SHARE };
 
 struct option_row {
 	const char *name, *arg;
@@ -89,6 +89,9 @@ static const struct option_row rows[] = {
 	{"stats", "FILE", TEXT, FIELD(stats), 0, 0, true, "Write statistics to FILE as JSON"},
 	{"console-log", "DIR", TEXT, FIELD(console_log), 0, 0, true,
 		"Write each VM's console to DIR/vmN.log"},
+	{"check-invariants", "SECONDS", INTERVAL, FIELD(check_invariants), 0, 0, true,
+		"Check all bookkeeping of memory each time so much machine time has passed, and at "
+		"the end (default: 0.01); the first thing that is wrong ends the run"},
 	{"name", "NAME", TEXT, FIELD(name), 0, 0, true,
 		"Name of this run, for 'disco console' (default: process id)"},
 	{"quiet", NULL, FLAG, FIELD(quiet), 0, 0, true, "No progress and no tables"},
@@ -219,6 +222,8 @@ static int set_option(
 		return set_number(row, o, origin, text);
 	case SECONDS:
 		return set_seconds(row, o, origin, text);
+	case INTERVAL: /* "true": none was given */
+		return set_seconds(row, o, origin, strcmp(text, "true") ? text : "0.01");
 	case DISK:
 		return add_disk(o, origin, text);
 	case SHARE:
@@ -329,8 +334,8 @@ _Static_assert(ARRAY_SIZE(rows) <= OPTIONS_MAX, "room for every option");
 unsigned options_argp(struct argp_option *out)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		out[i] = (struct argp_option){
-			rows[i].name, OPTIONS_KEY + (int)i, rows[i].arg, 0, rows[i].help, 0};
+		out[i] = (struct argp_option){rows[i].name, OPTIONS_KEY + (int)i, rows[i].arg,
+			rows[i].type == INTERVAL ? OPTION_ARG_OPTIONAL : 0, rows[i].help, 0};
 	return ARRAY_SIZE(rows);
 }
 
@@ -510,6 +515,7 @@ json_t *options_json(const struct run_options *o, bool host)
 			v = json_integer((json_int_t) * (const uint64_t *)field);
 			break;
 		case SECONDS:
+		case INTERVAL:
 			v = *(const double *)field > 0 ? json_real(*(const double *)field) : NULL;
 			break;
 		case FLAG:

@@ -39,6 +39,7 @@ struct run_options {
 	char *exec;
 	char *nfs; /* directory that VM 0 serves to the others; NULL: none */
 	double timeout, virtual_timeout;
+	double check_invariants; /* seconds of machine time between checks; 0: none */
 	/* How the host runs it and where results go. */
 	uint64_t threads; /* 0: min(CPUs of the host, VMs) */
 	char *stats, *console_log, *name;

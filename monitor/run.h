@@ -94,6 +94,7 @@ struct run {
 	unsigned n_up, n_exited;
 	bool server_stopped; /* VM 0 has been told that nobody needs its files any more */
 	uint64_t boundaries;
+	uint64_t checked_at; /* cycles; --check-invariants */
 	struct snapshot snapshot[SNAPSHOT_MAX];
 	unsigned n_snapshots;
 	uint64_t peak_pages;

@@ -142,3 +142,12 @@ unsigned vm_home_node(const struct vm *vm)
 {
 	return vm->cluster->machine->cpu_node[vm->vcpu[0].cpu];
 }
+
+void cluster_check(const struct cluster *c)
+{
+	memory_check(c->mem);
+	memory_check_owners(c->mem);
+	if (c->memsys)
+		memsys_check(c->memsys);
+	c->engine->check(c);
+}

@@ -185,6 +185,13 @@ void vm_fail(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 
 /* The guest powered itself off. Owner thread. */
 void vm_power_off(struct vm *vm, int exit_code);
 
+/*
+ * Walk all bookkeeping of the machine's memory, and die() at the first thing that is not as it
+ * should be: frames and their users, VMs' memories, images and disks, the memory system's directory
+ * and caches, what the engine's TLBs hold. Changes nothing. Boundary, after the devices' work.
+ */
+void cluster_check(const struct cluster *c);
+
 /* The node on which this VM's next page should be taken when no CPU is at hand: that of vCPU 0. */
 unsigned vm_home_node(const struct vm *vm);
 

@@ -709,3 +709,35 @@ void memory_check(const struct memory *mem)
 		die("memmap: user sets take %llu bytes, counted %llu", (unsigned long long)sets,
 			(unsigned long long)mem->p->set_bytes);
 }
+
+/* A page of an owner is one user of one frame. So when each is found in its frame, and there are as
+ * many users as pages, no frame has a user that does not know of it. */
+void memory_check_owners(const struct memory *mem)
+{
+	const struct memory_private *p = mem->p;
+	uint64_t *uses = xcalloc(p->n_owners + 1, sizeof(uses[0]));
+
+	for (unsigned node = 0; node < mem->n_nodes; node++)
+		for (uint32_t n = 0; n < p->pool[node].used; n++) {
+			uint32_t mpn = p->pool[node].first + n;
+
+			for (uint32_t i = 0; i < frame_users(mem, mpn); i++) {
+				struct frame_user u = frame_user(mem, mpn, i);
+
+				if (!memory_owner(mem, u.owner))
+					die("memmap: frame %u is used for page %u of %#x, who is "
+					    "unknown",
+						mpn, u.page, u.owner);
+				uses[owner_slot(p, u.owner)]++;
+			}
+		}
+	for (unsigned i = 0; i < p->n_owners; i++) {
+		const struct owner *o = &p->owner[i];
+		uint64_t pages = o->ops->check ? o->ops->check(o->arg) : uses[i];
+
+		if (pages != uses[i])
+			die("memmap: owner %#x has %llu pages, but frames are used for %llu of its",
+				o->id, (unsigned long long)pages, (unsigned long long)uses[i]);
+	}
+	free(uses);
+}

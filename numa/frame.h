@@ -65,6 +65,9 @@ struct frame_owner_ops {
 	 * store must copy first. from == to: it was there, and the others come. NULL: as moved(),
 	 * and nothing where it stays, for an owner who never stores to a frame with other users. */
 	void (*merged)(void *arg, uint32_t page, uint32_t from, uint32_t to);
+	/* die() unless each page this owner has is in a frame that knows it as a user; how many it
+	 * has. For memory_check_owners(); may be NULL. */
+	uint64_t (*check)(const void *arg);
 };
 
 /*
@@ -176,6 +179,7 @@ void frame_add_users(struct memory *mem, uint32_t mpn, const struct frame_user *
 void frame_del_user(struct memory *mem, uint32_t mpn, struct frame_user user);
 uint32_t frame_users(const struct memory *mem, uint32_t mpn);
 struct frame_user frame_user(const struct memory *mem, uint32_t mpn, uint32_t index);
+bool frame_has_user(const struct memory *mem, uint32_t mpn, struct frame_user user);
 void frame_set_kind(struct memory *mem, uint32_t mpn, enum frame_kind kind);
 
 /* Owners that are to hear of moves; an id is registered once, until removed. */
@@ -210,5 +214,11 @@ uint64_t memory_overhead_bytes(const struct memory *mem);
 
 /* Walk everything and die() with a message at the first inconsistency. For tests and debugging. */
 void memory_check(const struct memory *mem);
+/*
+ * Back-maps both ways, or die(): every owner's pages are in frames that know it, and every user of
+ * a frame is an owner that has that page. With ops->check of each owner, so that VMs' memories,
+ * images and disks are looked at without this floor knowing them.
+ */
+void memory_check_owners(const struct memory *mem);
 
 #endif

@@ -103,7 +103,6 @@ void frame_free(struct memory *mem, uint32_t mpn);
 /* The i-th nearest node to `node` (the 0th is `node` itself). Run phase. */
 unsigned memory_nearest(const struct memory *mem, unsigned node, unsigned i);
 
-bool frame_has_user(const struct memory *mem, uint32_t mpn, struct frame_user user);
 /* How many pages `owner` uses over the whole machine: a walk, for pmap_check(). */
 uint64_t memory_count_owner(const struct memory *mem, uint32_t owner);
 const struct owner *memory_owner(const struct memory *mem, uint32_t id);

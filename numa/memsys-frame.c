@@ -18,6 +18,11 @@ void memsys_own(struct memsys *ms, uint32_t mpn, uint16_t task)
 	ms->owner[mpn] = (uint16_t)(task + 1);
 }
 
+uint16_t memsys_owner(const struct memsys *ms, uint32_t mpn)
+{
+	return (uint16_t)(ms->owner[mpn] - 1);
+}
+
 /* ---- miss counters */
 
 static uint16_t *counters(const struct memsys *ms, uint64_t mpn)

@@ -240,6 +240,8 @@ uint64_t memsys_queue_cycles(
  */
 void memsys_own(struct memsys *ms, uint32_t mpn, uint16_t task);
 
+uint16_t memsys_owner(const struct memsys *ms, uint32_t mpn);
+
 /* The frame's contents are elsewhere now, or nowhere: no cache has any of its lines. Charges
  * nobody. Its miss counters start again. */
 void memsys_frame_moved(struct memsys *ms, uint32_t mpn);

@@ -436,11 +436,67 @@ static void page_replicated(void *arg, uint32_t ppn)
 	pm->stats.replications++;
 }
 
+/* Every entry agrees with the memmap; how many pages frames must know of, those yet to be dropped
+ * among them. */
+static uint64_t check_pages(const void *arg)
+{
+	const struct pmap *pm = arg;
+	const struct memory *mem = pm->mem;
+	uint64_t mapped[FRAME_KINDS] = {0}, present = 0;
+	uint32_t reserved = 0, leaving = 0;
+
+	for (uint32_t ppn = 0; ppn < pm->n_pages; ppn++) {
+		const struct pmap_entry *e = pmap_entry(pm, ppn);
+
+		if (e->mpn == MPN_NONE) {
+			if ((e->kind != FRAME_FREE && e->kind != FRAME_ZERO) || e->cow ||
+				(e->zero_node && e->kind != FRAME_ZERO))
+				die("pmap %u: page %u is absent, and of kind %u", pm->id, ppn,
+					e->kind);
+			mapped[e->kind] += e->kind == FRAME_ZERO;
+			continue;
+		}
+		if (e->zero_node)
+			die("pmap %u: page %u is in frame %u and read from zeroes", pm->id, ppn,
+				e->mpn);
+		if (e->mpn >= mem->n_frames || e->kind >= FRAME_KINDS || e->cow > 1)
+			die("pmap %u: page %u: frame %u, kind %u", pm->id, ppn, e->mpn, e->kind);
+		if (!frame_has_user(mem, e->mpn, me(pm, ppn)))
+			die("pmap %u: page %u maps frame %u, which does not know it", pm->id, ppn,
+				e->mpn);
+		if (!e->cow &&
+			(frame_users(mem, e->mpn) != 1 || frame_kind(mem, e->mpn) != FRAME_PRIVATE))
+			die("pmap %u: page %u may write to frame %u (%s, %u users)", pm->id, ppn,
+				e->mpn, frame_kind_name[frame_kind(mem, e->mpn)],
+				frame_users(mem, e->mpn));
+		present++;
+		mapped[e->kind]++;
+	}
+	for (unsigned k = 0; k < FRAME_KINDS; k++)
+		if (mapped[k] != pm->stats.mapped[k])
+			die("pmap %u: %llu pages are %s, counted %llu", pm->id,
+				(unsigned long long)mapped[k], frame_kind_name[k],
+				(unsigned long long)pm->stats.mapped[k]);
+	for (uint32_t i = 0; i < pm->n_pending; i++)
+		leaving += !pm->pending[i].collapse;
+	for (unsigned node = 0; node < mem->n_nodes; node++)
+		for (uint32_t i = pm->reserve[node].head; i < pm->reserve[node].n; i++, reserved++)
+			if (frame_kind(mem, pm->reserve[node].frame[i]) != FRAME_RESERVED)
+				die("pmap %u: frame %u in the reserve is %s", pm->id,
+					pm->reserve[node].frame[i],
+					frame_kind_name[frame_kind(
+						mem, pm->reserve[node].frame[i])]);
+	if (reserved != pm->n_reserved)
+		die("pmap %u: %u frames in reserve, counted %u", pm->id, reserved, pm->n_reserved);
+	return present + leaving;
+}
+
 static const struct frame_owner_ops owner_ops = {
 	.moved = page_moved,
 	.forget = page_forget,
 	.replicated = page_replicated,
 	.merged = page_merged,
+	.check = check_pages,
 };
 
 /* A page of this VM alone is to be written to: it must be in one frame. */
@@ -713,55 +769,9 @@ uint64_t pmap_overhead_bytes(const struct pmap *pm)
 
 void pmap_check(const struct pmap *pm)
 {
-	const struct memory *mem = pm->mem;
-	uint64_t mapped[FRAME_KINDS] = {0}, present = 0;
-	uint32_t reserved = 0, leaving = 0;
+	uint64_t pages = check_pages(pm), uses = memory_count_owner(pm->mem, pm->id);
 
-	for (uint32_t ppn = 0; ppn < pm->n_pages; ppn++) {
-		const struct pmap_entry *e = pmap_entry(pm, ppn);
-
-		if (e->mpn == MPN_NONE) {
-			if ((e->kind != FRAME_FREE && e->kind != FRAME_ZERO) || e->cow ||
-				(e->zero_node && e->kind != FRAME_ZERO))
-				die("pmap %u: page %u is absent, and of kind %u", pm->id, ppn,
-					e->kind);
-			mapped[e->kind] += e->kind == FRAME_ZERO;
-			continue;
-		}
-		if (e->zero_node)
-			die("pmap %u: page %u is in frame %u and read from zeroes", pm->id, ppn,
-				e->mpn);
-		if (e->mpn >= mem->n_frames || e->kind >= FRAME_KINDS || e->cow > 1)
-			die("pmap %u: page %u: frame %u, kind %u", pm->id, ppn, e->mpn, e->kind);
-		if (!frame_has_user(mem, e->mpn, me(pm, ppn)))
-			die("pmap %u: page %u maps frame %u, which does not know it", pm->id, ppn,
-				e->mpn);
-		if (!e->cow &&
-			(frame_users(mem, e->mpn) != 1 || frame_kind(mem, e->mpn) != FRAME_PRIVATE))
-			die("pmap %u: page %u may write to frame %u (%s, %u users)", pm->id, ppn,
-				e->mpn, frame_kind_name[frame_kind(mem, e->mpn)],
-				frame_users(mem, e->mpn));
-		present++;
-		mapped[e->kind]++;
-	}
-	for (unsigned k = 0; k < FRAME_KINDS; k++)
-		if (mapped[k] != pm->stats.mapped[k])
-			die("pmap %u: %llu pages are %s, counted %llu", pm->id,
-				(unsigned long long)mapped[k], frame_kind_name[k],
-				(unsigned long long)pm->stats.mapped[k]);
-	for (uint32_t i = 0; i < pm->n_pending; i++)
-		leaving += !pm->pending[i].collapse;
-	if (memory_count_owner(mem, pm->id) != present + leaving)
-		die("pmap %u: %llu pages present and %u to settle, but the memmap has %llu", pm->id,
-			(unsigned long long)present, leaving,
-			(unsigned long long)memory_count_owner(mem, pm->id));
-	for (unsigned node = 0; node < mem->n_nodes; node++)
-		for (uint32_t i = pm->reserve[node].head; i < pm->reserve[node].n; i++, reserved++)
-			if (frame_kind(mem, pm->reserve[node].frame[i]) != FRAME_RESERVED)
-				die("pmap %u: frame %u in the reserve is %s", pm->id,
-					pm->reserve[node].frame[i],
-					frame_kind_name[frame_kind(
-						mem, pm->reserve[node].frame[i])]);
-	if (reserved != pm->n_reserved)
-		die("pmap %u: %u frames in reserve, counted %u", pm->id, reserved, pm->n_reserved);
+	if (pages != uses)
+		die("pmap %u: %llu pages present or to settle, but the memmap has %llu", pm->id,
+			(unsigned long long)pages, (unsigned long long)uses);
 }

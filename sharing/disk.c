@@ -78,6 +78,11 @@ static int open_private(struct disk *d)
 	return 0;
 }
 
+static struct frame_user block_user(const struct disk *d, uint32_t block)
+{
+	return (struct frame_user){.owner = d->owner, .page = block};
+}
+
 static void block_moved(void *arg, uint32_t block, uint32_t from, uint32_t to)
 {
 	struct disk *d = arg;
@@ -88,11 +93,38 @@ static void block_moved(void *arg, uint32_t block, uint32_t from, uint32_t to)
 	*slot = to + 1;
 }
 
-static const struct frame_owner_ops owner_ops = {.moved = block_moved};
+static uint64_t n_blocks(const struct disk *d)
+{
+	return (image_bytes(d->img) + PAGE_SIZE - 1) >> PAGE_SHIFT;
+}
+
+static uint64_t check_overlay(const void *arg)
+{
+	const struct disk *d = arg;
+	uint64_t modified = 0;
+
+	for (uint32_t block = 0; block < n_blocks(d); block++) {
+		const uint32_t *leaf = d->overlay[block >> LEAF_SHIFT];
+		uint32_t held = leaf ? leaf[block & (LEAF_BLOCKS - 1)] : 0;
+
+		if (!held)
+			continue;
+		if (held > d->mem->n_frames ||
+			!frame_has_user(d->mem, held - 1, block_user(d, block)))
+			die("disk %s: block %u is in frame %u, which does not know it", d->path,
+				block, held - 1);
+		modified++;
+	}
+	if (modified != d->stats.pages_private)
+		die("disk %s: %llu blocks are modified, counted %llu", d->path,
+			(unsigned long long)modified, (unsigned long long)d->stats.pages_private);
+	return modified;
+}
+
+static const struct frame_owner_ops owner_ops = {.moved = block_moved, .check = check_overlay};
 
 static int open_image(struct disk *d, struct image_cache *c)
 {
-	uint64_t n_blocks;
 	int err = image_open(c, d->path, FRAME_CACHE, &d->img);
 
 	if (err)
@@ -100,10 +132,9 @@ static int open_image(struct disk *d, struct image_cache *c)
 	d->n_sectors = image_bytes(d->img) / SECTOR_SIZE;
 	if (!d->n_sectors)
 		return complain(EINVAL, "%s: shorter than a sector of 512 bytes", d->path);
-	n_blocks = (image_bytes(d->img) + PAGE_SIZE - 1) >> PAGE_SHIFT;
 	if (d->mode == DISK_SHARED) {
-		d->overlay =
-			xcalloc((n_blocks + LEAF_BLOCKS - 1) >> LEAF_SHIFT, sizeof(d->overlay[0]));
+		d->overlay = xcalloc(
+			(n_blocks(d) + LEAF_BLOCKS - 1) >> LEAF_SHIFT, sizeof(d->overlay[0]));
 		memory_add_owner(d->mem, d->owner, &owner_ops, d);
 	}
 	return 0;
@@ -134,11 +165,6 @@ void disk_set_sharing(struct disk *d, bool on)
 	d->sharing = on;
 }
 
-static struct frame_user block_user(const struct disk *d, uint32_t block)
-{
-	return (struct frame_user){.owner = d->owner, .page = block};
-}
-
 void disk_close(struct disk *d)
 {
 	if (!d)
@@ -153,9 +179,7 @@ void disk_close(struct disk *d)
 		}
 	}
 	if (d->overlay) {
-		uint64_t n_blocks = (image_bytes(d->img) + PAGE_SIZE - 1) >> PAGE_SHIFT;
-
-		for (uint64_t leaf = 0; leaf << LEAF_SHIFT < n_blocks; leaf++)
+		for (uint64_t leaf = 0; leaf << LEAF_SHIFT < n_blocks(d); leaf++)
 			free(d->overlay[leaf]);
 		free(d->overlay);
 		memory_del_owner(d->mem, d->owner);

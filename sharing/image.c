@@ -131,7 +131,28 @@ static void block_moved(void *arg, uint32_t index, uint32_t from, uint32_t to)
 	img->block[index] = to + 1;
 }
 
-static const struct frame_owner_ops owner_ops = {.moved = block_moved};
+static uint64_t check_blocks(const void *arg)
+{
+	const struct image *img = arg;
+	const struct memory *mem = img->cache->mem;
+	uint64_t cached = 0;
+
+	for (uint32_t b = 0; b < img->n_blocks; b++) {
+		if (!img->block[b])
+			continue;
+		if (img->block[b] > mem->n_frames ||
+			!frame_has_user(mem, img->block[b] - 1, block_user(img, b)))
+			die("image %s: block %u is in frame %u, which does not know it", img->name,
+				b, img->block[b] - 1);
+		cached++;
+	}
+	if (cached != img->stats.blocks_cached)
+		die("image %s: %llu blocks are in memory, counted %llu", img->name,
+			(unsigned long long)cached, (unsigned long long)img->stats.blocks_cached);
+	return cached;
+}
+
+static const struct frame_owner_ops owner_ops = {.moved = block_moved, .check = check_blocks};
 
 static struct image *image_add(
 	struct image_cache *c, const char *name, uint64_t bytes, enum frame_kind kind)

@@ -4,6 +4,7 @@
  * values are refused with one line is test-cli.sh's business; here, that they are refused at all.)
  */
 #include <check.h>
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +113,30 @@ START_TEST(values_have_units_and_the_last_one_wins)
 	ck_assert(o.timeout == 1.5);
 	ck_assert_uint_eq(o.seed, UINT64_MAX);
 	options_free(&o);
+}
+END_TEST
+
+START_TEST(checks_have_an_interval_and_need_none)
+{
+	struct run_options o;
+	char *path = config_file("check-invariants = true;\n");
+
+	ck_assert_int_eq(PARSE(&o, "--vms", "2"), 0);
+	ck_assert(o.check_invariants == 0);
+	options_free(&o);
+	ck_assert_int_eq(PARSE(&o, "--check-invariants", "--vms", "2"), 0);
+	ck_assert(o.check_invariants == 0.01);
+	ck_assert_uint_eq(o.vms, 2);
+	options_free(&o);
+	ck_assert_int_eq(PARSE(&o, "--check-invariants=1e-4"), 0);
+	ck_assert(o.check_invariants == 1e-4);
+	options_free(&o);
+	ck_assert_int_eq(PARSE(&o, "--check-invariants=never"), -EINVAL);
+	options_free(&o);
+	ck_assert_int_eq(PARSE(&o, "--config", path), 0);
+	ck_assert(o.check_invariants == 0.01);
+	options_free(&o);
+	unlink(path);
 }
 END_TEST
 
@@ -232,6 +257,7 @@ int main(void)
 	tcase_add_test(t, ways_of_sharing_add_up);
 	tcase_add_test(t, a_kernel_or_firmware_replaces_the_guest);
 	tcase_add_test(t, values_have_units_and_the_last_one_wins);
+	tcase_add_test(t, checks_have_an_interval_and_need_none);
 	tcase_add_test(t, disks_have_modes);
 	tcase_add_test(t, a_run_file_sets_what_the_command_line_sets);
 	tcase_add_test(t, the_command_line_overrides_the_run_file);

@@ -279,6 +279,11 @@ void numa_boundary(struct cluster *c, uint64_t elapsed);
 /* The run is over: a region of interest still open ends here. */
 void numa_end(struct cluster *c);
 
+/* ---- check.c */
+
+/* engine->check. */
+void sim_check(const struct cluster *c);
+
 /* ---- sim.c */
 
 /* Wake an idle hart if an interrupt is pending for it. */

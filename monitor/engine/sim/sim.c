@@ -471,4 +471,5 @@ const struct engine engine_sim = {
 	.vcpu_digest = sim_vcpu_digest,
 	.vm_overhead_bytes = sim_vm_overhead_bytes,
 	.placement_ops = &numa_placement_ops,
+	.check = sim_check,
 };
