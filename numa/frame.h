@@ -78,13 +78,12 @@ struct frame_owner_ops {
 typedef unsigned place_fn(const void *arg, uint32_t page, unsigned node, uint64_t nth);
 
 enum move_refusal {
-	MOVE_GONE,       /* the frame is free, or reserved, or a stale copy by now */
-	MOVE_MONITOR,    /* not a guest's */
-	MOVE_PINNED,     /* a transfer is under way */
-	MOVE_PRESENT,    /* the page is on that node already */
-	MOVE_NO_MEMORY,  /* the node has no free frame */
-	MOVE_REPLICATED, /* migration of a page with copies */
-	MOVE_OWNER,      /* a user that cannot be told */
+	MOVE_GONE,      /* the frame is free, or reserved, or a stale copy by now */
+	MOVE_MONITOR,   /* not a guest's */
+	MOVE_PINNED,    /* a transfer is under way */
+	MOVE_PRESENT,   /* the page is on that node already */
+	MOVE_NO_MEMORY, /* the node has no free frame */
+	MOVE_OWNER,     /* a user that cannot be told */
 	MOVE_REFUSALS
 };
 

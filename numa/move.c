@@ -15,10 +15,9 @@
 #include "numa/move.h"
 
 const char *const move_refusal_name[MOVE_REFUSALS] = {
-	"gone", "monitor", "pinned", "present", "no_memory", "replicated", "owner"};
+	"gone", "monitor", "pinned", "present", "no_memory", "owner"};
 
-static const int refusal_errno[MOVE_REFUSALS] = {
-	ENOENT, EPERM, EBUSY, EEXIST, ENOSPC, EMLINK, ENOTSUP};
+static const int refusal_errno[MOVE_REFUSALS] = {ENOENT, EPERM, EBUSY, EEXIST, ENOSPC, ENOTSUP};
 
 /* ---- what CPUs use ----------------------------------------------------------------------- */
 
@@ -196,6 +195,22 @@ static void count_move(struct frame *f)
 	f->recent = (uint8_t)MIN(f->recent + 1, UINT8_MAX);
 }
 
+/* The table of copies of `from` is that of `to`, which may have been one of them. */
+static void change_master(struct memory *mem, uint32_t from, uint32_t to)
+{
+	struct memory_private *p = mem->p;
+	struct replicas *r = p->replicas[from];
+
+	for (unsigned node = 0; node < mem->n_nodes; node++) {
+		if (r->node[node].copy == to)
+			r->node[node].copy = MPN_NONE;
+		else if (r->node[node].copy != MPN_NONE)
+			p->frame[r->node[node].copy].master = to;
+	}
+	p->replicas[to] = r;
+	p->replicas[from] = NULL;
+}
+
 uint32_t replicas_collapse(struct memory *mem, uint32_t mpn, unsigned node)
 {
 	struct memory_private *p = mem->p;
@@ -215,15 +230,8 @@ uint32_t replicas_collapse(struct memory *mem, uint32_t mpn, unsigned node)
 		old->flags = 0;
 		old->moves = old->recent = 0;
 		old->master = keep;
-		for (unsigned i = 0; i < mem->n_nodes; i++) {
-			if (r->node[i].copy == keep)
-				r->node[i].copy = MPN_NONE;
-			else if (r->node[i].copy != MPN_NONE)
-				p->frame[r->node[i].copy].master = keep;
-		}
+		change_master(mem, mpn, keep);
 		r->node[frame_node(mem, mpn)].copy = mpn;
-		p->replicas[keep] = r;
-		p->replicas[mpn] = NULL;
 	}
 	new = &p->frame[keep];
 	new->flags = (uint8_t)((new->flags & ~FRAME_REPLICATED) | FRAME_COLLAPSED);
@@ -271,8 +279,8 @@ static int refuse(struct memory *mem, enum move_refusal why)
 	return -refusal_errno[why];
 }
 
-/* Why the page of this master cannot be given a frame on `node`; MOVE_REFUSALS if it can. */
-static enum move_refusal obstacle(const struct memory *mem, uint32_t mpn, unsigned node)
+/* Why the page of this master cannot move; MOVE_REFUSALS if it can. */
+static enum move_refusal obstacle(const struct memory *mem, uint32_t mpn)
 {
 	switch (frame_kind(mem, mpn)) {
 	case FRAME_MONITOR:
@@ -291,9 +299,7 @@ static enum move_refusal obstacle(const struct memory *mem, uint32_t mpn, unsign
 	}
 	if (!frame_users(mem, mpn))
 		return MOVE_GONE;
-	if (mem->p->frame[mpn].flags & FRAME_PINNED)
-		return MOVE_PINNED;
-	return frame_on(mem, mpn, node) != MPN_NONE ? MOVE_PRESENT : MOVE_REFUSALS;
+	return mem->p->frame[mpn].flags & FRAME_PINNED ? MOVE_PINNED : MOVE_REFUSALS;
 }
 
 static bool owners_known(const struct memory *mem, uint32_t mpn)
@@ -311,29 +317,50 @@ static void copy_page(struct memory *mem, uint32_t from, uint32_t to)
 		mem->copied(mem->copied_arg, from, to);
 }
 
+/* The master moved, and every CPU has forgotten its old frame: what those use that saw the page
+ * there, and those to whom its new place is nearer than the copy they used. */
+static void master_left(struct memory *mem, struct replicas *r, uint32_t from, uint32_t master)
+{
+	for (unsigned node = 0; node < mem->n_nodes; node++)
+		if (r->node[node].view == from)
+			r->node[node].view = nearest(mem, r, master, node);
+	views_update(mem, master);
+	if (!r->n)
+		replicas_free(mem, master);
+}
+
 int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to)
 {
 	struct memory_private *p = mem->p;
 	enum move_refusal why;
 	struct frame *old, *new;
+	struct replicas *r;
 	uint32_t target, n;
 
 	pmap_settle_all(mem);
 	mpn = frame_master(mem, mpn);
-	why = obstacle(mem, mpn, node);
-	if (why == MOVE_REFUSALS && frame_replicated(mem, mpn))
-		why = MOVE_REPLICATED;
+	why = obstacle(mem, mpn);
+	if (why == MOVE_REFUSALS && frame_node(mem, mpn) == node)
+		why = MOVE_PRESENT;
 	if (why == MOVE_REFUSALS && !owners_known(mem, mpn))
 		why = MOVE_OWNER;
 	if (why != MOVE_REFUSALS)
 		return refuse(mem, why);
-	target = frame_take_exact(mem, node, frame_kind(mem, mpn));
-	if (target == MPN_NONE)
-		return refuse(mem, MOVE_NO_MEMORY);
-	copy_page(mem, mpn, target);
+	r = frame_replicated(mem, mpn) ? p->replicas[mpn] : NULL;
+	target = frame_on(mem, mpn, node);
+	if (target != MPN_NONE) {
+		frame_swap_kind(mem, mpn, target);
+		r->n--;
+	} else {
+		target = frame_take_exact(mem, node, frame_kind(mem, mpn));
+		if (target == MPN_NONE)
+			return refuse(mem, MOVE_NO_MEMORY);
+		copy_page(mem, mpn, target);
+	}
 	old = &p->frame[mpn];
 	new = &p->frame[target];
-	new->flags = 0;
+	new->flags = old->flags &FRAME_REPLICATED;
+	old->flags = 0;
 	new->moves = old->moves;
 	new->recent = old->recent;
 	count_move(new);
@@ -344,6 +371,8 @@ int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to)
 	else
 		new->many = old->many;
 	old->n_users = 0;
+	if (r)
+		change_master(mem, mpn, target);
 	for (uint32_t i = 0; i < n; i++) {
 		struct frame_user u = frame_user(mem, target, i);
 		const struct owner *o = memory_owner(mem, u.owner);
@@ -351,6 +380,8 @@ int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to)
 		o->ops->moved(o->arg, u.page, mpn, target);
 		p->moves.shootdowns += o->ops->forget != NULL;
 	}
+	if (r)
+		master_left(mem, r, mpn, target);
 	frame_tell_owned(mem, target);
 	frame_free(mem, mpn);
 	p->moves.migrations++;
@@ -382,7 +413,9 @@ int page_replicate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to
 
 	pmap_settle_all(mem);
 	mpn = frame_master(mem, mpn);
-	why = obstacle(mem, mpn, node);
+	why = obstacle(mem, mpn);
+	if (why == MOVE_REFUSALS && frame_on(mem, mpn, node) != MPN_NONE)
+		why = MOVE_PRESENT;
 	if (why != MOVE_REFUSALS)
 		return refuse(mem, why);
 	copy = frame_take_exact(mem, node, FRAME_REPLICA);

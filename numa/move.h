@@ -21,12 +21,13 @@
 
 /*
  * Move a page to `node`: new frame, copy, every user's table changed, shootdown, old frame freed.
+ * Of a page with copies the master moves, and the copies stay; a copy on `node` becomes the master,
+ * with nothing copied. So a policy can take a page from a node that nobody reads it on any more.
  * mpn may be any frame, also one freed meanwhile. On 0 *to (may be NULL) is the new frame. Refused,
  * and counted by reason:
  *   -ENOENT   not the master of a page in use   -EPERM   a frame of the monitor's
- *   -EBUSY    pinned                            -EEXIST  the page is on that node already
- *   -ENOSPC   the node has no free frame        -EMLINK  it is replicated: it has no one place
- *   -ENOTSUP  a user cannot be told
+ *   -EBUSY    pinned                            -EEXIST  the page (the master) is there already
+ *   -ENOSPC   the node has no free frame        -ENOTSUP a user cannot be told
  */
 int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to);
 

@@ -332,6 +332,80 @@ START_TEST(users_left_by_the_run_phase_do_not_stop_a_move)
 }
 END_TEST
 
+START_TEST(the_master_of_copies_moves_where_one_is)
+{
+	struct memory *mem = SMALL_MEMORY(10, 10, 10, 10);
+	struct log log = {0};
+	struct pmap *pm = pmap_create(mem, 0, 10, &ops, &log);
+	uint32_t master, one, two, to;
+	struct memory_usage u;
+
+	strcpy((char *)touch(pm, 1, 0, true), "bytes");
+	master = mpn_of(pm, 1);
+	one = replicate(mem, master, 1);
+	two = replicate(mem, master, 2);
+	log.n = 0;
+	ck_assert_int_eq(page_migrate(mem, two, 1, &to), 0);
+	ck_assert_uint_eq(to, one); /* no new frame, */
+	ck_assert_uint_eq(mpn_of(pm, 1), one);
+	ck_assert_int_eq(frame_kind(mem, master), FRAME_FREE);
+	ck_assert_int_eq(frame_kind(mem, one), FRAME_PRIVATE);
+	ck_assert_uint_eq(frame_nodes(mem, one), 1 << 1 | 1 << 2);
+	ck_assert_uint_eq(frame_master(mem, two), one);
+	ck_assert_uint_eq(frame_view(mem, one, 0), one);
+	ck_assert_uint_eq(frame_view(mem, one, 2), two);
+	ck_assert_uint_eq(log.n, 1); /* and only those who saw the old one lose it */
+	ck_assert(was_shot(&log, 1, master));
+	memory_check(mem);
+	pmap_check(pm);
+	/* The last copy becomes the page: it can be written to in place. */
+	ck_assert_int_eq(page_migrate(mem, one, 2, &to), 0);
+	ck_assert_uint_eq(to, two);
+	ck_assert(!frame_replicated(mem, two));
+	ck_assert_str_eq((char *)touch(pm, 1, 3, true), "bytes");
+	ck_assert_uint_eq(mpn_of(pm, 1), two);
+	ck_assert_uint_eq(memory_moves(mem)->collapses, 0);
+	ck_assert_uint_eq(memory_moves(mem)->migrations, 2);
+	ck_assert_uint_eq(frame_moves(mem, two), 2);
+	memory_check(mem);
+	memory_usage(mem, -1, &u);
+	ck_assert_uint_eq(u.kind[FRAME_REPLICA], 0);
+	ck_assert_uint_eq(u.kind[FRAME_PRIVATE], 1);
+	pmap_destroy(pm);
+	memory_destroy(mem);
+}
+END_TEST
+
+START_TEST(the_master_of_copies_moves_where_none_is)
+{
+	struct memory *mem = SMALL_MEMORY(10, 10, 10, 10);
+	struct log log = {0};
+	struct pmap *pm = pmap_create(mem, 0, 10, &ops, &log);
+	uint32_t master, copy, to;
+
+	strcpy((char *)touch(pm, 1, 0, true), "bytes");
+	master = mpn_of(pm, 1);
+	copy = replicate(mem, master, 1);
+	log.n = 0;
+	ck_assert_int_eq(page_migrate(mem, master, 3, &to), 0);
+	ck_assert_uint_eq(frame_node(mem, to), 3);
+	ck_assert_uint_eq(frame_nodes(mem, to), 1 << 1 | 1 << 3);
+	ck_assert_uint_eq(frame_view(mem, to, 1), copy);
+	ck_assert_uint_eq(frame_view(mem, to, 3), to);
+	ck_assert_int_eq(frame_kind(mem, master), FRAME_FREE);
+	ck_assert(was_shot(&log, 1, master));
+	ck_assert(!was_shot(&log, 1, to));
+	ck_assert_str_eq((char *)touch(pm, 1, 3, false), "bytes");
+	memory_check(mem);
+	pmap_check(pm);
+	/* Named by a copy: the master is there already. */
+	ck_assert_int_eq(page_migrate(mem, copy, 3, NULL), -EEXIST);
+	pmap_destroy(pm);
+	memory_check(mem);
+	memory_destroy(mem);
+}
+END_TEST
+
 START_TEST(what_cannot_move_is_refused_by_reason)
 {
 	struct memory *mem = SMALL_MEMORY(10, 1, 10);
@@ -355,8 +429,6 @@ START_TEST(what_cannot_move_is_refused_by_reason)
 	replicate(mem, page, 1);
 	ck_assert_int_eq(page_replicate(mem, page, 1, NULL), -EEXIST);
 	ck_assert_uint_eq(refused[MOVE_PRESENT], 2);
-	ck_assert_int_eq(page_migrate(mem, page, 2, NULL), -EMLINK);
-	ck_assert_uint_eq(refused[MOVE_REPLICATED], 1);
 	/* Node 1 is full, with a copy: a move does not push it out. */
 	touch(pm, 2, 0, true);
 	ck_assert_int_eq(page_replicate(mem, mpn_of(pm, 2), 1, NULL), -ENOSPC);
@@ -486,6 +558,8 @@ int main(void)
 	tcase_add_test(tc, a_private_copy_leaves_the_replicas_of_the_others);
 	tcase_add_test(tc, a_move_reaches_every_table);
 	tcase_add_test(tc, users_left_by_the_run_phase_do_not_stop_a_move);
+	tcase_add_test(tc, the_master_of_copies_moves_where_one_is);
+	tcase_add_test(tc, the_master_of_copies_moves_where_none_is);
 	tcase_add_test(tc, what_cannot_move_is_refused_by_reason);
 	tcase_add_test(tc, a_node_gives_copies_back_before_it_sends_pages_elsewhere);
 	tcase_add_loop_exit_test(tc, damage_is_found, 70, 0, 8);
