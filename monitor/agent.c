@@ -2,9 +2,10 @@
 /*
  * Listens to the guests. At each boundary, in order of VM, what each console put out is taken: the
  * UART goes to whoever watches and into a short memory for failure reports; hvc0 is the command's
- * output, printed by complete lines; hvc1 is the agent's channel, `ready` and `exit N` from the
- * guest, and a line to one that serves files when nobody needs it any more. What a
- * guest says is only ever printed or compared: it cannot fail anything but itself.
+ * output, printed by complete lines; hvc1 is the agent's channel: `ready` and `exit N` from the
+ * guest, a line to one that serves files when nobody needs it any more, and in a run with --warm,
+ * once and from vm0 alone, `warm`, which warm.c answers. What a guest says is only ever printed or
+ * compared: it cannot fail anything but itself.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +85,9 @@ static void on_agent(struct run *r, struct guest *g, const char *text, size_t n)
 	long status;
 
 	(void)n;
-	if (!strcmp(text, "ready") && g->phase == GUEST_BOOTING) {
+	if (!strcmp(text, "warm") && r->options->warm && !g->vm->id && !r->warm.reached) {
+		warm_reached(r);
+	} else if (!strcmp(text, "ready") && g->phase == GUEST_BOOTING) {
 		g->phase = GUEST_READY;
 		g->ready_at = r->cluster.now;
 		r->n_up++;
@@ -130,6 +133,8 @@ static void judge(struct run *r, struct guest *g)
 			g->exit_status);
 	} else if (vm->reset_wanted) {
 		fail(g, "reset itself (a kernel panic, or a reboot)");
+	} else if (r->options->warm && !r->warm.reached) {
+		fail(g, "powered off before it was warm");
 	} else if (!r->interactive && !g->exit_seen) {
 		fail(g, "powered off before the command ended");
 	} else {
@@ -181,6 +186,7 @@ void agent_poll(struct run *r)
 		take_console(r, g);
 		take_lines(r, g, g->out, g->out_line, on_output);
 		take_lines(r, g, g->agent, g->agent_line, on_agent);
+		warm_send(g);
 		boot_poll_tohost(&r->boot, g->vm);
 		if (g->exit_seen || g->vm->state != VM_RUNNING)
 			flush_output(r, g);

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "monitor/board.h"
-#include "monitor/cpio.h"
+#include "monitor/clone.h"
 #include "monitor/engine.h"
 #include "monitor/run.h"
 #include "numa/util.h"
@@ -96,7 +96,7 @@ static char *address(unsigned id)
 	return xasprintf("10.0.%u.%u", host_number(id) >> 8, host_number(id) & 255);
 }
 
-static void make_archive(const struct run *r, unsigned id, struct cpio *c)
+void run_archive(const struct run *r, unsigned id, struct cpio *c)
 {
 	const struct run_options *o = r->options;
 	char *text, *hosts = xstrdup("127.0.0.1 localhost\n");
@@ -145,6 +145,21 @@ static void make_archive(const struct run *r, unsigned id, struct cpio *c)
 	cpio_end(c);
 	free(hosts);
 	free(ip);
+}
+
+/* What a VM finds behind its initrd. One that others are cloned from is nobody yet. */
+static void boot_archive(const struct run *r, unsigned id, struct cpio *c)
+{
+	memset(c, 0, sizeof(*c));
+	if (!r->options->guest && !r->options->exec)
+		return;
+	if (!r->options->warm) {
+		run_archive(r, id, c);
+		return;
+	}
+	cpio_directory(c, "disco");
+	cpio_file(c, "disco/warm", "", 0);
+	cpio_end(c);
 }
 
 /* --- one VM --- */
@@ -197,6 +212,8 @@ static int add_devices(struct run *r, struct guest *g)
 		aclint_create(vm);
 	testdev_create(vm);
 	rtc_create(vm);
+	if (r->options->warm)
+		genid_create(vm);
 	uart_create(vm, g->uart = stream_create());
 	virtio_console_create(vm, slot++, g->out = stream_create());
 	virtio_console_create(vm, slot++, g->agent = stream_create());
@@ -221,12 +238,11 @@ static int open_log(struct guest *g, const char *dir)
 	return err;
 }
 
-static int add_vm(struct run *r, unsigned id)
+int run_add_vm(struct run *r, unsigned id)
 {
 	const struct run_options *o = r->options;
 	struct guest *g = &r->guest[id];
 	uint64_t seed = o->seed + id * 0x9e3779b97f4a7c15ull;
-	struct cpio extra = {0};
 	char name[32];
 	int err;
 
@@ -239,11 +255,20 @@ static int add_vm(struct run *r, unsigned id)
 	err = add_devices(r, g);
 	if (!err && o->console_log)
 		err = open_log(g, o->console_log);
+	return err;
+}
+
+static int boot(struct run *r, unsigned id)
+{
+	struct cpio extra;
+	int err = run_add_vm(r, id);
+
+	if (!err && r->options->warm)
+		err = vm_check_cloneable(r->guest[id].vm);
 	if (err)
 		return err;
-	if (o->guest || o->exec)
-		make_archive(r, id, &extra);
-	err = boot_vm(&r->boot, g->vm, extra.bytes, extra.n);
+	boot_archive(r, id, &extra);
+	err = boot_vm(&r->boot, r->guest[id].vm, extra.bytes, extra.n);
 	free(extra.bytes);
 	return err;
 }
@@ -262,11 +287,10 @@ static int open_boot(struct run *r)
 			  : (o->kernel || r->guest_kernel) ? "console=ttyS0 panic=-1"
 							   : "",
 	};
-	struct cpio largest = {0};
+	struct cpio largest;
 	int err;
 
-	if (o->guest || o->exec)
-		make_archive(r, (unsigned)o->vms - 1, &largest);
+	boot_archive(r, (unsigned)o->vms - 1, &largest);
 	err = boot_open(&r->boot, r->cluster.images, &files, o->memory, largest.n);
 	free(largest.bytes);
 	return err;
@@ -371,8 +395,8 @@ int run_create(struct run *r, const struct run_options *o)
 	err = open_boot(r);
 	if (!err)
 		err = open_disk_images(r);
-	for (unsigned i = 0; !err && i < o->vms; i++)
-		err = add_vm(r, i);
+	for (unsigned i = 0; !err && i < (o->warm ? 1 : o->vms); i++)
+		err = boot(r, i);
 	if (!err)
 		let_boot_files_go(r);
 	return err;
@@ -388,6 +412,7 @@ static void free_guest(struct guest *g)
 		stream_destroy(g->agent);
 	if (g->log)
 		fclose(g->log);
+	free(g->to_send);
 	free(g->tail);
 	free(g->out_line);
 	free(g->agent_line);

@@ -67,6 +67,7 @@ static int run(struct run *r)
 	r->cluster.at_boundary_arg = r;
 	report_progress(r, true);
 	err = r->cluster.engine->run(&r->cluster);
+	err = err ? err : r->error;
 	if (!err && r->end == RUN_ENDED && r->cluster.now >= r->cluster.stop_at)
 		r->end = RUN_TIMED_OUT;
 	if (r->options->check_invariants > 0)

@@ -75,6 +75,9 @@ static const struct option_row rows[] = {
 		"8 times as many on CPUs that are idle (default: 8)"},
 	{"exec", "COMMAND", TEXT, FIELD(exec), 0, 0, false,
 		"Run COMMAND with sh in every VM after boot, then power off"},
+	{"warm", NULL, FLAG, FIELD(warm), 0, 0, false,
+		"Boot one VM alone, and make the others as clones of it when it is up: they share "
+		"its memory until one writes, and differ in name, address and random numbers"},
 	{"nfs", "DIRECTORY", TEXT, FIELD(nfs), 0, 0, false,
 		"VM 0 serves a directory of its disk by NFS; the others find it at /nfs and run "
 		"the command, and when all have, VM 0 powers off"},
@@ -440,6 +443,12 @@ static int check(struct run_options *o)
 				"--disk: %s cannot be private to %llu VMs; put %%d, "
 				"the number of the VM, into its name",
 				o->disk[i].path, (unsigned long long)o->vms);
+	for (unsigned i = 0; o->warm && i < o->n_disks; i++)
+		if (o->disk[i].mode == DISK_PRIVATE)
+			return complain(EINVAL,
+				"--warm: %s is private, and a private disk has one user: VMs that "
+				"have one cannot be cloned",
+				o->disk[i].path);
 	if (o->name && (strchr(o->name, '/') || strlen(o->name) > 40))
 		return complain(
 			EINVAL, "--name: '%s' has a '/' or more than 40 characters", o->name);

@@ -34,6 +34,7 @@ struct run_options {
 	bool net, no_net;
 	unsigned share; /* enum share */
 	bool contention;
+	bool warm; /* one boots, the others are cloned from it */
 	/* What they do, and for how long; seconds, 0: no limit. */
 	uint64_t share_scan; /* pages looked at for equal ones, in a ms of machine time */
 	char *exec;

@@ -39,7 +39,7 @@ void report_open(struct run *r)
 	char last[32];
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	snprintf(last, sizeof(last), "vm%u", r->cluster.n_vms - 1);
+	snprintf(last, sizeof(last), "vm%u", (unsigned)r->options->vms - 1);
 	report.name_width = (int)strlen(last);
 	report.colour = isatty(STDOUT_FILENO) && !dumb;
 	report.overwrite = isatty(STDERR_FILENO) && !dumb;
@@ -69,6 +69,18 @@ void report_line(struct run *r, const struct guest *g, const char *text, size_t 
 			putchar(c);
 	}
 	putchar('\n');
+}
+
+void report_cloned(struct run *r)
+{
+	const struct warm *w = &r->warm;
+
+	if (r->options->quiet || r->interactive)
+		return;
+	clear_progress();
+	fprintf(stderr, "disco: %.3f s: %u clones of vm0, %.1f MB each, made in %.3f s\n",
+		(double)r->cluster.now / (double)r->machine->clock_hz, w->clones,
+		(double)w->pages * PAGE_SIZE / (1 << 20), w->host_seconds);
 }
 
 /* --- progress --- */
@@ -111,8 +123,8 @@ static void say_change(struct run *r, const unsigned *count)
 	report.last_said = t;
 	memcpy(report.last_count, count, sizeof(report.last_count));
 	fprintf(stderr, "disco: %.3f s: %u of %u VMs are up, %u done, %u failed\n",
-		virtual_seconds(r, r->cluster.now), r->n_up, r->cluster.n_vms, count[GUEST_DONE],
-		count[GUEST_FAILED]);
+		virtual_seconds(r, r->cluster.now), r->n_up, (unsigned)r->options->vms,
+		count[GUEST_DONE], count[GUEST_FAILED]);
 }
 
 void report_progress(struct run *r, bool now)

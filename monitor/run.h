@@ -5,6 +5,7 @@
  *
  *   cluster.c   makes and frees the cluster from options
  *   agent.c     what the guests say on their consoles, and what follows from it
+ *   warm.c      cloning VMs from one that has booted
  *   inputs.c    what comes from outside: terminal, `disco console`, signals, the host's clock
  *   report.c    progress and tables for people
  *   stats.c     snapshots, digests and the JSON file
@@ -19,6 +20,7 @@
 #include "monitor/boot.h"
 #include "monitor/console.h"
 #include "monitor/counts.h"
+#include "monitor/cpio.h"
 #include "monitor/options.h"
 #include "monitor/series.h"
 #include "monitor/vm.h"
@@ -52,7 +54,9 @@ struct guest {
 	struct line *out_line, *agent_line;
 	char *tail; /* ring: the console's last bytes */
 	uint64_t tail_bytes;
-	FILE *log; /* --console-log */
+	FILE *log;     /* --console-log */
+	char *to_send; /* on the agent's channel; NULL: nothing */
+	size_t n_to_send, sent;
 };
 
 enum { SNAPSHOT_MAX = 4 };
@@ -64,6 +68,17 @@ struct snapshot {
 	uint64_t virtual[FRAME_KINDS];
 	uint64_t machine[FRAME_KINDS];
 	uint64_t monitor_bytes;
+};
+
+/* What --warm did. */
+struct warm {
+	bool reached;
+	unsigned clones;
+	uint32_t pages;           /* that each clone shared from the start ... */
+	uint32_t own_pages;       /* ... and the most any had to itself right then */
+	uint64_t monitor_bytes;   /* what the monitor needed more, for all of them */
+	struct snapshot snapshot; /* right then */
+	double host_seconds;
 };
 
 enum run_end { RUN_ENDED, RUN_QUIT, RUN_TIMED_OUT, RUN_INTERRUPTED, RUN_STUCK };
@@ -90,6 +105,7 @@ struct run {
 	char *guest_kernel, *guest_initrd, *guest_disk; /* of --guest; NULL: not from there */
 
 	enum run_end end;
+	int error;      /* the run cannot go on; its line is on stderr */
 	double started; /* host seconds */
 	unsigned n_up, n_exited;
 	bool server_stopped; /* VM 0 has been told that nobody needs its files any more */
@@ -97,6 +113,7 @@ struct run {
 	uint64_t checked_at; /* cycles; --check-invariants */
 	struct snapshot snapshot[SNAPSHOT_MAX];
 	unsigned n_snapshots;
+	struct warm warm;
 	uint64_t peak_pages;
 	struct series *series;
 	double host_seconds; /* of the run itself */
@@ -105,12 +122,22 @@ struct run {
 /* cluster.c. 0, or a negative errno after one line on stderr; destroy in either case. */
 int run_create(struct run *r, const struct run_options *o);
 void run_destroy(struct run *r);
+/* Add VM number `id`, the next one, with its devices and nothing in its memory. 0, or a negative
+ * errno after one line on stderr. */
+int run_add_vm(struct run *r, unsigned id);
+/* What VM `id` is told about itself, as the init of guests/debian describes; freed by the caller.
+ */
+void run_archive(const struct run *r, unsigned id, struct cpio *c);
 
 /* agent.c */
 void agent_poll(struct run *r);   /* at each boundary */
 void agent_finish(struct run *r); /* after the run: partial lines, verdicts */
 /* Console bytes of a VM, oldest first, at most its last `lines` lines. Freed by the caller. */
 char *agent_console_tail(const struct guest *g, unsigned lines);
+
+/* warm.c. Boundary. */
+void warm_reached(struct run *r); /* vm0 says that it is warm */
+void warm_send(struct guest *g);  /* go on sending, if there is something to send */
 
 /* inputs.c */
 int inputs_open(struct run *r);
@@ -126,9 +153,11 @@ void report_open(struct run *r);
 void report_progress(struct run *r, bool now);
 /* Print one line to stdout, around the progress line. */
 void report_line(struct run *r, const struct guest *g, const char *text, size_t n);
+void report_cloned(struct run *r);
 void report_end(struct run *r);
 
 /* stats.c */
+void snapshot_fill(const struct run *r, struct snapshot *s, const char *event);
 void snapshot_take(struct run *r, const char *event);
 void snapshot_track_peak(struct run *r);
 uint64_t monitor_bytes(const struct run *r);

@@ -50,14 +50,10 @@ uint64_t monitor_bytes(const struct run *r)
 	return n;
 }
 
-void snapshot_take(struct run *r, const char *event)
+void snapshot_fill(const struct run *r, struct snapshot *s, const char *event)
 {
-	struct snapshot *s = &r->snapshot[r->n_snapshots];
 	struct memory_usage u;
 
-	if (r->n_snapshots == SNAPSHOT_MAX)
-		return;
-	r->n_snapshots++;
 	memset(s, 0, sizeof(*s));
 	s->event = event;
 	s->cycles = r->cluster.now;
@@ -70,6 +66,12 @@ void snapshot_take(struct run *r, const char *event)
 	memory_usage(r->cluster.mem, -1, &u);
 	memcpy(s->machine, u.kind, sizeof(s->machine));
 	s->monitor_bytes = monitor_bytes(r);
+}
+
+void snapshot_take(struct run *r, const char *event)
+{
+	if (r->n_snapshots < SNAPSHOT_MAX)
+		snapshot_fill(r, &r->snapshot[r->n_snapshots++], event);
 }
 
 void snapshot_track_peak(struct run *r)
@@ -243,6 +245,8 @@ static json_t *vm_json(const struct run *r, const struct guest *g, uint64_t dige
 		: vm->state == VM_OFF ? json_integer(vm->exit_code)
 				      : json_null());
 	json_object_set_new(o, "digest", hex(digest));
+	json_object_set_new(o, "cloned_from",
+		r->warm.reached && vm->id ? json_string(r->guest[0].vm->name) : json_null());
 	set(o, "started_cycles", vm->started_at);
 	json_object_set_new(o, "ready_cycles",
 		g->ready_at ? json_integer((json_int_t)g->ready_at) : json_null());
@@ -280,22 +284,40 @@ static json_t *memory_json(const struct run *r)
 	return o;
 }
 
+static json_t *snapshot_json(const struct snapshot *s)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "event", json_string(s->event));
+	set(o, "cycles", s->cycles);
+	json_object_set_new(o, "virtual_bytes", kinds_json(s->virtual));
+	json_object_set_new(o, "machine_bytes", kinds_json(s->machine));
+	set(o, "monitor_bytes", s->monitor_bytes);
+	return o;
+}
+
 static json_t *snapshots_json(const struct run *r)
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < r->n_snapshots; i++) {
-		const struct snapshot *s = &r->snapshot[i];
-		json_t *o = json_object();
-
-		json_object_set_new(o, "event", json_string(s->event));
-		set(o, "cycles", s->cycles);
-		json_object_set_new(o, "virtual_bytes", kinds_json(s->virtual));
-		json_object_set_new(o, "machine_bytes", kinds_json(s->machine));
-		set(o, "monitor_bytes", s->monitor_bytes);
-		json_array_append_new(list, o);
-	}
+	for (unsigned i = 0; i < r->n_snapshots; i++)
+		json_array_append_new(list, snapshot_json(&r->snapshot[i]));
 	return list;
+}
+
+static json_t *warm_json(const struct run *r)
+{
+	const struct warm *w = &r->warm;
+	json_t *o;
+
+	if (!w->reached)
+		return json_null();
+	o = snapshot_json(&w->snapshot);
+	set(o, "clones", w->clones);
+	set(o, "shared_bytes", (uint64_t)w->pages * PAGE_SIZE);
+	set(o, "own_bytes", (uint64_t)w->own_pages * PAGE_SIZE);
+	set(o, "monitor_bytes_per_clone", w->clones ? w->monitor_bytes / w->clones : 0);
+	return o;
 }
 
 static void add_image(json_t *list, const char *role, const char *file, uint64_t bytes,
@@ -355,6 +377,8 @@ static json_t *host_json(const struct run *r)
 	json_object_set_new(o, "wall_seconds", json_real(r->host_seconds));
 	json_object_set_new(o, "cpu_seconds",
 		json_real((double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6));
+	if (r->warm.reached)
+		json_object_set_new(o, "clone_seconds", json_real(r->warm.host_seconds));
 	set(o, "max_rss_bytes", (uint64_t)u.ru_maxrss * 1024);
 	json_object_set_new(o, "m_instructions_per_second",
 		json_real((double)run_instructions(r) / 1e6 / MAX(r->host_seconds, 1e-3)));
@@ -389,6 +413,7 @@ static json_t *run_json(const struct run *r)
 	json_object_set_new(o, "vms", vms);
 	json_object_set_new(o, "memory", memory_json(r));
 	json_object_set_new(o, "snapshots", snapshots_json(r));
+	json_object_set_new(o, "warm", warm_json(r));
 	json_object_set_new(o, "images", images_json(r));
 	json_object_set_new(o, "numa", numa_json(r));
 	json_object_set_new(o, "monitor", monitor_json(r));

@@ -14,6 +14,7 @@
 #include "numa/util.h"
 
 enum { RX, TX };
+enum { STATUS_DRIVER = 2 }; /* a driver has taken the device */
 enum { F_MTU = 1 << 3, F_MAC = 1 << 5, F_MRG_RXBUF = 1 << 15, HEADER_BYTES = 12 };
 
 struct config {
@@ -124,7 +125,7 @@ static void net_destroy(struct device *d)
 /* A driver reads the card's address once, so all clones of one that is up would have the same. */
 static int net_clone(struct device *d, const struct device *from)
 {
-	if (((const struct virtio_net *)from)->v.status) {
+	if (((const struct virtio_net *)from)->v.status & STATUS_DRIVER) {
 		vm_fail(d->vm, "cannot be cloned: the network driver was loaded before");
 		return -EBUSY;
 	}
