@@ -23,6 +23,7 @@ enum {
 	QUEUE = 2048,       /* hints a VM may have waiting; a power of two */
 	TRIES = 3,          /* looks at a hinted page that matches nothing yet */
 	LISTEN_MS = 20,     /* after a delivery stores are listened to so long */
+	PASS_MS = 10,       /* two looks at a page are so far apart, or they say nothing */
 	PASSES = 2,         /* looks at a VM that does not run */
 	TICK_LOOKS = 65536, /* in one call, at most, however long the machine was idle */
 	STEPS = 16          /* pages passed over for each look */
@@ -46,6 +47,7 @@ struct watched {
 	/* The pass over its memory. */
 	uint64_t ran;       /* CPU time so far ... */
 	uint64_t ran_begin; /* ... when it was last found to be worth looking at */
+	uint64_t pass_from; /* machine time at which the next pass may begin */
 	uint64_t pass_cost; /* cycles of the pass under way, or the last one */
 	unsigned passes;    /* since ran_begin */
 	/* Hints, oldest first: queue[first .. first + n - 1], modulo its size. */
@@ -318,8 +320,10 @@ static uint64_t look_at_hints(struct content *c, uint64_t max)
 /* ---- passes ------------------------------------------------------------------------------ */
 
 /* Is this VM's memory worth a pass? */
-static bool worth(struct watched *w)
+static bool worth(const struct content *c, struct watched *w)
 {
+	if (c->now < w->pass_from)
+		return false;
 	if (w->ran - w->ran_begin > w->pass_cost) {
 		w->ran_begin = w->ran;
 		w->passes = 0;
@@ -331,10 +335,14 @@ static bool worth(struct watched *w)
 static bool next_vm(struct content *c)
 {
 	for (unsigned i = 0; i < c->n_vms; i++) {
+		struct watched *w;
+
 		c->hand_vm = (c->hand_vm + 1) % c->n_vms;
-		if (worth(c->vm[c->hand_vm])) {
+		w = c->vm[c->hand_vm];
+		if (worth(c, w)) {
 			c->hand_ppn = 0;
-			c->vm[c->hand_vm]->pass_cost = 0;
+			w->pass_cost = 0;
+			w->pass_from = c->now + c->m->clock_hz / 1000 * PASS_MS;
 			return true;
 		}
 	}
