@@ -332,6 +332,19 @@ static int open_disk_images(struct run *r)
 	return err;
 }
 
+static struct subnet *make_subnet(const struct run *r)
+{
+	const struct run_options *o = r->options;
+	struct subnet_link link = {
+		.clock_hz = r->machine->clock_hz,
+		.latency_ns = o->net_latency,
+		.bits_second = o->net_bandwidth * 1000000,
+		.mtu = (uint16_t)o->net_mtu,
+	};
+
+	return subnet_create(r->cluster.mem, &link);
+}
+
 static unsigned choose_threads(const struct run_options *o)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -379,7 +392,7 @@ int run_create(struct run *r, const struct run_options *o)
 		memory_share_zero(c->mem);
 	make_content(r);
 	c->images = image_cache_create(c->mem);
-	c->subnet = net ? subnet_create() : NULL;
+	c->subnet = net ? make_subnet(r) : NULL;
 	c->threads = choose_threads(o);
 	c->share = o->share;
 	c->memsys_options.contention = o->contention;

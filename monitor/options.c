@@ -19,6 +19,7 @@
 #include "monitor/vm.h"
 #include "numa/util.h"
 #include "sharing/content.h"
+#include "sharing/subnet.h"
 
 enum option_type { TEXT, COUNT, SIZE, SECONDS, INTERVAL, FLAG, DISK, SHARE };
 
@@ -66,6 +67,14 @@ static const struct option_row rows[] = {
 	{"net", NULL, FLAG, FIELD(net), 0, 0, false,
 		"Network card on a common subnet even for a single VM"},
 	{"no-net", NULL, FLAG, FIELD(no_net), 0, 0, false, "No network cards"},
+	{"net-mtu", "BYTES", COUNT, FIELD(net_mtu), SUBNET_MTU_MIN, SUBNET_MTU_MAX, false,
+		"Largest packet network cards announce (default: 61492, 15 pages and TCP's "
+		"headers)"},
+	{"net-latency", "NS", COUNT, FIELD(net_latency), 0, 1000000000, false,
+		"Nanoseconds a packet takes from VM to VM, on top of waiting for the boundary "
+		"(default: 0)"},
+	{"net-bandwidth", "MBITS", COUNT, FIELD(net_bandwidth), 0, 1000000, false,
+		"Megabits a second each card sends and receives (default: 0, no limit)"},
 	{"share", "WAY[,WAY...]", SHARE, 0, 0, 0, false,
 		"How VMs share pages: all (default), none, or some of boot, disk, zero, content, "
 		"net, "
@@ -466,6 +475,7 @@ int options_parse(int argc, char **argv, struct run_options *o)
 	o->vms = o->vcpus = o->seed = 1;
 	o->share = SHARE_ALL;
 	o->share_scan = CONTENT_RATE;
+	o->net_mtu = SUBNET_MTU;
 	o->memory = 128 * MIB;
 	err = read_command_line(argc, argv, &g);
 	for (unsigned i = 0; !err && i < g.n; i++)

@@ -32,6 +32,7 @@ struct run_options {
 	unsigned n_disks;
 	bool no_disk; /* --disk none: not even the guest's own */
 	bool net, no_net;
+	uint64_t net_mtu, net_latency, net_bandwidth; /* bytes, ns, Mbit/s (0: no limit) */
 	unsigned share; /* enum share */
 	bool contention;
 	bool warm; /* one boots, the others are cloned from it */

@@ -11,6 +11,7 @@
 #include "monitor/engine.h"
 #include "monitor/run.h"
 #include "numa/util.h"
+#include "sharing/subnet.h"
 
 enum { LETTERS_MAX = 64, FAILURE_LINES = 20, SAY_SECONDS = 10 };
 
@@ -245,6 +246,25 @@ static void print_memory(const struct run *r)
 			virtual_seconds(r, s->cycles));
 }
 
+/* What crossed the subnet, and how; nothing when nothing did. */
+static void print_net(const struct run *r)
+{
+	struct subnet_stats s;
+	double copied;
+
+	if (!r->cluster.subnet)
+		return;
+	subnet_total(r->cluster.subnet, &s);
+	if (s.bytes_received < 1 << 20)
+		return;
+	copied = (double)s.bytes_received - (double)s.pages_mapped * PAGE_SIZE;
+	printf("Subnet: %.1f MB in %llu packets, %.0f%% by mapping %llu pages, %.1f MB copied; "
+	       "%llu dropped.\n",
+		(double)s.bytes_received / (1 << 20), (unsigned long long)s.frames_received,
+		100 - 100 * copied / (double)s.bytes_received, (unsigned long long)s.pages_mapped,
+		copied / (1 << 20), (unsigned long long)s.dropped);
+}
+
 static void print_failures(const struct run *r)
 {
 	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
@@ -278,6 +298,7 @@ void report_end(struct run *r)
 		}
 		print_vms(r);
 		print_memory(r);
+		print_net(r);
 		report_numa(r);
 		printf("%s: %.3f s of machine time in %.1f s on %u host thread%s, %.0f M "
 		       "instr/s.\n",

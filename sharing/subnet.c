@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * The virtual subnet: see subnet.h. Each port queues what its device sends; at the boundary the
- * queues are emptied in order of port, so the order does not depend on which host thread was
- * faster. What a device sends while it takes delivery waits for the next boundary: no frame goes
- * round for ever in one.
+ * The virtual subnet: see subnet.h. Each port has two queues: what its device sent since the last
+ * boundary, and what is on its way to it, in order of arrival. subnet_run() empties the first of
+ * all ports, in order of port, into the second, and then delivers from those. What a device sends
+ * while it takes delivery waits for the next boundary: no packet goes round for ever in one.
+ *
+ * A receiver's link makes packets arrive one after the other, so its queue is in order of time by
+ * itself. A packet that finds no room in the receiver waits, and those behind it: a guest that is
+ * slow to post buffers should lose a window of TCP no sooner than a machine with a switch before it
+ * would. Queues are bounded in bytes and the wait in time.
  *
  * Addresses learned from traffic are kept in a table of fixed size where a newcomer takes an older
- * one's place: a guest that makes up addresses wastes its neighbours' bandwidth (their frames go to
- * all ports) but no memory. Nobody can learn away the address a port was attached with.
+ * one's place: a guest that makes up addresses wastes its neighbours' bandwidth (their packets go
+ * to all ports) but no memory.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,28 +22,39 @@
 #include "sharing/subnet.h"
 
 enum {
-	LEARNED = 1024,         /* entries, a power of two */
-	QUEUE_BYTES = 16 << 20, /* a port that sends more between two boundaries loses it */
-	ETHER_HEADER = 14
+	LEARNED = 1024,            /* entries, a power of two */
+	QUEUE_BYTES = 16 << 20,    /* a port's queue, either: what goes beyond is lost */
+	PATIENCE_PER_SECOND = 100, /* a packet waits this part of a second for room */
+};
+/* Where a caller gives no link there is no clock to speak of; only PATIENCE needs one. */
+#define DEFAULT_CLOCK_HZ 1000000000ull
+
+struct flight {
+	struct flight *next;
+	struct packet *packet;
+	uint64_t at; /* arrives; cycles */
 };
 
-struct packet {
-	struct packet *next;
-	uint32_t bytes;
-	uint8_t data[];
+struct queue {
+	struct flight *head, **tail;
+	uint64_t bytes;
 };
 
 struct subnet_port {
 	struct subnet *net;
 	uint8_t mac[6];
-	bool (*deliver)(void *arg, const uint8_t *frame, uint32_t bytes);
+	const struct subnet_port_ops *ops;
 	void *arg;
-	struct packet *head, **tail; /* sent, not yet delivered */
-	uint64_t queued_bytes;
+	struct queue sent;               /* not yet taken */
+	struct queue arriving;           /* by time of arrival */
+	uint64_t tx_free_at, rx_free_at; /* when its link is free again; cycles */
 	struct subnet_stats stats;
 };
 
 struct subnet {
+	struct packet_pool *packets;
+	struct subnet_link link;
+	uint64_t now, patience;
 	struct subnet_port **port; /* in order of attachment */
 	unsigned n_ports;
 	struct {
@@ -46,17 +63,59 @@ struct subnet {
 	} learned[LEARNED];
 };
 
-static unsigned mac_slot(const uint8_t *mac)
-{
-	uint64_t key = 0;
+/* ---- queues ------------------------------------------------------------------------------ */
 
-	memcpy(&key, mac, 6);
-	return (unsigned)splitmix64(&key) & (LEARNED - 1);
+static void queue_init(struct queue *q)
+{
+	*q = (struct queue){.tail = &q->head};
 }
 
-struct subnet *subnet_create(void)
+/* Takes over a reference. */
+static void queue_put(struct queue *q, struct packet *k, uint64_t at)
 {
-	return xcalloc(1, sizeof(struct subnet));
+	struct flight *f = xcalloc(1, sizeof(*f));
+
+	f->packet = k;
+	f->at = at;
+	*q->tail = f;
+	q->tail = &f->next;
+	q->bytes += k->bytes;
+}
+
+/* The first packet, whose reference is the caller's now; NULL: there is none. */
+static struct packet *queue_take(struct queue *q)
+{
+	struct flight *f = q->head;
+	struct packet *k;
+
+	if (!f)
+		return NULL;
+	k = f->packet;
+	q->head = f->next;
+	if (!q->head)
+		q->tail = &q->head;
+	q->bytes -= k->bytes;
+	free(f);
+	return k;
+}
+
+static void queue_drop(struct packet_pool *pool, struct queue *q)
+{
+	for (struct packet *k; (k = queue_take(q));)
+		packet_put(pool, k);
+}
+
+/* ---- ports ------------------------------------------------------------------------------- */
+
+struct subnet *subnet_create(struct memory *mem, const struct subnet_link *link)
+{
+	struct subnet *s = xcalloc(1, sizeof(*s));
+
+	s->packets = packet_pool_create(mem);
+	s->link = link ? *link
+		       : (struct subnet_link){.clock_hz = DEFAULT_CLOCK_HZ, .mtu = SUBNET_MTU};
+	s->patience = s->link.clock_hz / PATIENCE_PER_SECOND;
+	return s;
 }
 
 void subnet_destroy(struct subnet *s)
@@ -65,43 +124,35 @@ void subnet_destroy(struct subnet *s)
 		return;
 	while (s->n_ports)
 		subnet_detach(s->port[s->n_ports - 1]);
+	packet_pool_destroy(s->packets);
 	free(s->port);
 	free(s);
 }
 
-struct subnet_port *subnet_attach(struct subnet *s, const uint8_t mac[6],
-	bool (*deliver)(void *arg, const uint8_t *frame, uint32_t bytes), void *arg)
+uint16_t subnet_mtu(const struct subnet *s)
+{
+	return s->link.mtu;
+}
+
+struct packet_pool *subnet_packets(struct subnet *s)
+{
+	return s->packets;
+}
+
+struct subnet_port *subnet_attach(
+	struct subnet *s, const uint8_t mac[6], const struct subnet_port_ops *ops, void *arg)
 {
 	struct subnet_port *p = xcalloc(1, sizeof(*p));
 
 	p->net = s;
 	memcpy(p->mac, mac, 6);
-	p->deliver = deliver;
+	p->ops = ops;
 	p->arg = arg;
-	p->tail = &p->head;
+	queue_init(&p->sent);
+	queue_init(&p->arriving);
 	s->port = xrealloc(s->port, (s->n_ports + 1) * sizeof(s->port[0]));
 	s->port[s->n_ports++] = p;
 	return p;
-}
-
-static struct packet *take_queue(struct subnet_port *p)
-{
-	struct packet *list = p->head;
-
-	p->head = NULL;
-	p->tail = &p->head;
-	p->queued_bytes = 0;
-	return list;
-}
-
-static void free_packets(struct packet *k)
-{
-	while (k) {
-		struct packet *next = k->next;
-
-		free(k);
-		k = next;
-	}
 }
 
 void subnet_detach(struct subnet_port *p)
@@ -118,37 +169,35 @@ void subnet_detach(struct subnet_port *p)
 	for (i = 0; i < LEARNED; i++)
 		if (s->learned[i].port == p)
 			s->learned[i].port = NULL;
-	free_packets(take_queue(p));
+	queue_drop(s->packets, &p->sent);
+	queue_drop(s->packets, &p->arriving);
 	free(p);
 }
 
-void subnet_send(struct subnet_port *p, const uint8_t *frame, uint32_t bytes)
+void subnet_send(struct subnet_port *p, const struct packet_span *span, unsigned n,
+	const struct packet_offload *offload)
 {
-	struct packet *k;
+	struct packet *k = NULL;
 
-	if (bytes < ETHER_HEADER || bytes > SUBNET_FRAME_MAX ||
-		p->queued_bytes + bytes > QUEUE_BYTES) {
+	if (p->sent.bytes < QUEUE_BYTES)
+		k = packet_create(p->net->packets, span, n, offload);
+	if (!k) {
 		p->stats.dropped++;
 		return;
 	}
-	k = xcalloc(1, sizeof(*k) + bytes);
-	k->bytes = bytes;
-	memcpy(k->data, frame, bytes);
-	*p->tail = k;
-	p->tail = &k->next;
-	p->queued_bytes += bytes;
 	p->stats.frames_sent++;
-	p->stats.bytes_sent += bytes;
+	p->stats.bytes_sent += k->bytes;
+	queue_put(&p->sent, k, 0);
 }
 
-static void deliver(struct subnet_port *to, const struct packet *k)
+/* ---- who gets it ------------------------------------------------------------------------- */
+
+static unsigned mac_slot(const uint8_t *mac)
 {
-	if (!to->deliver(to->arg, k->data, k->bytes)) {
-		to->stats.dropped++;
-		return;
-	}
-	to->stats.frames_received++;
-	to->stats.bytes_received += k->bytes;
+	uint64_t key = 0;
+
+	memcpy(&key, mac, 6);
+	return (unsigned)splitmix64(&key) & (LEARNED - 1);
 }
 
 static struct subnet_port *attached_as(struct subnet *s, const uint8_t *mac)
@@ -171,53 +220,146 @@ static void learn(struct subnet *s, struct subnet_port *from, const uint8_t *mac
 {
 	unsigned slot = mac_slot(mac);
 
-	/* A group address is nobody's. */
-	if (!memcmp(from->mac, mac, 6) || (mac[0] & 1))
+	/* A group address is nobody's, and an attached one is its port's alone. */
+	if ((mac[0] & 1) || attached_as(s, mac))
 		return;
 	memcpy(s->learned[slot].mac, mac, 6);
 	s->learned[slot].port = from;
 }
 
-static void forward(struct subnet *s, struct subnet_port *from, const struct packet *k)
-{
-	const uint8_t *destination = k->data, *source = k->data + 6;
-	struct subnet_port *to = NULL;
+/* ---- on its way -------------------------------------------------------------------------- */
 
+/* How long a link is busy with so many bytes. */
+static uint64_t link_cycles(const struct subnet *s, uint32_t bytes)
+{
+	unsigned __int128 bits = (unsigned __int128)bytes * 8 * s->link.clock_hz;
+
+	if (!s->link.bits_second)
+		return 0;
+	return (uint64_t)((bits + s->link.bits_second - 1) / s->link.bits_second);
+}
+
+struct leg {
+	struct subnet_port *to;
+	uint64_t head_at; /* when its head may begin to arrive */
+};
+
+/* One packet on the receiver's link. */
+static void arrive(void *arg, struct packet *k)
+{
+	struct leg *leg = arg;
+	struct subnet_port *to = leg->to;
+
+	if (to->arriving.bytes >= QUEUE_BYTES) {
+		to->stats.dropped++;
+		packet_put(to->net->packets, k);
+		return;
+	}
+	to->rx_free_at = MAX(leg->head_at, to->rx_free_at) + link_cycles(to->net, k->bytes);
+	queue_put(&to->arriving, k, to->rx_free_at);
+}
+
+/* To one receiver, in the form it takes. */
+static void pass(struct subnet *s, struct subnet_port *to, struct packet *k, uint64_t head_at)
+{
+	unsigned takes = to->ops->takes(to->arg);
+	const struct packet_offload *o = &k->offload;
+	struct leg leg = {to, head_at};
+
+	if ((o->cut == CUT_TCP4 && !(takes & TAKES_TCP4)) ||
+		(o->cut == CUT_TCP6 && !(takes & TAKES_TCP6))) {
+		to->stats.cut++;
+		packet_cut(s->packets, k, !(takes & TAKES_CHECKSUM), arrive, &leg);
+	} else if (o->checksum && !(takes & TAKES_CHECKSUM)) {
+		to->stats.summed++;
+		arrive(&leg, packet_with_checksum(s->packets, k));
+	} else {
+		arrive(&leg, packet_get(k));
+	}
+}
+
+static void forward(struct subnet *s, struct subnet_port *from, struct packet *k)
+{
+	uint8_t header[ETHER_HEADER];
+	const uint8_t *destination = header, *source = header + 6;
+	struct subnet_port *to = NULL;
+	uint64_t latency =
+		(uint64_t)((unsigned __int128)s->link.latency_ns * s->link.clock_hz / 1000000000);
+	uint64_t head_at = MAX(s->now, from->tx_free_at) + latency;
+
+	from->tx_free_at = MAX(s->now, from->tx_free_at) + link_cycles(s, k->bytes);
+	packet_copy(s->packets, k, 0, header, sizeof(header));
 	learn(s, from, source);
 	if (!(destination[0] & 1))
 		to = port_of(s, destination);
 	if (to) {
 		if (to != from) /* else both ends are on this port: a switch keeps silent */
-			deliver(to, k);
+			pass(s, to, k, head_at);
 		return;
 	}
 	for (unsigned i = 0; i < s->n_ports; i++)
 		if (s->port[i] != from)
-			deliver(s->port[i], k);
+			pass(s, s->port[i], k, head_at);
 }
 
-void subnet_run(struct subnet *s)
+static void deliver(struct subnet *s, struct subnet_port *p)
 {
-	struct packet **batch;
-	bool any = false;
+	while (p->arriving.head && p->arriving.head->at <= s->now) {
+		struct flight *f = p->arriving.head;
+		uint32_t bytes = f->packet->bytes;
+		int err = p->ops->deliver(p->arg, f->packet);
 
-	for (unsigned i = 0; i < s->n_ports; i++)
-		any |= s->port[i]->head != NULL;
-	if (!any)
-		return;
-	/* All queues are taken before the first delivery; ports do not come or go during it. */
-	batch = xcalloc(s->n_ports, sizeof(batch[0]));
-	for (unsigned i = 0; i < s->n_ports; i++)
-		batch[i] = take_queue(s->port[i]);
-	for (unsigned i = 0; i < s->n_ports; i++) {
-		for (const struct packet *k = batch[i]; k; k = k->next)
-			forward(s, s->port[i], k);
-		free_packets(batch[i]);
+		if (err == -EAGAIN && s->now - f->at < s->patience)
+			return;
+		if (err) {
+			p->stats.dropped++;
+		} else {
+			p->stats.frames_received++;
+			p->stats.bytes_received += bytes;
+		}
+		packet_put(s->packets, queue_take(&p->arriving));
 	}
-	free(batch);
 }
 
-const struct subnet_stats *subnet_port_stats(const struct subnet_port *p)
+void subnet_run(struct subnet *s, uint64_t now)
+{
+	s->now = now;
+	for (unsigned i = 0; i < s->n_ports; i++) {
+		for (struct packet *k; (k = queue_take(&s->port[i]->sent));) {
+			forward(s, s->port[i], k);
+			packet_put(s->packets, k);
+		}
+	}
+	for (unsigned i = 0; i < s->n_ports; i++)
+		deliver(s, s->port[i]);
+}
+
+uint64_t subnet_next(const struct subnet *s)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (unsigned i = 0; i < s->n_ports; i++) {
+		const struct flight *f = s->port[i]->arriving.head;
+
+		if (f && f->at > s->now)
+			next = MIN(next, f->at);
+	}
+	return next;
+}
+
+/* ---- statistics -------------------------------------------------------------------------- */
+
+struct subnet_stats *subnet_port_stats(struct subnet_port *p)
 {
 	return &p->stats;
+}
+
+void subnet_total(const struct subnet *s, struct subnet_stats *sum)
+{
+	const unsigned words = sizeof(*sum) / sizeof(uint64_t);
+
+	memset(sum, 0, sizeof(*sum));
+	for (unsigned i = 0; i < s->n_ports; i++)
+		for (unsigned w = 0; w < words; w++)
+			((uint64_t *)sum)[w] += ((const uint64_t *)&s->port[i]->stats)[w];
 }

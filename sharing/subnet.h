@@ -1,42 +1,91 @@
 // SPDX-License-Identifier: MIT
 /*
- * The virtual subnet: a switch between the network ports of VMs. Frames are delivered at the
- * boundary, in order of sending port and sending time, so a run is the same on any number of host
- * threads.
+ * The virtual subnet (paper, section 4.2.2): a switch between the network ports of VMs. What is
+ * sent is taken at the boundary in order of port and of sending, waits its time on the links, and
+ * is handed to the receivers at a boundary in order of port, so a run is the same on any number of
+ * host threads. Packets are sequences of pages (sharing/packet.h): the switch moves no bytes.
+ *
+ * Who gets a packet: the port attached with its destination address, and nobody else; failing that
+ * the port where the address was last seen as a source; all others for groups and strangers. No
+ * port can learn away the address that another was attached with.
+ *
+ * All functions: boundary.
  */
 #ifndef SHARING_SUBNET_H
 #define SHARING_SUBNET_H
 
-#include <stdint.h>
-#include <stdbool.h>
-
-enum { SUBNET_MTU = 65535, SUBNET_FRAME_MAX = SUBNET_MTU + 18 };
+#include "sharing/packet.h"
 
 struct subnet;
 struct subnet_port;
 
-struct subnet *subnet_create(void);
-void subnet_destroy(struct subnet *s);
+/*
+ * The links between ports and switch. A packet occupies its sender's link, then its receiver's, for
+ * as long as its bytes take; the head is at the receiver's link `latency` after it left.
+ */
+struct subnet_link {
+	uint64_t clock_hz;    /* cycles a second */
+	uint64_t latency_ns;  /* from sender to receiver; 0: the boundary at which it was sent */
+	uint64_t bits_second; /* of each link, each way; 0: without limit */
+	uint16_t mtu;         /* what network cards announce */
+};
 
-/* deliver: hand one Ethernet frame to the port's device; returns false when the device has no
- * buffer (the frame is dropped and counted). Called at the boundary from subnet_run(). */
-struct subnet_port *subnet_attach(struct subnet *s, const uint8_t mac[6],
-	bool (*deliver)(void *arg, const uint8_t *frame, uint32_t bytes), void *arg);
+/*
+ * The MTU announced unless told otherwise. TCP then puts 15 whole pages into a packet, after 20
+ * bytes of IPv4 and 32 of TCP header with timestamps: a stream that begins on a page goes on in
+ * pages.
+ */
+enum { SUBNET_MTU = 15 * PAGE_SIZE + 52, SUBNET_MTU_MIN = 1280, SUBNET_MTU_MAX = PACKET_MTU };
+
+/* What a port's owner does itself; the switch does the rest before it delivers. */
+enum subnet_takes { TAKES_CHECKSUM = 1, TAKES_TCP4 = 2, TAKES_TCP6 = 4 };
+
+struct subnet_port_ops {
+	/*
+	 * Take a packet; it is the switch's again when this returns. 0; -EAGAIN: no room now, offer
+	 * it again at the next boundary (for 10 ms of machine time); any other error: it is
+	 * dropped.
+	 */
+	int (*deliver)(void *arg, const struct packet *k);
+	unsigned (*takes)(void *arg); /* enum subnet_takes, at this moment */
+};
+
+/* link: NULL for no latency, no limit and the usual MTU. */
+struct subnet *subnet_create(struct memory *mem, const struct subnet_link *link);
+/* Detaches what is still attached. */
+void subnet_destroy(struct subnet *s);
+uint16_t subnet_mtu(const struct subnet *s);
+struct packet_pool *subnet_packets(struct subnet *s);
+
+struct subnet_port *subnet_attach(
+	struct subnet *s, const uint8_t mac[6], const struct subnet_port_ops *ops, void *arg);
+/* What the port sent goes on to its receivers if it has left the port's queue. */
 void subnet_detach(struct subnet_port *p);
 
-/* Queue one frame (copied). Shorter than 14 or longer than SUBNET_FRAME_MAX bytes: dropped and
- * counted. Boundary. */
-void subnet_send(struct subnet_port *p, const uint8_t *frame, uint32_t bytes);
+/* Queue one packet: see packet_create(). What that refuses is dropped and counted. */
+void subnet_send(struct subnet_port *p, const struct packet_span *span, unsigned n,
+	const struct packet_offload *offload);
 
-/* Deliver all that is queued: to the port that owns the destination MAC (learned or attached), or
- * to all other ports for broadcast, multicast and unknown. Boundary. */
-void subnet_run(struct subnet *s);
+/* Take all that was sent and deliver all that has arrived by `now`, in cycles. */
+void subnet_run(struct subnet *s, uint64_t now);
+/* When the next packet arrives; UINT64_MAX if none is under way. Not those that wait for room. */
+uint64_t subnet_next(const struct subnet *s);
 
 struct subnet_stats {
 	uint64_t frames_sent, bytes_sent;
 	uint64_t frames_received, bytes_received;
-	uint64_t dropped;
+	uint64_t dropped; /* malformed, or too many under way, or no room in time */
+	uint64_t cut;     /* packets cut into segments for this port */
+	uint64_t summed;  /* checksums computed for this port */
+	/* Kept by the port's owner: where the bytes received went. */
+	uint64_t pages_mapped; /* whole pages, mapped */
+	uint64_t copied_small; /* bytes copied: of packets below a page */
+	uint64_t copied_part;  /* ... headers, and what its sender did not have as whole pages */
+	uint64_t copied_unaligned; /* ... whole pages that met no whole page of a buffer */
+	uint64_t copied_off;       /* ... because nothing is to be mapped */
 };
-const struct subnet_stats *subnet_port_stats(const struct subnet_port *p);
+struct subnet_stats *subnet_port_stats(struct subnet_port *p);
+/* The sum over all ports. */
+void subnet_total(const struct subnet *s, struct subnet_stats *sum);
 
 #endif

@@ -2,6 +2,7 @@
 /*
  * The virtual subnet: who gets which frame and in which order, what is dropped and counted.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "sharing/subnet.h"
@@ -9,9 +10,11 @@
 
 enum { PORTS = 4, LOG = 4096 };
 
+static struct memory *mem;
 static struct subnet *net;
 static struct subnet_port *port[PORTS];
-static bool deaf[PORTS], echo[PORTS];
+static int deaf[PORTS];
+static bool echo[PORTS];
 static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 static uint32_t last_bytes;
 
@@ -20,6 +23,8 @@ static struct {
 	uint8_t to, payload;
 } delivered[LOG];
 static unsigned n_delivered;
+
+#define BYTES(d, n) (&(struct packet_span){.mpn = MPN_NONE, .data = (d), .bytes = (n)})
 
 static void address(uint8_t *mac, unsigned n)
 {
@@ -36,7 +41,7 @@ static void send(unsigned from, const uint8_t *to, const uint8_t *source, uint8_
 	else
 		address(frame + 6, from);
 	frame[14] = payload;
-	subnet_send(port[from], frame, sizeof(frame));
+	subnet_send(port[from], BYTES(frame, sizeof(frame)), 1, NULL);
 }
 
 static void send_to(unsigned from, unsigned to, uint8_t payload)
@@ -47,35 +52,54 @@ static void send_to(unsigned from, unsigned to, uint8_t payload)
 	send(from, mac, NULL, payload);
 }
 
-static bool receive(void *arg, const uint8_t *frame, uint32_t bytes)
+static int receive(void *arg, const struct packet *k)
 {
 	unsigned i = (unsigned)(uintptr_t)arg;
+	uint8_t frame[15];
 
 	if (deaf[i])
-		return false;
-	last_bytes = bytes;
+		return deaf[i];
+	packet_copy(subnet_packets(net), k, 0, frame, sizeof(frame));
+	last_bytes = k->bytes;
 	ck_assert_uint_lt(n_delivered, LOG);
 	delivered[n_delivered].to = (uint8_t)i;
 	delivered[n_delivered++].payload = frame[14];
 	if (echo[i])
 		send(i, all, NULL, (uint8_t)(frame[14] + 1));
-	return true;
+	return 0;
 }
 
-static void setup(void)
+static unsigned takes(void *arg)
 {
-	net = subnet_create();
+	(void)arg;
+	return 0;
+}
+
+static const struct subnet_port_ops port_ops = {.deliver = receive, .takes = takes};
+
+static void setup_link(const struct subnet_link *link)
+{
+	mem = SMALL_MEMORY(64);
+	mem->boundary = true;
+	net = subnet_create(mem, link);
 	for (unsigned i = 0; i < PORTS; i++) {
 		uint8_t mac[6];
 
 		address(mac, i);
-		port[i] = subnet_attach(net, mac, receive, (void *)(uintptr_t)i);
+		port[i] = subnet_attach(net, mac, &port_ops, (void *)(uintptr_t)i);
 	}
+}
+
+static void setup(void)
+{
+	setup_link(NULL);
 }
 
 static void teardown(void)
 {
 	subnet_destroy(net);
+	memory_check(mem);
+	memory_destroy(mem);
 }
 
 static void expect(unsigned at, unsigned to, unsigned payload)
@@ -92,13 +116,13 @@ START_TEST(order_is_of_port_then_of_sending)
 	send_to(2, 1, 3);
 	send_to(0, 3, 4);
 	ck_assert_uint_eq(n_delivered, 0);
-	subnet_run(net);
+	subnet_run(net, 0);
 	ck_assert_uint_eq(n_delivered, 4);
-	expect(0, 3, 4);
-	expect(1, 0, 2);
-	expect(2, 0, 1);
-	expect(3, 1, 3);
-	subnet_run(net);
+	expect(0, 0, 2);
+	expect(1, 0, 1);
+	expect(2, 1, 3);
+	expect(3, 3, 4);
+	subnet_run(net, 0);
 	ck_assert_uint_eq(n_delivered, 4);
 	ck_assert_uint_eq(subnet_port_stats(port[2])->frames_sent, 2);
 	ck_assert_uint_eq(subnet_port_stats(port[2])->bytes_sent, 120);
@@ -115,7 +139,7 @@ START_TEST(groups_and_strangers_reach_all_others)
 	for (unsigned i = 0; i < 3; i++) {
 		n_delivered = 0;
 		send(1, to[i], NULL, 5);
-		subnet_run(net);
+		subnet_run(net, 0);
 		ck_assert_uint_eq(n_delivered, 3);
 		expect(0, 0, 5);
 		expect(1, 2, 5);
@@ -124,7 +148,7 @@ START_TEST(groups_and_strangers_reach_all_others)
 	/* Nothing comes back to the sender, even under its own address. */
 	n_delivered = 0;
 	send_to(1, 1, 5);
-	subnet_run(net);
+	subnet_run(net, 0);
 	ck_assert_uint_eq(n_delivered, 0);
 }
 END_TEST
@@ -135,29 +159,29 @@ START_TEST(addresses_are_learned_but_not_taken_away)
 	uint8_t victim[6];
 
 	send(3, all, bridge, 1);
-	subnet_run(net);
+	subnet_run(net, 0);
 	n_delivered = 0;
 	send(0, bridge, NULL, 2);
-	subnet_run(net);
+	subnet_run(net, 0);
 	ck_assert_uint_eq(n_delivered, 1);
 	expect(0, 3, 2);
 
 	/* It moves to where it was seen last. */
 	send(2, all, bridge, 1);
-	subnet_run(net);
+	subnet_run(net, 0);
 	n_delivered = 0;
 	send(0, bridge, NULL, 3);
-	subnet_run(net);
+	subnet_run(net, 0);
 	ck_assert_uint_eq(n_delivered, 1);
 	expect(0, 2, 3);
 
 	/* Port 3 says it is port 1. */
 	address(victim, 1);
 	send(3, all, victim, 1);
-	subnet_run(net);
+	subnet_run(net, 0);
 	n_delivered = 0;
 	send_to(0, 1, 4);
-	subnet_run(net);
+	subnet_run(net, 0);
 	ck_assert_uint_eq(n_delivered, 1);
 	expect(0, 1, 4);
 
@@ -165,7 +189,7 @@ START_TEST(addresses_are_learned_but_not_taken_away)
 	subnet_detach(port[2]);
 	n_delivered = 0;
 	send(0, bridge, NULL, 5);
-	subnet_run(net);
+	subnet_run(net, 0);
 	ck_assert_uint_eq(n_delivered, 2);
 	expect(0, 1, 5);
 	expect(1, 3, 5);
@@ -181,12 +205,12 @@ START_TEST(a_flood_of_addresses_does_no_harm)
 		address(mac, 1000 + i);
 		send(1, all, mac, 0);
 		if (i % 1000 == 0)
-			subnet_run(net);
+			subnet_run(net, 0);
 	}
-	subnet_run(net);
+	subnet_run(net, 0);
 	deaf[0] = deaf[2] = deaf[3] = false;
 	send_to(2, 0, 9);
-	subnet_run(net);
+	subnet_run(net, 0);
 	ck_assert_uint_eq(n_delivered, 1);
 	expect(0, 0, 9);
 	ck_assert_uint_eq(subnet_port_stats(port[0])->dropped, 50000);
@@ -199,7 +223,7 @@ START_TEST(answers_wait_for_the_next_boundary)
 	send_to(2, 0, 1);
 	for (unsigned round = 1; round < 6; round++) {
 		n_delivered = 0;
-		subnet_run(net);
+		subnet_run(net, 0);
 		ck_assert_uint_ge(n_delivered, 1);
 		for (unsigned i = 0; i < n_delivered; i++)
 			ck_assert_uint_eq(delivered[i].payload, round);
@@ -209,37 +233,37 @@ END_TEST
 
 START_TEST(what_cannot_be_delivered_is_counted)
 {
-	static uint8_t frame[SUBNET_FRAME_MAX + 1];
+	static uint8_t frame[PACKET_MAX + 1];
 
 	address(frame, 1);
 	address(frame + 6, 0);
-	subnet_send(port[0], frame, 13);
-	subnet_send(port[0], frame, 0);
-	subnet_send(port[0], frame, SUBNET_FRAME_MAX + 1);
+	subnet_send(port[0], BYTES(frame, 13), 1, NULL);
+	subnet_send(port[0], BYTES(frame, 0), 1, NULL);
+	subnet_send(port[0], BYTES(frame, PACKET_MAX + 1), 1, NULL);
 	ck_assert_uint_eq(subnet_port_stats(port[0])->dropped, 3);
 	ck_assert_uint_eq(subnet_port_stats(port[0])->frames_sent, 0);
-	subnet_send(port[0], frame, 14 + 1);
-	subnet_run(net);
+	subnet_send(port[0], BYTES(frame, 14 + 1), 1, NULL);
+	subnet_run(net, 0);
 	ck_assert_uint_eq(last_bytes, 15);
-	subnet_send(port[0], frame, SUBNET_FRAME_MAX);
-	subnet_run(net);
-	ck_assert_uint_eq(last_bytes, SUBNET_FRAME_MAX);
+	subnet_send(port[0], BYTES(frame, PACKET_MAX), 1, NULL);
+	subnet_run(net, 0);
+	ck_assert_uint_eq(last_bytes, PACKET_MAX);
 
-	deaf[1] = true;
+	deaf[1] = -ENODEV;
 	send_to(0, 1, 1);
-	subnet_run(net);
+	subnet_run(net, 0);
 	ck_assert_uint_eq(subnet_port_stats(port[1])->dropped, 1);
 	ck_assert_uint_eq(subnet_port_stats(port[1])->frames_received, 2);
 
 	/* A port that only sends does not fill the host. */
 	for (unsigned i = 0; i < 1000; i++)
-		subnet_send(port[0], frame, SUBNET_FRAME_MAX);
-	ck_assert_uint_eq(subnet_port_stats(port[0])->frames_sent, 3 + 255);
-	ck_assert_uint_eq(subnet_port_stats(port[0])->dropped, 3 + 745);
-	subnet_run(net);
-	ck_assert_uint_eq(subnet_port_stats(port[1])->dropped, 256);
-	subnet_send(port[0], frame, SUBNET_FRAME_MAX);
+		subnet_send(port[0], BYTES(frame, PACKET_MAX), 1, NULL);
 	ck_assert_uint_eq(subnet_port_stats(port[0])->frames_sent, 3 + 256);
+	ck_assert_uint_eq(subnet_port_stats(port[0])->dropped, 3 + 744);
+	subnet_run(net, 0);
+	ck_assert_uint_eq(subnet_port_stats(port[1])->dropped, 257);
+	subnet_send(port[0], BYTES(frame, PACKET_MAX), 1, NULL);
+	ck_assert_uint_eq(subnet_port_stats(port[0])->frames_sent, 3 + 257);
 }
 END_TEST
 

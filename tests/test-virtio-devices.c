@@ -247,7 +247,7 @@ static void send_frame(uint64_t features, uint32_t bytes, unsigned n, uint32_t r
 	fake_run_phase();
 	notify(NET_A, 1);
 	fake_boundary();
-	subnet_run(subnet);
+	subnet_run(subnet, 0);
 	ck_assert_uint_eq(used_index(NET_A, 1), 1);
 }
 
@@ -280,7 +280,7 @@ START_TEST(net_drops_what_does_not_fit)
 	put_desc(desc_pa(NET_B, 0), 2, BUF + 0x18000, 4000, WRITE, 0);
 	offer(NET_A, 1, 0);
 	notify(NET_A, 1);
-	subnet_run(subnet);
+	subnet_run(subnet, 0);
 	ck_assert_uint_eq(used_index(NET_B, 0), 3);
 
 	send_frame(0, 1500, 4, 1000); /* not merging */

@@ -404,7 +404,7 @@ START_TEST(exhausted_machine_fails_the_vm)
 	teardown();
 	vm = fake_vm_create(false, 1 << 20);
 	stream = stream_create();
-	subnet = subnet_create();
+	subnet = subnet_create(fake.cluster.mem, NULL);
 	images = image_cache_create(fake.cluster.mem);
 	virtio_rng_create(vm, RNG);
 	start(RNG, 0);

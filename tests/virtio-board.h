@@ -51,7 +51,7 @@ static inline void setup_board(enum disk_mode mode)
 		mmio_write(BOARD_PLIC + 4 * irq, 4, 1);
 	mmio_write(BOARD_PLIC + 0x2000, 4, UINT32_MAX);
 	stream = stream_create();
-	subnet = subnet_create();
+	subnet = subnet_create(fake.cluster.mem, NULL);
 	images = image_cache_create(fake.cluster.mem);
 	make_disk();
 	ck_assert_int_eq(disk_open(images, disk_file, mode, 0xc0000000, &disk), 0);

@@ -68,6 +68,7 @@ void virtio_break(struct virtio *v)
 static void reset(struct virtio *v)
 {
 	memset(v->queue, 0, sizeof(v->queue));
+	v->generation++;
 	v->features = 0;
 	v->features_sel = v->driver_features_sel = v->queue_sel = 0;
 	v->status = v->isr = 0;
@@ -133,6 +134,7 @@ static void set_ready(struct virtio *v, struct virtq *q, bool ready)
 		return;
 	q->avail_next = q->used_next = q->signalled = 0;
 	q->kicked = false;
+	v->generation++;
 	q->ready = ready && queue_valid(v, q);
 	if (ready && !q->ready)
 		virtio_break(v);

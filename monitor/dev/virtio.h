@@ -71,6 +71,7 @@ struct virtio { /* the first member of each model's own struct */
 	uint32_t features_sel, driver_features_sel, queue_sel;
 	uint32_t status, isr;
 	struct virtq queue[VIRTIO_MAX_QUEUES];
+	uint32_t generation; /* of the rings: another when one was set up anew or all were reset */
 	uint64_t kicks, interrupts, broken; /* statistics */
 };
 
@@ -96,6 +97,9 @@ void virtio_break(struct virtio *v);
 
 /* Take the next request. 1: *c is filled; 0: there is none (or the device just broke); -EAGAIN. */
 int virtio_pop(struct virtio *v, struct virtq *q, struct virtio_chain *c);
+/* Read a request again that was popped and not yet pushed, for a model that keeps it; the driver
+ * may have changed it. 1, or 0: the device just broke. Boundary. */
+int virtio_pop_again(struct virtio *v, struct virtq *q, uint16_t head, struct virtio_chain *c);
 /* Put back the n requests popped last, none of them pushed. */
 void virtio_unpop(struct virtq *q, unsigned n);
 /* Give a request back; `bytes` were written into its writable part. */

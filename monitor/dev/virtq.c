@@ -168,6 +168,15 @@ int virtio_pop(struct virtio *v, struct virtq *q, struct virtio_chain *c)
 	return 1;
 }
 
+int virtio_pop_again(struct virtio *v, struct virtq *q, uint16_t head, struct virtio_chain *c)
+{
+	int err;
+
+	c->head = head;
+	err = collect(v, q, c);
+	return err ? fault(v, err) : 1;
+}
+
 void virtio_unpop(struct virtq *q, unsigned n)
 {
 	q->avail_next = (uint16_t)(q->avail_next - n);

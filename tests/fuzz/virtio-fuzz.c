@@ -173,7 +173,7 @@ static void step(struct program *p, struct stream *uart, struct stream *console,
 		break;
 	case 12:
 		fake_boundary();
-		subnet_run(net);
+		subnet_run(net, 0);
 		pmap_refill(fake.vm.pmap, 0);
 		break;
 	case 13: {
@@ -200,7 +200,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct program p = {data, size};
 	struct vm *vm = fake_vm_create(size & 1, size & 2 ? 16 << 20 : 192 << 10);
 	struct stream *uart = stream_create(), *console = stream_create();
-	struct subnet *net = subnet_create();
+	struct subnet *net = subnet_create(fake.cluster.mem, NULL);
 	struct image_cache *images = image_cache_create(fake.cluster.mem);
 	struct disk *disk;
 
@@ -223,7 +223,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (p.left && vm->state != VM_FAILED)
 		step(&p, uart, console, net);
 	fake_boundary();
-	subnet_run(net);
+	subnet_run(net, 0);
 	pmap_check(vm->pmap);
 	memory_check(fake.cluster.mem);
 	fake_devices_destroy();

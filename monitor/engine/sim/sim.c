@@ -140,7 +140,7 @@ static void settle(struct cluster *c)
 		if (c->vm[v]->state == VM_RUNNING)
 			device_run_deferred(c->vm[v]);
 	if (c->subnet)
-		subnet_run(c->subnet);
+		subnet_run(c->subnet, c->now);
 }
 
 /* The vCPUs that have a CPU and something to do there pay for this, in equal parts. */
@@ -210,10 +210,11 @@ static void check_stopped(struct vm *vm)
 	vm_fail(vm, "every hart has stopped");
 }
 
-/* Machine time at which something happens by itself: the earliest timer of an idle vCPU. */
+/* Machine time at which something happens by itself: the earliest timer of an idle vCPU, or the
+ * arrival of a packet. */
 static uint64_t next_event(const struct cluster *c)
 {
-	uint64_t t = UINT64_MAX;
+	uint64_t t = c->subnet ? subnet_next(c->subnet) : UINT64_MAX;
 
 	for (unsigned v = 0; v < c->n_vms; v++)
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
