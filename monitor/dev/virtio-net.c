@@ -371,6 +371,7 @@ static void map_page(struct virtio_net *n, uint64_t pa, uint32_t mpn)
 static bool fill(
 	struct virtio_net *n, const struct virtio_chain *c, uint32_t bytes, struct source *from)
 {
+	const struct memory *mem = n->v.dev.vm->cluster->mem;
 	struct virtio_span room = virtio_writable(c, 0, bytes);
 	uint32_t done = 0, some;
 	struct virtio_segment s;
@@ -396,6 +397,8 @@ static bool fill(
 				map_page(n, s.pa, from->span->mpn);
 			} else {
 				data = packet_span_data(n->packets, from->span) + from->in_span;
+				if (from->span->mpn != MPN_NONE)
+					memory_dma(mem, n->v.dev.vm->id, data, some, false);
 				if (!virtio_copy_to(&n->v, c, done, data, some))
 					return false;
 				count_copied(n, from, some);
@@ -563,16 +566,6 @@ static void net_destroy(struct device *d)
 {
 	subnet_detach(((struct virtio_net *)d)->port);
 	free(d);
-}
-
-/* A driver reads the card's address once, so all clones of one that is up would have the same. */
-static int net_clone(struct device *d, const struct device *from)
-{
-	if (((const struct virtio_net *)from)->v.status) {
-		vm_fail(d->vm, "cannot be cloned: the network driver was loaded before");
-		return -EBUSY;
-	}
-	return virtio_clone(d, from);
 }
 
 /* A driver reads the card's address once, so all clones of one that is up would have the same. */
