@@ -31,6 +31,7 @@ OBJ     := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN),$(SRC)))
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test-*.c))
 
 DIFFGEN := $(B)/tests/diff/generate
+comma   := ,
 
 all: $(B)/disco
 
@@ -46,8 +47,19 @@ $(B)/%.o: %.c
 $(B)/tests/%: $(B)/tests/%.o $(B)/libdisco.a
 	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
 
-REFERENCE := $(B)/tests/memsys-reference.o $(B)/tests/memsys-reference-tables.o
+REFERENCE := $(patsubst %,$(B)/tests/memsys-%.o,reference reference-tables compare)
 $(B)/tests/test-memsys-random: $(REFERENCE)
+
+# disco with the slow memory-system model beside the fast one, for tests/test-memsys-live.sh: what the engine calls
+# inline is renamed in its sources (tests/memsys-live.h), all other functions are wrapped by the linker.
+LIVE    := $(B)/tests/disco-live
+LIVE_OBJ := $(patsubst %.c,$(B)/tests/live/%.o,$(notdir $(wildcard monitor/engine/sim/*.c)))
+LIVE_WRAP := create destroy walk copy_page zero_page read_page dma tlb_access tlb_flush tlb_flush_context \
+           tlb_flush_page boundary quantum own frame_moved flush frame_reset frames_reset hot_clear
+$(B)/tests/live/%.o: monitor/engine/sim/%.c
+	@mkdir -p $(@D); echo "  CC  $< (live)"; $(CC) $(CPPFLAGS) $(CFLAGS) -include tests/memsys-live.h -MMD -MP -c -o $@ $<
+$(LIVE): $(B)/monitor/main.o $(LIVE_OBJ) $(B)/tests/memsys-live.o $(REFERENCE) $(B)/libdisco.a
+	@echo "  LD  $@"; $(CC) $(LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=memsys_%,$(LIVE_WRAP)) -o $@ $^ $(LDLIBS)
 
 # Writes the programs of the differential test; stands by itself, so that it can judge the rest.
 $(DIFFGEN): $(patsubst %.c,$(B)/%.o,$(wildcard tests/diff/*.c))
@@ -56,7 +68,7 @@ $(DIFFGEN): $(patsubst %.c,$(B)/%.o,$(wildcard tests/diff/*.c))
 $(B)/bench/%: $(B)/bench/%.o $(B)/libdisco.a
 	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-tests: $(TESTS) $(DIFFGEN)
+tests: $(TESTS) $(DIFFGEN) $(LIVE)
 
 check: deps
 	@$(MAKE) --no-print-directory all tests

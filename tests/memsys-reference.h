@@ -48,4 +48,13 @@ unsigned ref_frame_misses(const struct ref *r, uint32_t mpn, unsigned node);
 unsigned ref_frame_writes(const struct ref *r, uint32_t mpn);
 const struct memsys_hot *ref_hot(const struct ref *r, unsigned cpu, unsigned *n);
 
+/*
+ * memsys-compare.c: die(), saying what, unless both models have the same: a value; all counters,
+ * waits and hot signals; and these, every line in every cache and in the directory, and every
+ * frame's counters.
+ */
+void ref_same(uint64_t fast, uint64_t slow, const char *what);
+void ref_same_counts(const struct memsys *ms, const struct ref *r, const struct machine *m);
+void ref_same_state(const struct memsys *ms, const struct ref *r, const struct machine *m);
+
 #endif

@@ -122,20 +122,11 @@ static uint32_t pick_frame(struct world *w, uint64_t *seed, bool boundary, uint1
 	return MPN_NONE;
 }
 
-/* Check reports every assertion passed to its parent; millions of these are better compared here.
- */
-static void same(uint64_t fast, uint64_t slow, const char *what)
-{
-	if (fast != slow)
-		ck_abort_msg("%s: %llu, the reference says %llu", what, (unsigned long long)fast,
-			(unsigned long long)slow);
-}
-
 #define SAME(w, expected, actual)                                                                  \
 	do {                                                                                       \
 		uint64_t fast_ = (actual);                                                         \
 		if ((w)->ref)                                                                      \
-			same(fast_, (expected), #actual);                                          \
+			ref_same(fast_, (expected), #actual);                                      \
 	} while (0)
 
 static void tlb_step(struct world *w, unsigned cpu, uint64_t *seed)
@@ -163,10 +154,10 @@ static void tlb_step(struct world *w, unsigned cpu, uint64_t *seed)
 			memsys_tlb_access(c, context, vpn, order, &fast));
 		if (!w->ref)
 			return;
-		same(fast.pages, slow.pages, "victim's pages");
+		ref_same(fast.pages, slow.pages, "victim's pages");
 		if (fast.pages) {
-			same(fast.vpn, slow.vpn, "victim's vpn");
-			same(fast.context, slow.context, "victim's context");
+			ref_same(fast.vpn, slow.vpn, "victim's vpn");
+			ref_same(fast.context, slow.context, "victim's context");
 		}
 	}
 }
@@ -275,52 +266,6 @@ static void quantum_ends(struct world *w)
 	w->quantum++;
 }
 
-static void same_as_reference(const struct world *w)
-{
-	for (unsigned i = 0; i < w->m->n_cpus; i++) {
-		const uint64_t *a = (const uint64_t *)memsys_counts(w->ms, i);
-		const uint64_t *b = (const uint64_t *)ref_counts(w->ref, i);
-		const struct memsys_hot *fast, *slow;
-		unsigned n, m;
-
-		for (unsigned k = 0; k < sizeof(struct memsys_counts) / sizeof(uint64_t); k++)
-			if (a[k] != b[k])
-				ck_abort_msg("CPU %u, counter %u: %llu, the reference says %llu", i,
-					k, (unsigned long long)a[k], (unsigned long long)b[k]);
-		fast = memsys_hot(w->ms, i, &n);
-		slow = ref_hot(w->ref, i, &m);
-		same(n, m, "hot signals");
-		for (unsigned k = 0; k < n; k++) {
-			same(fast[k].mpn, slow[k].mpn, "hot frame");
-			same(fast[k].node, slow[k].node, "hot frame's node");
-		}
-	}
-	for (uint64_t ma = 0; ma < (uint64_t)w->n_frames << PAGE_SHIFT; ma += w->m->l2.line_bytes) {
-		uint64_t fast[2], slow[2];
-		bool owned = memsys_sharers(w->ms, ma, fast);
-
-		same(owned, ref_sharers(w->ref, ma, slow), "owned");
-		same(fast[0], slow[0], "sharers 0-63");
-		same(fast[1], slow[1], "sharers 64-127");
-		for (unsigned i = 0; i < w->m->n_cpus; i++)
-			same(memsys_state(w->ms, i, ma), ref_state(w->ref, i, ma), "state");
-	}
-	for (uint32_t mpn = 0; mpn < w->n_frames; mpn++) {
-		same(memsys_frame_writes(w->ms, mpn), ref_frame_writes(w->ref, mpn), "writes");
-		for (unsigned node = 0; node < w->m->n_nodes; node++)
-			same(memsys_frame_misses(w->ms, mpn, node),
-				ref_frame_misses(w->ref, mpn, node), "misses");
-	}
-	for (unsigned node = 0; node < w->m->n_nodes; node++) {
-		struct memsys_home fast = memsys_home(w->ms, node), slow = ref_home(w->ref, node);
-
-		same(fast.requests, slow.requests, "requests");
-		same(fast.remote_requests, slow.remote_requests, "remote requests");
-		same(fast.controller_wait, slow.controller_wait, "wait for the controller");
-		same(fast.link_wait, slow.link_wait, "wait for the link");
-	}
-}
-
 START_TEST(fast_model_equals_reference)
 {
 	const struct shape *s = &shapes[_i];
@@ -336,7 +281,7 @@ START_TEST(fast_model_equals_reference)
 			for (uint16_t task = 0; task < s->tasks; task++)
 				run_task(&w, task);
 			quantum_ends(&w);
-			same_as_reference(&w);
+			ref_same_state(w.ms, w.ref, w.m);
 		}
 		for (unsigned i = 0; i < w.m->n_cpus; i++) {
 			const uint64_t *n = (const uint64_t *)memsys_counts(w.ms, i);
@@ -410,9 +355,7 @@ START_TEST(threads_change_nothing)
 		quantum_begins(&b);
 		run_on_two_threads(&b);
 		quantum_ends(&b);
-		b.ref = a.ref;
-		same_as_reference(&b);
-		b.ref = NULL;
+		ref_same_state(b.ms, a.ref, b.m);
 	}
 	world_free(&a);
 	world_free(&b);
