@@ -26,7 +26,8 @@ struct move_counts moves_total(const struct cluster *c)
 		const struct placement_stats *p = placement_stats(c->placement);
 
 		n.refused = p->refused;
-		n.cycles = p->cycles_signal + p->cycles_migrate + p->cycles_replicate;
+		n.cycles = p->cycles_signal + p->cycles_migrate + p->cycles_replicate +
+			   p->cycles_interrupted;
 	}
 	return n;
 }
@@ -130,6 +131,8 @@ struct json_t *moves_json(const struct cluster *c)
 	set(o, "cycles_signal", p->cycles_signal);
 	set(o, "cycles_migrate", p->cycles_migrate);
 	set(o, "cycles_replicate", p->cycles_replicate);
+	set(o, "interrupted", p->interrupted);
+	set(o, "cycles_interrupted", p->cycles_interrupted);
 	set(o, "hot", p->hot);
 	set(o, "stale", p->stale);
 	set(o, "capped", p->capped);

@@ -247,6 +247,7 @@ static json_t *vm_json(const struct run *r, const struct guest *g, uint64_t dige
 	json_object_set_new(o, "digest", hex(digest));
 	json_object_set_new(o, "cloned_from",
 		r->warm.reached && vm->id ? json_string(r->guest[0].vm->name) : json_null());
+	set(o, "interrupted", vm->interrupted);
 	set(o, "started_cycles", vm->started_at);
 	json_object_set_new(o, "ready_cycles",
 		g->ready_at ? json_integer((json_int_t)g->ready_at) : json_null());

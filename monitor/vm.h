@@ -115,6 +115,7 @@ struct vm {
 	 */
 	struct tally *on_node;
 	uint64_t move_cycles;
+	uint64_t interrupted; /* times a CPU that ran it had to forget a mapping; owner thread */
 
 	/* Result; owner thread. */
 	enum vm_state state;
@@ -157,8 +158,9 @@ struct cluster {
 	struct memsys_options memsys_options;
 	const char *policy; /* of page placement: NAME[,PARAM=VALUE...]; the options' */
 	struct placement
-		*placement; /* moves hot pages; NULL: pages stay where they were first touched */
-	unsigned handler;   /* CPU + 1 that handles the signal of a hot page now; 0: none */
+		*placement;   /* moves hot pages; NULL: pages stay where they were first touched */
+	uint64_t interrupted; /* CPUs, by moves of pages */
+	unsigned handler;     /* CPU + 1 that handles the signal of a hot page now; 0: none */
 	struct placement_load load_before; /* memory's load in all, when the policy last asked */
 	unsigned threads;                  /* host threads for the run phase */
 	uint64_t now;     /* machine time in cycles; boundary writes, run phase reads */
@@ -166,9 +168,9 @@ struct cluster {
 	bool stop;        /* ask engine to return at the next boundary; boundary writes */
 	/*
 	 * Called at each boundary after device work, before the next quantum: progress, console
-	 * input, host timeouts; VMs may be added. NULL if not wanted. `idle_cycles` is how far machine time will jump
-	 * next because every vCPU is idle (0: none); UINT64_MAX: nothing will ever happen without
-	 * input from outside, so wait for it or set stop.
+	 * input, host timeouts; VMs may be added. NULL if not wanted. `idle_cycles` is how far
+	 * machine time will jump next because every vCPU is idle (0: none); UINT64_MAX: nothing
+	 * will ever happen without input from outside, so wait for it or set stop.
 	 */
 	void (*at_boundary)(struct cluster *c, void *arg, uint64_t idle_cycles);
 	void *at_boundary_arg;

@@ -165,6 +165,7 @@ void machine_print(const struct machine *m, FILE *out)
 		{"page scan", m->cost.page_scan},
 		{"page copy", m->cost.page_copy},
 		{"shootdown", m->cost.shootdown},
+		{"interrupted", m->cost.shootdown_interrupted},
 		{"vCPU switch", m->cost.vcpu_switch},
 		{"device access", m->cost.mmio},
 		{"TLB refill", m->cost.tlb_refill},

@@ -75,6 +75,7 @@ static const struct number cost_numbers[] = {
 	COST(page_share),
 	COST(page_scan),
 	COST(shootdown),
+	COST(shootdown_interrupted),
 	COST(vcpu_switch),
 	COST(mmio),
 	COST(tlb_refill),
@@ -356,6 +357,7 @@ void machine_defaults(struct machine *m)
 	m->cost.page_share = 200;
 	m->cost.page_scan = 3200;
 	m->cost.shootdown = 800;
+	m->cost.shootdown_interrupted = 500;
 	m->cost.vcpu_switch = 1000;
 	m->cost.mmio = 300;
 	m->cost.tlb_refill = 14;

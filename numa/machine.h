@@ -60,10 +60,11 @@ struct machine {
 		uint64_t page_zero;    /* zero 4 KiB */
 		uint64_t page_share;   /* let one more VM use a page, when a VM is cloned */
 		uint64_t page_scan;    /* hash 4 KiB, in search of identical pages */
-		uint64_t shootdown;    /* one mapping on one CPU */
-		uint64_t vcpu_switch;  /* change the vCPU a CPU runs */
-		uint64_t mmio;         /* emulate one device access */
-		uint64_t tlb_refill;   /* TLB miss, beyond the accesses to the page table */
+		uint64_t shootdown;    /* one mapping on one CPU: for the CPU that asks, */
+		uint64_t shootdown_interrupted; /* and for the one that is interrupted */
+		uint64_t vcpu_switch;           /* change the vCPU a CPU runs */
+		uint64_t mmio;                  /* emulate one device access */
+		uint64_t tlb_refill; /* TLB miss, beyond the accesses to the page table */
 	} cost;
 };
 

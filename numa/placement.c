@@ -146,8 +146,7 @@ static struct page_view look(struct placement *pl, uint32_t mpn, unsigned asker,
 
 static void do_move(struct placement *pl, uint32_t mpn, unsigned asker, struct policy_answer a)
 {
-	const struct move_stats *moves = memory_moves(pl->mem);
-	uint64_t shootdowns = moves->shootdowns, cycles = pl->m->cost.page_fault;
+	uint64_t interrupted = pl->ops->interrupted(pl->arg), cycles = pl->m->cost.page_fault;
 	bool migrate = a.act == POLICY_MIGRATE;
 	int err;
 
@@ -163,7 +162,10 @@ static void do_move(struct placement *pl, uint32_t mpn, unsigned asker, struct p
 	pl->moves++;
 	(migrate ? pl->stats.migrated_to : pl->stats.replicated_to)[a.node]++;
 	cycles += pl->copy_cycles;
-	cycles += (moves->shootdowns - shootdowns) * pl->m->cost.shootdown;
+	interrupted = pl->ops->interrupted(pl->arg) - interrupted;
+	pl->stats.interrupted += interrupted;
+	pl->stats.cycles_interrupted += interrupted * pl->m->cost.shootdown_interrupted;
+	cycles += interrupted * pl->m->cost.shootdown;
 	charge(pl, asker, cycles,
 		migrate ? &pl->stats.cycles_migrate : &pl->stats.cycles_replicate);
 }
@@ -227,7 +229,7 @@ static struct placement_sample totals(const struct placement *pl, uint64_t now)
 		.collapses = s->collapses,
 		.given_back = s->given_back,
 		.cycles = pl->stats.cycles_signal + pl->stats.cycles_migrate +
-			  pl->stats.cycles_replicate,
+			  pl->stats.cycles_replicate + pl->stats.cycles_interrupted,
 		.replicas = u.kind[FRAME_REPLICA],
 	};
 }

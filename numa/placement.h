@@ -36,6 +36,8 @@ struct placement_ops {
 	uint64_t (*copy)(void *arg, unsigned node, uint32_t from, uint32_t to);
 	/* The monitor worked for so long on a CPU of `node`. */
 	void (*charge)(void *arg, unsigned node, uint64_t cycles);
+	/* CPUs that moves made forget a mapping so far; each was charged for it. */
+	uint64_t (*interrupted)(void *arg);
 };
 
 struct placement_sample {
@@ -54,6 +56,8 @@ struct placement_stats {
 	/* Charged: for signals, and for each kind of move. */
 	uint64_t cycles_signal, cycles_migrate, cycles_replicate;
 	uint64_t cycles_node[MACHINE_MAX_NODES];
+	uint64_t interrupted;        /* CPUs, by migrations and replications ... */
+	uint64_t cycles_interrupted; /* ... and what it cost them, beside the above */
 	uint64_t migrated_to[MACHINE_MAX_NODES], replicated_to[MACHINE_MAX_NODES];
 };
 

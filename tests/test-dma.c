@@ -3,12 +3,14 @@
  * What devices and the monitor do to memory, as the memory-system model sees it. What devices write
  * leaves the caches, what they read becomes shared, in both phases, of a VM's own pages and of
  * pages that VMs share; the home's memory serves it; each line counts; and in functional fidelity
- * nothing does. What the monitor zeroes and copies, the CPU's caches have.
+ * nothing does. What the monitor zeroes and copies, the CPU's caches have; whom it interrupts,
+ * pays.
  */
 #include <unistd.h>
 
 #include "monitor/counts.h"
 #include "monitor/device.h"
+#include "numa/move.h"
 #include "sharing/disk.h"
 #include "tests/sim-vm.h"
 
@@ -250,6 +252,81 @@ START_TEST(the_monitor_copies_pages_by_its_cpu)
 }
 END_TEST
 
+/* ---- shootdowns */
+
+static const uint32_t spin[] = {0x0000006f}; /* j . */
+
+/* A VM of two harts: the first stores once to a copy-on-write page, the second spins. */
+static void two_harts(void)
+{
+	sim_create(3);
+	sim_machine.cost.shootdown = 70;
+	sim_machine.cost.shootdown_interrupted = 500;
+	vm = sim_vm(2, true);
+	touch_pages(SHARED_PAGE, 1);
+	put_code(vm, VM_RAM_BASE + PAGE_SIZE, spin, ARRAY_SIZE(spin));
+	vm->vcpu[1].e->pc = VM_RAM_BASE + PAGE_SIZE;
+}
+
+START_TEST(a_store_that_copies_interrupts_the_other_harts)
+{
+	two_harts();
+	run_for(50 * 1000);
+	ck_assert_uint_eq(vm->interrupted, 0); /* nobody had the page */
+	ck_assert_uint_eq(vm->vcpu[1].e->skew, 0);
+	sim_destroy();
+
+	two_harts();
+	put64(vm, VM_RAM_BASE + SHARED_PAGE * PAGE_SIZE, 7);
+	pmap_share_in(sim_vm(1, false)->pmap, SHARED_PAGE, pmap_share_out(vm->pmap, SHARED_PAGE, 0),
+		FRAME_PRIVATE);
+	vm_power_off(sim.vm[1], 0);
+	ck_assert_uint_eq(vm->interrupted, 0); /* at the boundary, for many pages at once */
+	run_for(50 * 1000);
+	ck_assert_uint_eq(vm->interrupted, 1);
+	ck_assert_uint_eq(vm->vcpu[0].e->skew, 70);
+	ck_assert_uint_eq(vm->vcpu[1].e->skew, 500);
+	ck_assert_uint_eq(sim.interrupted, 0); /* no move */
+	sim_destroy();
+}
+END_TEST
+
+static void move_once(struct cluster *c, void *arg, uint64_t idle)
+{
+	unsigned *asker = arg;
+
+	(void)idle;
+	if (c->now == 0 || *asker == UINT32_MAX)
+		return;
+	c->handler = *asker + 1;
+	ck_assert_int_eq(page_migrate(c->mem, pmap_entry(vm->pmap, SHARED_PAGE)->mpn, 2, NULL), 0);
+	c->handler = 0;
+	*asker = UINT32_MAX;
+}
+
+/* The page is moved on a CPU that runs neither hart, then on that of the first. */
+START_TEST(a_move_interrupts_the_harts_that_run)
+{
+	for (unsigned first = 0; first < 2; first++) {
+		unsigned asker;
+
+		two_harts();
+		asker = first ? vm->vcpu[0].cpu : 2;
+		ck_assert_uint_ne(vm->vcpu[0].cpu, vm->vcpu[1].cpu);
+		ck_assert(vm->vcpu[0].cpu != 2 && vm->vcpu[1].cpu != 2);
+		sim.at_boundary = move_once;
+		sim.at_boundary_arg = &asker;
+		run_for(50 * 1000);
+		ck_assert_uint_eq(vm->interrupted, first ? 1 : 2);
+		ck_assert_uint_eq(sim.interrupted, first ? 1 : 2);
+		ck_assert_uint_eq(vm->move_cycles, first ? 500 : 1000);
+		ck_assert_uint_eq(vm->vcpu[0].e->skew, first ? 0 : 500);
+		ck_assert_uint_eq(vm->vcpu[1].e->skew, 500);
+		sim_destroy();
+	}
+}
+END_TEST
+
 /* ---- disks: who moves which bytes */
 
 static uint64_t moved[2]; /* [to memory] */
@@ -316,7 +393,7 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("dma");
-	TCase *t = tcase_create("devices"), *disks = tcase_create("disks");
+	TCase *t = tcase_create("devices"), *others = tcase_create("others");
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_device_in_the_run_phase);
@@ -325,8 +402,10 @@ int main(void)
 	tcase_add_test(t, functional_fidelity_counts_nothing);
 	tcase_add_test(t, the_monitor_zeroes_pages_by_its_cpu);
 	tcase_add_test(t, the_monitor_copies_pages_by_its_cpu);
-	tcase_add_test(disks, disks_move_bytes_by_dma);
+	tcase_add_test(others, a_store_that_copies_interrupts_the_other_harts);
+	tcase_add_test(others, a_move_interrupts_the_harts_that_run);
+	tcase_add_test(others, disks_move_bytes_by_dma);
 	suite_add_tcase(s, t);
-	suite_add_tcase(s, disks);
+	suite_add_tcase(s, others);
 	return run_suite(s);
 }

@@ -366,12 +366,15 @@ END_TEST
 
 /* ---- placement of new pages -------------------------------------------------------------- */
 
-static void no_shootdown(void *engine, uint32_t ppn, uint32_t old)
+/* `engine`: a count, or NULL. */
+static void count_shootdown(void *engine, uint32_t ppn, uint32_t old)
 {
-	(void)engine, (void)ppn, (void)old;
+	(void)ppn, (void)old;
+	if (engine)
+		++*(unsigned *)engine;
 }
 
-static const struct pmap_ops pmap_ops = {.shootdown = no_shootdown};
+static const struct pmap_ops pmap_ops = {.shootdown = count_shootdown};
 
 START_TEST(new_pages_go_where_the_policy_says_in_both_phases)
 {
@@ -450,7 +453,7 @@ struct counters {
 	uint32_t misses[800][NODES], writes[800];
 	struct placement_load load;
 	uint64_t charged[NODES];
-	unsigned resets;
+	unsigned resets, interrupted;
 };
 
 static void counts(void *arg, uint32_t mpn, uint32_t *misses, uint32_t *writes)
@@ -480,8 +483,16 @@ static void charge(void *arg, unsigned node, uint64_t cycles)
 	((struct counters *)arg)->charged[node] += cycles;
 }
 
-static const struct placement_ops placement_ops = {
-	.counts = counts, .load = load, .reset = reset, .charge = charge};
+static uint64_t interrupted(void *arg)
+{
+	return ((struct counters *)arg)->interrupted;
+}
+
+static const struct placement_ops placement_ops = {.counts = counts,
+	.load = load,
+	.reset = reset,
+	.charge = charge,
+	.interrupted = interrupted};
 
 struct rig {
 	struct machine m;
@@ -505,12 +516,13 @@ static void rig_up(const char *policy)
 	rig.m.cost.page_fault = 100;
 	rig.m.cost.page_copy = 1000;
 	rig.m.cost.shootdown = 10000;
+	rig.m.cost.shootdown_interrupted = 7;
 	for (unsigned i = 0; i < NODES; i++)
 		rig.m.node[i].mem_bytes = 200 * PAGE_SIZE;
 	memcpy(rig.m.latency_ns, latency, sizeof(latency));
 	rig.mem = memory_create(&rig.m);
 	rig.pl = placement_create(rig.mem, &rig.m, &p, &placement_ops, &rig.c);
-	rig.pm = pmap_create(rig.mem, 0, 100, &pmap_ops, NULL);
+	rig.pm = pmap_create(rig.mem, 0, 100, &pmap_ops, &rig.c.interrupted);
 }
 
 static void rig_down(void)
@@ -552,6 +564,8 @@ START_TEST(a_hot_page_moves_and_its_cost_is_charged)
 	ck_assert_uint_ne(pmap_entry(rig.pm, 5)->mpn, mpn);
 	ck_assert_uint_eq(rig.c.charged[3], 11 + 11 + 100 + 1000 + 10000);
 	ck_assert_uint_eq(s->cycles_migrate, 11100);
+	ck_assert_uint_eq(s->interrupted, 1);
+	ck_assert_uint_eq(s->cycles_interrupted, 7);
 	ck_assert_uint_eq(s->cycles_signal, 22);
 	/* The old frame is nobody's; the new one has counted nothing. */
 	placement_hot(rig.pl, mpn, 3);
@@ -637,7 +651,7 @@ START_TEST(an_interval_ends_with_fresh_counters_and_a_sample)
 	ck_assert_uint_eq(n, 1);
 	ck_assert_uint_eq(series[0].migrations, 2);
 	ck_assert_uint_eq(series[0].now, interval);
-	ck_assert_uint_eq(series[0].cycles, 3 * 11 + 2 * 11100);
+	ck_assert_uint_eq(series[0].cycles, 3 * 11 + 2 * (11100 + 7));
 	/* However long it runs, the series is bounded and loses nothing. */
 	for (uint64_t i = 2; i <= 2000; i++) {
 		mpn = pmap_entry(rig.pm, 0)->mpn;

@@ -356,10 +356,16 @@ static void charge(void *arg, unsigned node, uint64_t cycles)
 		}
 }
 
+static uint64_t interrupted(void *arg)
+{
+	return ((struct cluster *)arg)->interrupted;
+}
+
 const struct placement_ops numa_placement_ops = {
 	.counts = counts,
 	.load = load,
 	.reset = reset,
 	.copy = copy,
 	.charge = charge,
+	.interrupted = interrupted,
 };

@@ -343,6 +343,38 @@ static void sim_vm_free(struct vm *vm)
 	free(vm->e);
 }
 
+/*
+ * Each CPU that runs a hart of the VM now may have the mapping; the others flushed it when they
+ * took another one on, or wake from idleness later than the interrupt. A store's is paid by its
+ * hart, a move's by placement. What transfers and clones remap at the boundary is many pages at a
+ * time: one interrupt for all of them, which is theirs to charge.
+ */
+static void charge_shootdown(struct vm *vm)
+{
+	struct cluster *c = vm->cluster;
+	struct engine_vcpu *asker = vm->e->acting;
+	uint64_t n = 0;
+
+	if (!asker && !c->handler)
+		return;
+	for (unsigned i = 0; i < vm->n_vcpus; i++) {
+		struct vcpu *v = &vm->vcpu[i];
+
+		if (!v->e->placed || v->state != VCPU_RUNNABLE || v->e == asker ||
+			(!asker && v->cpu == c->handler - 1))
+			continue;
+		v->e->charge += c->machine->cost.shootdown_interrupted;
+		n++;
+	}
+	vm->interrupted += n;
+	if (asker) {
+		asker->charge += n * c->machine->cost.shootdown;
+	} else {
+		c->interrupted += n;
+		vm->move_cycles += n * c->machine->cost.shootdown_interrupted;
+	}
+}
+
 static void sim_shootdown(void *engine, uint32_t ppn, uint32_t old)
 {
 	struct vm *vm = engine;
@@ -350,6 +382,7 @@ static void sim_shootdown(void *engine, uint32_t ppn, uint32_t old)
 	(void)ppn;
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		tlb_forget_host(vm->vcpu[i].e, frame_data(vm->cluster->mem, old), false);
+	charge_shootdown(vm);
 }
 
 static void sim_vcpu_start(struct vcpu *vcpu, uint64_t pc, uint64_t a0, uint64_t a1)
