@@ -191,7 +191,7 @@ void placement_hot(struct placement *pl, uint32_t mpn, unsigned node)
 	}
 	mpn = frame_master(pl->mem, mpn);
 	v = look(pl, mpn, node, misses);
-	a = pl->policy.kind->decide(pl->policy.value, &v);
+	a = policy_decide(&pl->policy, &v);
 	pl->stats.why[a.why]++;
 	if (a.act != POLICY_LEAVE)
 		do_move(pl, mpn, node, a);

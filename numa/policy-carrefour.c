@@ -66,9 +66,7 @@ static struct policy_answer decide(const uint64_t *p, const struct page_view *v)
 	const struct machine_view *m = v->machine;
 	uint64_t others = 0, own = v->misses[v->asker];
 
-	if (policy_has(v, v->asker))
-		return policy_leave(WHY_LOCAL);
-	if (own < p[POLICY_TRIGGER] || m->requests_per_us < p[USED])
+	if (m->requests_per_us < p[USED])
 		return policy_leave(WHY_COLD);
 	if (v->moves_ever >= p[CAP])
 		return policy_leave(WHY_MOBILE);

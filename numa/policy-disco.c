@@ -40,10 +40,6 @@ static struct policy_answer decide(const uint64_t *p, const struct page_view *v)
 	bool shared = policy_above(p, v, policy_misses_of_others(v, v->asker), p[SHARING]) ||
 		      (v->nodes & (v->nodes - 1));
 
-	if (policy_has(v, v->asker))
-		return policy_leave(WHY_LOCAL);
-	if (v->misses[v->asker] < p[POLICY_TRIGGER])
-		return policy_leave(WHY_COLD);
 	/* Stores to a copy-on-write frame make another frame; they do not end this one's copies. */
 	if (shared && v->shared)
 		return policy_move(p, v, POLICY_REPLICATE, v->asker, WHY_READ_SHARED);

@@ -18,10 +18,6 @@ static const struct policy_param params[] = {
 
 static struct policy_answer decide(const uint64_t *p, const struct page_view *v)
 {
-	if (policy_has(v, v->asker))
-		return policy_leave(WHY_LOCAL);
-	if (v->misses[v->asker] < p[POLICY_TRIGGER])
-		return policy_leave(WHY_COLD);
 	if (!v->shared && policy_above(p, v, v->writes, p[WRITE]))
 		return policy_leave(WHY_WRITTEN);
 	if (!v->shared && (v->moves > p[COLLAPSE] || v->moves_ever >= p[CAP]))

@@ -203,6 +203,15 @@ unsigned policy_place(const void *policy, uint32_t page, unsigned node, uint64_t
 	return p->kind->place ? p->kind->place(p->n_nodes, page, node, nth) : node;
 }
 
+struct policy_answer policy_decide(const struct policy *p, const struct page_view *v)
+{
+	if (policy_has(v, v->asker))
+		return policy_leave(WHY_LOCAL);
+	if (v->misses[v->asker] < p->value[POLICY_TRIGGER])
+		return policy_leave(WHY_COLD);
+	return p->kind->decide(p->value, v);
+}
+
 struct policy_answer policy_move(const uint64_t *p, const struct page_view *v, enum policy_act act,
 	unsigned node, enum policy_why why)
 {

@@ -85,7 +85,8 @@ struct policy_kind {
 	 * the first user's node. Any thread, both phases.
 	 */
 	unsigned (*place)(unsigned n_nodes, uint32_t page, unsigned node, uint64_t nth);
-	/* p: values in the order of .param, the common ones first. Boundary. */
+	/* Of a page that is hot for a node which does not have it; p: values in the order of
+	 * .param, the common ones first. Boundary. */
 	struct policy_answer (*decide)(const uint64_t *p, const struct page_view *v);
 };
 
@@ -116,6 +117,10 @@ const struct policy_param *policy_kind_param(const struct policy_kind *k, unsign
 
 /* A place_fn (numa/frame.h) whose argument is a struct policy. */
 unsigned policy_place(const void *policy, uint32_t page, unsigned node, uint64_t nth);
+
+/* What to do with a page: nothing if the asker has it or misses less than the trigger, whatever the
+ * policy; else as its decide() says, which it must have. Boundary. */
+struct policy_answer policy_decide(const struct policy *p, const struct page_view *v);
 
 /* ---- for policies ---- */
 

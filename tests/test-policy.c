@@ -65,7 +65,7 @@ static void expect(const char *policy, const struct page_view *v, enum policy_ac
 	unsigned node, enum policy_why why)
 {
 	struct policy p = parsed(policy);
-	struct policy_answer a = p.kind->decide(p.value, v);
+	struct policy_answer a = policy_decide(&p, v);
 
 	ck_assert_msg(a.act == act && a.why == why && (act == POLICY_LEAVE || a.node == node),
 		"%s: act %u node %u because %s; not act %u node %u because %s", policy, a.act,
