@@ -249,6 +249,7 @@ int run_add_vm(struct run *r, unsigned id)
 	snprintf(name, sizeof(name), "vm%u", id);
 	g->vm = vm_create(&r->cluster, name, (unsigned)o->vcpus, o->memory, o->bios != NULL,
 		splitmix64(&seed));
+	g->vm->no_marks = !options_markers(o, id);
 	g->tail = xcalloc(1, CONSOLE_TAIL_BYTES);
 	g->out_line = xcalloc(1, sizeof(*g->out_line));
 	g->agent_line = xcalloc(1, sizeof(*g->agent_line));

@@ -43,6 +43,9 @@ static const struct option_row rows[] = {
 		"latencies"},
 	{"policy", "NAME[,PARAM=VALUE...]", TEXT, FIELD(policy), 0, 0, false,
 		"Where pages go, and when they move (default: first-touch)"},
+	{"markers", "all|none|VM[,VM...]", TEXT, FIELD(markers), 0, 0, false,
+		"Whose markers may switch the fidelity and begin regions of interest (default: "
+		"all)"},
 	{"contention", NULL, FLAG, FIELD(contention), 0, 0, false,
 		"In numa fidelity, requests wait for each other at memory controllers and links"},
 	{"vms", "N", COUNT, FIELD(vms), 1, CLUSTER_MAX_VMS, false,
@@ -423,6 +426,39 @@ static int apply_command_line(struct run_options *o, const struct given *g)
 
 /* --- all together --- */
 
+bool options_markers(const struct run_options *o, unsigned vm)
+{
+	char name[16];
+	size_t n = (size_t)snprintf(name, sizeof(name), "vm%u", vm);
+
+	if (!strcmp(o->markers, "all"))
+		return true;
+	for (const char *at = o->markers; *at; at += strcspn(at, ",")) {
+		at += *at == ',';
+		if (strcspn(at, ",") == n && !strncmp(at, name, n))
+			return true;
+	}
+	return false;
+}
+
+/* Each word names another VM, or the only one stands for all or none of them. */
+static int check_markers(const struct run_options *o)
+{
+	unsigned words = 1, known = 0;
+
+	if (!strcmp(o->markers, "all") || !strcmp(o->markers, "none"))
+		return 0;
+	for (const char *comma = o->markers; (comma = strchr(comma, ',')); comma++)
+		words++;
+	for (unsigned vm = 0; vm < o->vms; vm++)
+		known += options_markers(o, vm);
+	return known == words ? 0
+			      : complain(EINVAL,
+					"--markers: '%s' is neither all nor none nor a list of "
+					"different VMs of vm0 to vm%llu",
+					o->markers, (unsigned long long)o->vms - 1);
+}
+
 static int check(struct run_options *o)
 {
 	if (!o->guest && !o->kernel && !o->bios)
@@ -432,6 +468,8 @@ static int check(struct run_options *o)
 	if (o->fidelity && strcmp(o->fidelity, "functional") && strcmp(o->fidelity, "numa"))
 		return complain(
 			EINVAL, "--fidelity: '%s' is neither functional nor numa", o->fidelity);
+	if (check_markers(o))
+		return -EINVAL;
 	if (o->net && o->no_net)
 		return complain(EINVAL, "net and no-net exclude each other");
 	if (o->nfs && (*o->nfs != '/' || strchr(o->nfs, '\n') || strchr(o->nfs, ' ')))
@@ -472,6 +510,7 @@ int options_parse(int argc, char **argv, struct run_options *o)
 	memset(o, 0, sizeof(*o));
 	o->machine = xstrdup("flash8");
 	o->policy = xstrdup("first-touch");
+	o->markers = xstrdup("all");
 	o->vms = o->vcpus = o->seed = 1;
 	o->share = SHARE_ALL;
 	o->share_scan = CONTENT_RATE;

@@ -24,6 +24,7 @@ struct run_options {
 	char *machine;
 	char *fidelity; /* "functional" (NULL too) or "numa" */
 	char *policy;   /* of page placement: NAME[,PARAM=VALUE...] */
+	char *markers;  /* \"all\", \"none\" or names of VMs with commas: options_markers() */
 	uint64_t vms, vcpus, memory, seed;
 	/* What they boot. */
 	char *guest; /* NULL: none */
@@ -33,7 +34,7 @@ struct run_options {
 	bool no_disk; /* --disk none: not even the guest's own */
 	bool net, no_net;
 	uint64_t net_mtu, net_latency, net_bandwidth; /* bytes, ns, Mbit/s (0: no limit) */
-	unsigned share; /* enum share */
+	unsigned share;                               /* enum share */
 	bool contention;
 	bool warm; /* one boots, the others are cloned from it */
 	/* What they do, and for how long; seconds, 0: no limit. */
@@ -56,6 +57,8 @@ struct run_options {
  */
 int options_parse(int argc, char **argv, struct run_options *o);
 void options_free(struct run_options *o);
+/* May the guest of this VM execute markers? */
+bool options_markers(const struct run_options *o, unsigned vm);
 
 /*
  * The options for another command's argp that passes them on: at most OPTIONS_MAX rows to *out,

@@ -230,6 +230,7 @@ static json_t *vms_json(const struct cluster *c)
 		json_object_set_new(o, "name", json_string(vm->name));
 		json_object_set_new(o, "marks", marks_json(vm));
 		set(o, "n_marks", vm->n_marks);
+		set(o, "marks_refused", vm->marks_refused);
 		if (c->memsys) {
 			struct move_counts m = moves_of_vm(vm);
 			char *pages = numa_page_map(vm);

@@ -103,6 +103,8 @@ struct vm {
 	struct vm_mark mark[VM_MAX_MARKS];
 	unsigned n_marks;       /* in all; the first VM_MAX_MARKS are kept */
 	unsigned n_marks_acted; /* boundary: have taken effect */
+	uint64_t marks_refused; /* executed while no_marks; owner thread */
+	bool no_marks;          /* its markers are the no-ops that they are elsewhere */
 	unsigned regions;       /* MARK_BEGINs without their MARK_END */
 
 	struct stream *console; /* the UART's, which the SBI's debug console shares; NULL if none */

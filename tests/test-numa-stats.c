@@ -317,6 +317,27 @@ START_TEST(regions_count_their_own_moves)
 }
 END_TEST
 
+START_TEST(markers_of_a_vm_that_may_not_do_nothing)
+{
+	static const uint32_t marks[] = {
+		MARK(MARK_FUNCTIONAL), MARK(MARK_BEGIN), MARK(MARK_LABEL), 0x0000006f /* j . */};
+	struct vm *vm;
+
+	sim_create(1);
+	caches();
+	vm = sim_vm(1, false);
+	vm->no_marks = true;
+	put_code(vm, VM_RAM_BASE, marks, ARRAY_SIZE(marks));
+	run_for(100 * 1000);
+	ck_assert_uint_eq(vm->marks_refused, 3);
+	ck_assert_uint_eq(vm->n_marks, 0);
+	ck_assert_uint_eq(sim.region_cycles, 0);
+	ck_assert(sim.numa);
+	ck_assert_uint_ge(vm->vcpu[0].model_cycles, 100 * 1000);
+	finish();
+}
+END_TEST
+
 START_TEST(an_open_region_ends_with_the_run)
 {
 	static const uint32_t begin[] = {MARK(MARK_BEGIN)};
@@ -399,6 +420,7 @@ int main(void)
 	tcase_add_test(t, functional_time_is_not_numa_time);
 	tcase_add_test(t, fidelity_can_be_switched_from_outside);
 	tcase_add_test(t, regions_count_their_own_moves);
+	tcase_add_test(t, markers_of_a_vm_that_may_not_do_nothing);
 	tcase_add_test(t, an_open_region_ends_with_the_run);
 	tcase_add_test(t, tally_json_says_what_the_struct_says);
 	tcase_add_test(t, page_map_is_runs_of_nodes);

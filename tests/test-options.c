@@ -85,6 +85,30 @@ START_TEST(ways_of_sharing_add_up)
 }
 END_TEST
 
+START_TEST(markers_are_allowed_to_all_none_or_some)
+{
+	static const char *const bad[] = {"", "vm4", "vm", "1", "vm1,", ",vm1", "vm1,,vm2",
+		"vm1,vm1", "vm1,none", "vm01", "All"};
+	struct run_options o;
+
+	ck_assert_int_eq(PARSE(&o, "--vms", "4"), 0);
+	ck_assert(options_markers(&o, 0) && options_markers(&o, 3));
+	options_free(&o);
+	ck_assert_int_eq(PARSE(&o, "--vms", "4", "--markers", "none"), 0);
+	ck_assert(!options_markers(&o, 0) && !options_markers(&o, 3));
+	options_free(&o);
+	ck_assert_int_eq(PARSE(&o, "--vms", "14", "--markers", "vm1,vm13"), 0);
+	for (unsigned vm = 0; vm < 14; vm++)
+		ck_assert_int_eq(options_markers(&o, vm), vm == 1 || vm == 13);
+	options_free(&o);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ck_assert_msg(
+			PARSE(&o, "--vms", "4", "--markers", bad[i]) == -EINVAL, "%s", bad[i]);
+		options_free(&o);
+	}
+}
+END_TEST
+
 START_TEST(a_kernel_or_firmware_replaces_the_guest)
 {
 	struct run_options o;
@@ -255,6 +279,7 @@ int main(void)
 
 	tcase_add_test(t, defaults_are_one_debian_vm_on_flash8);
 	tcase_add_test(t, ways_of_sharing_add_up);
+	tcase_add_test(t, markers_are_allowed_to_all_none_or_some);
 	tcase_add_test(t, a_kernel_or_firmware_replaces_the_guest);
 	tcase_add_test(t, values_have_units_and_the_last_one_wins);
 	tcase_add_test(t, checks_have_an_interval_and_need_none);

@@ -7,7 +7,7 @@
  *
  * A marker takes effect where the simulated CPUs next meet (the machine's quantum_cycles), and the
  * VM that marked waits until then: what follows a marker is all on its other side. Of all VMs'
- * fidelity markers the last holds, for the whole machine; a region of interest lasts while any VM
+ * fidelity markers the last holds, for the whole machine (`disco run --markers` says whose count); a region of interest lasts while any VM
  * is in one. In shell scripts: the program disco-mark.
  */
 #ifndef DISCO_MARK_H

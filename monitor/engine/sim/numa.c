@@ -31,6 +31,10 @@ void vm_mark(struct engine_vcpu *cpu, int value)
 	struct vm *vm = cpu->vm;
 	unsigned slot = MIN(vm->n_marks, (unsigned)VM_MAX_MARKS - 1);
 
+	if (vm->no_marks) {
+		vm->marks_refused++;
+		return;
+	}
 	vm->mark[slot] = (struct vm_mark){value, cpu->hart, cpu->now};
 	vm->n_marks++;
 	/* One at a time: a second marker of this VM in the same quantum would find the first still
