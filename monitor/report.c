@@ -11,6 +11,7 @@
 #include "monitor/engine.h"
 #include "monitor/run.h"
 #include "numa/util.h"
+#include "sharing/content.h"
 #include "sharing/subnet.h"
 
 enum { LETTERS_MAX = 64, FAILURE_LINES = 20, SAY_SECONDS = 10 };
@@ -265,6 +266,27 @@ static void print_net(const struct run *r)
 		copied / (1 << 20), (unsigned long long)s.dropped);
 }
 
+static void print_content(const struct run *r)
+{
+	const struct snapshot *s = &r->snapshot[MIN(r->n_snapshots - 1, 1u)];
+	struct content_cost cost;
+	uint64_t looks = 0;
+	double found = (double)(s->virtual[FRAME_SAME] + s->virtual[FRAME_ZERO]) -
+		       (double)(s->machine[FRAME_SAME] + s->machine[FRAME_ZERO]);
+
+	if (!r->cluster.content || found + (double)s->duplicates <= 0)
+		return;
+	cost = content_cost(r->cluster.content);
+	for (unsigned i = 0; i < r->cluster.n_vms; i++)
+		looks += content_vm_stats(r->cluster.content, i)->looks;
+	printf("%.0f%% of all zero and identical pages found; %llu looks took %.2f%% of the CPUs' "
+	       "time, %.2f%% from VMs.\n",
+		100 * MAX(found, 0) / (MAX(found, 0) + (double)s->duplicates),
+		(unsigned long long)looks,
+		100 * (double)cost.cycles / ((double)r->cluster.now * r->machine->n_cpus),
+		100 * (double)cost.charged / ((double)r->cluster.now * r->machine->n_cpus));
+}
+
 static void print_failures(const struct run *r)
 {
 	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
@@ -298,6 +320,7 @@ void report_end(struct run *r)
 		}
 		print_vms(r);
 		print_memory(r);
+		print_content(r);
 		print_net(r);
 		report_numa(r);
 		printf("%s: %.3f s of machine time in %.1f s on %u host thread%s, %.0f M "

@@ -68,6 +68,8 @@ struct snapshot {
 	uint64_t virtual[FRAME_KINDS];
 	uint64_t machine[FRAME_KINDS];
 	uint64_t monitor_bytes;
+	uint64_t duplicates; /* frames that sharing all zero and identical pages would free; only
+				while they are searched for */
 };
 
 /* What --warm did. */

@@ -66,6 +66,8 @@ void snapshot_fill(const struct run *r, struct snapshot *s, const char *event)
 	memory_usage(r->cluster.mem, -1, &u);
 	memcpy(s->machine, u.kind, sizeof(s->machine));
 	s->monitor_bytes = monitor_bytes(r);
+	if (r->cluster.content)
+		s->duplicates = content_census(r->cluster.content);
 }
 
 void snapshot_take(struct run *r, const char *event)
@@ -193,6 +195,48 @@ static json_t *vm_nodes_json(const struct run *r, const struct vm *vm)
 	return list;
 }
 
+static json_t *content_vm_json(const struct content_stats *s)
+{
+	json_t *o = json_object();
+
+	set(o, "looks", s->looks);
+	set(o, "hinted", s->hinted);
+	set(o, "found_zero", s->found_zero);
+	set(o, "merged", s->merged);
+	set(o, "merged_hinted", s->merged_hinted);
+	set(o, "false_matches", s->false_matches);
+	set(o, "hints_lost", s->hints_lost);
+	return o;
+}
+
+/* Of the whole machine; null if nothing is searched for. */
+static json_t *content_json(const struct run *r)
+{
+	struct content_stats sum = {0};
+	struct content_cost cost;
+	json_t *o;
+
+	if (!r->cluster.content)
+		return json_null();
+	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
+		const struct content_stats *s = content_vm_stats(r->cluster.content, i);
+
+		sum.looks += s->looks;
+		sum.hinted += s->hinted;
+		sum.found_zero += s->found_zero;
+		sum.merged += s->merged;
+		sum.merged_hinted += s->merged_hinted;
+		sum.false_matches += s->false_matches;
+		sum.hints_lost += s->hints_lost;
+	}
+	o = content_vm_json(&sum);
+	cost = content_cost(r->cluster.content);
+	set(o, "cycles", cost.cycles);
+	set(o, "charged_cycles", cost.charged);
+	set(o, "overhead_bytes", content_overhead_bytes(r->cluster.content));
+	return o;
+}
+
 static json_t *vm_memory_json(const struct run *r, const struct vm *vm)
 {
 	const struct pmap_stats *p = pmap_stats(vm->pmap);
@@ -205,6 +249,12 @@ static json_t *vm_memory_json(const struct run *r, const struct vm *vm)
 		set(copies, frame_kind_name[reported_kinds[i]], p->faults_cow[reported_kinds[i]]);
 	json_object_set_new(o, "copies_on_write", copies);
 	set(o, "shared_in", p->shared_in);
+	set(o, "own_bytes", (uint64_t)pmap_own_pages(vm->pmap) * PAGE_SIZE);
+	set(o, "zero_reads", p->zero_reads);
+	set(o, "zero_breaks", p->zero_breaks);
+	if (vm->log)
+		json_object_set_new(o, "content",
+			content_vm_json(content_vm_stats(r->cluster.content, vm->id)));
 	set(o, "pmap_overhead_bytes", pmap_overhead_bytes(vm->pmap));
 	set(o, "engine_overhead_bytes", r->cluster.engine->vm_overhead_bytes(vm));
 	return o;
@@ -294,6 +344,7 @@ static json_t *snapshot_json(const struct snapshot *s)
 	json_object_set_new(o, "virtual_bytes", kinds_json(s->virtual));
 	json_object_set_new(o, "machine_bytes", kinds_json(s->machine));
 	set(o, "monitor_bytes", s->monitor_bytes);
+	set(o, "duplicate_bytes", s->duplicates * PAGE_SIZE);
 	return o;
 }
 
@@ -416,6 +467,7 @@ static json_t *run_json(const struct run *r)
 	json_object_set_new(o, "snapshots", snapshots_json(r));
 	json_object_set_new(o, "warm", warm_json(r));
 	json_object_set_new(o, "images", images_json(r));
+	json_object_set_new(o, "content", content_json(r));
 	json_object_set_new(o, "numa", numa_json(r));
 	json_object_set_new(o, "monitor", monitor_json(r));
 	json_object_set_new(o, "host", host_json(r));

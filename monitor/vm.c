@@ -149,5 +149,7 @@ void cluster_check(const struct cluster *c)
 	memory_check_owners(c->mem);
 	if (c->memsys)
 		memsys_check(c->memsys);
+	if (c->content)
+		content_check(c->content);
 	c->engine->check(c);
 }

@@ -451,6 +451,7 @@ static bool mergeable(const struct memory *mem, uint32_t mpn)
 	case FRAME_TEXT:
 	case FRAME_CACHE:
 	case FRAME_DISK:
+	case FRAME_CLONED:
 	case FRAME_SAME:
 		return frame_users(mem, mpn) > 0;
 	default:
@@ -478,7 +479,7 @@ int page_merge(struct memory *mem, uint32_t from, uint32_t to)
 		if (o && o->ops->merged)
 			o->ops->merged(o->arg, u.page, to, to);
 	}
-	if (frame_kind(mem, to) == FRAME_PRIVATE)
+	if (frame_kind(mem, to) == FRAME_PRIVATE || frame_kind(mem, to) == FRAME_CLONED)
 		frame_set_kind(mem, to, FRAME_SAME);
 	for (uint32_t n = frame_users(mem, from); n > 0; n--) {
 		struct frame_user u = frame_user(mem, from, 0);

@@ -664,6 +664,19 @@ out:
 	return pages;
 }
 
+/* Is this page the first user of its frame, and are the others this VM's too? */
+static bool owns(const struct pmap *pm, uint32_t ppn, uint32_t mpn)
+{
+	struct frame_user first = frame_user(pm->mem, mpn, 0);
+
+	if (first.owner != pm->id || first.page != ppn)
+		return false;
+	for (uint32_t i = 1; i < frame_users(pm->mem, mpn); i++)
+		if (frame_user(pm->mem, mpn, i).owner != pm->id)
+			return false;
+	return true;
+}
+
 uint32_t pmap_own_pages(const struct pmap *pm)
 {
 	uint32_t own = 0;
@@ -672,7 +685,7 @@ uint32_t pmap_own_pages(const struct pmap *pm)
 		for (uint32_t i = 0; pm->leaf[slot] && i < LEAF_PAGES; i++) {
 			uint32_t mpn = pm->leaf[slot]->entry[i].mpn;
 
-			own += mpn != MPN_NONE && frame_users(pm->mem, mpn) == 1;
+			own += mpn != MPN_NONE && owns(pm, slot << LEAF_SHIFT | i, mpn);
 		}
 	return own;
 }

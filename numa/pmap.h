@@ -138,7 +138,7 @@ void pmap_refill(struct pmap *pm, unsigned node);
 /* Give the reserve back (end of a run, or another VM starves). */
 void pmap_drain(struct pmap *pm);
 
-/* Pages in frames that nobody else uses: a walk. Boundary. */
+/* Frames that nobody else uses: a walk. Boundary. */
 uint32_t pmap_own_pages(const struct pmap *pm);
 
 /* XXH64 over the guest's memory: (ppn, bytes) of every page that is not all zero, in order of ppn,

@@ -24,7 +24,8 @@ enum {
 	TRIES = 3,          /* looks at a hinted page that matches nothing yet */
 	LISTEN_MS = 20,     /* after a delivery stores are listened to so long */
 	PASS_MS = 10,       /* two looks at a page are so far apart, or they say nothing */
-	PASSES = 2,         /* looks at a VM that does not run */
+	PASSES = 2,         /* over a VM's memory; then it is left alone until it has run */
+	RAN = 8,            /* it is looked at again when it ran so many times what a pass took */
 	TICK_LOOKS = 65536, /* in one call, at most, however long the machine was idle */
 	STEPS = 16          /* pages passed over for each look */
 };
@@ -156,7 +157,14 @@ static void freed(void *arg, uint32_t mpn)
 /* Its bytes cannot change while it is what it is. */
 static bool constant(enum frame_kind kind)
 {
-	return kind == FRAME_TEXT || kind == FRAME_CACHE || kind == FRAME_SAME;
+	return kind == FRAME_TEXT || kind == FRAME_CACHE || kind == FRAME_SAME ||
+	       kind == FRAME_CLONED;
+}
+
+/* A block of a file: it stays where it is. */
+static bool of_file(enum frame_kind kind)
+{
+	return kind == FRAME_TEXT || kind == FRAME_CACHE;
 }
 
 static bool of_guest(enum frame_kind kind)
@@ -225,7 +233,7 @@ static bool look(struct content *c, struct watched *w, uint32_t ppn, bool hinted
 	kind = frame_kind(c->mem, mpn);
 	if (frame_pinned(c->mem, mpn))
 		return false;
-	if (kind == FRAME_SAME && frame_users(c->mem, mpn) == 1) {
+	if ((kind == FRAME_SAME || kind == FRAME_CLONED) && frame_users(c->mem, mpn) == 1) {
 		pmap_own(w->pm, ppn);
 		kind = FRAME_PRIVATE;
 	}
@@ -234,7 +242,7 @@ static bool look(struct content *c, struct watched *w, uint32_t ppn, bool hinted
 	w->stats.looks++;
 	w->stats.hinted += hinted;
 	c->cycles += c->m->cost.page_scan;
-	if (kind == FRAME_PRIVATE && c->o.zero && frame_is_zero(c->mem, mpn)) {
+	if (kind != FRAME_DISK && !of_file(kind) && c->o.zero && frame_is_zero(c->mem, mpn)) {
 		pmap_zero(w->pm, ppn);
 		c->cycles += c->m->cost.shootdown;
 		w->stats.found_zero++;
@@ -243,9 +251,9 @@ static bool look(struct content *c, struct watched *w, uint32_t ppn, bool hinted
 	if (!c->o.same)
 		return true;
 	stable = note_frame(c, mpn);
-	if (kind == FRAME_TEXT || kind == FRAME_CACHE)
+	if (of_file(kind))
 		return true;
-	if (!merge(c, w, mpn, stable || hinted))
+	if (!merge(c, w, mpn, stable || hinted || constant(kind)))
 		return false;
 	w->stats.merged_hinted += hinted;
 	return true;
@@ -324,7 +332,7 @@ static bool worth(const struct content *c, struct watched *w)
 {
 	if (c->now < w->pass_from)
 		return false;
-	if (w->ran - w->ran_begin > w->pass_cost) {
+	if (w->ran - w->ran_begin > w->pass_cost * RAN) {
 		w->ran_begin = w->ran;
 		w->passes = 0;
 	}
@@ -486,7 +494,7 @@ uint64_t content_census(const struct content *c)
 
 		if (!of_guest(kind))
 			continue;
-		if (kind != FRAME_TEXT && kind != FRAME_CACHE && frame_is_zero(c->mem, mpn)) {
+		if (!of_file(kind) && frame_is_zero(c->mem, mpn)) {
 			free_frames++;
 			continue;
 		}
@@ -494,8 +502,8 @@ uint64_t content_census(const struct content *c)
 			cap = MAX((size_t)4096, 2 * cap);
 			seen = xrealloc(seen, cap * sizeof(*seen));
 		}
-		seen[n++] = (struct seen){XXH3_128bits(frame_data(c->mem, mpn), PAGE_SIZE),
-			kind == FRAME_TEXT || kind == FRAME_CACHE};
+		seen[n++] = (struct seen){
+			XXH3_128bits(frame_data(c->mem, mpn), PAGE_SIZE), of_file(kind)};
 	}
 	if (n)
 		qsort(seen, n, sizeof(*seen), by_hash);

@@ -12,8 +12,8 @@
  *
  * Looks take time of the machine's CPUs, cost.page_scan each, and are therefore few: `rate` in a
  * millisecond when the CPUs are busy, and up to CONTENT_IDLE times as many on CPUs that have
- * nothing to do. A VM that has hardly run since it was looked at twice is passed over: looking at
- * it all once must not take more time than it has run since.
+ * nothing to do. A VM's memory is gone through twice, and again when the VM has run for 8 times as
+ * long as that took: looking takes at most a quarter of the time of those looked at.
  *
  * Hints say where to look first, at once, and once is enough: pages that DMA wrote, and pages that
  * a VM stored to after pages were delivered to it, for its kernel copies them to its page cache,

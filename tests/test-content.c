@@ -390,7 +390,7 @@ START_TEST(vms_that_do_not_run_are_looked_at_twice)
 		content_tick(w.content, w.now, 0);
 	}
 	ck_assert_uint_eq(looks(&w), 60);
-	content_ran(w.content, 1, 30 * 7 + 1);
+	content_ran(w.content, 1, 8 * 30 * 7 + 1);
 	for (unsigned i = 0; i < 20; i++) {
 		w.now += 10 * MS;
 		content_tick(w.content, w.now, 0);

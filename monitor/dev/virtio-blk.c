@@ -13,6 +13,7 @@
 #include "monitor/dev/virtio.h"
 #include "monitor/engine.h"
 #include "numa/util.h"
+#include "sharing/content.h"
 
 enum {
 	F_SEG_MAX = 1 << 2,
@@ -60,6 +61,16 @@ struct virtio_blk {
 	uint64_t errors;
 };
 
+static void hint(struct vm *vm, const struct disk_segment *seg, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t end = seg[i].pa_offset + seg[i].bytes;
+
+		for (uint64_t at = seg[i].pa_offset; at < end; at = (at | (PAGE_SIZE - 1)) + 1)
+			content_hint(vm->cluster->content, vm->id, (uint32_t)(at >> PAGE_SHIFT));
+	}
+}
+
 /* Move `bytes` between the disk and the part of the chain that `span` covers. */
 static uint8_t transfer(struct virtio_blk *b, uint64_t sector, struct virtio_span span, bool write)
 {
@@ -91,6 +102,10 @@ static uint8_t transfer(struct virtio_blk *b, uint64_t sector, struct virtio_spa
 				vm->cluster->engine->page_written(vm, (uint32_t)ppn);
 		}
 	}
+	/* What was written may be on another VM's disk as well; what was read by copying, anywhere.
+	 */
+	if (!err && vm->log && (write || disk_mode(b->disk) == DISK_PRIVATE))
+		hint(vm, seg, n);
 	if (err == -ENOMEM)
 		vm_fail(vm, "virtio-blk: machine memory is exhausted");
 	return err ? S_IOERR : S_OK;
