@@ -88,6 +88,7 @@ refuses 'No such file' run --kernel good-kernel --initrd missing
 refuses 'empty' run --kernel good-kernel --initrd empty
 refuses 'No such file' run --kernel good-kernel --disk missing
 refuses 'disk mode' run --kernel good-kernel --disk garbage,often
+refuses 'private disk has one user' run --kernel good-kernel --vms 2 --warm --disk 'garbage%d,private'
 refuses 'cannot be private' run --kernel good-kernel --vms 2 --disk garbage,private
 refuses 'more than 8 disks' run --kernel good-kernel $(printf -- '--disk garbage %.0s' 1 2 3 4 5 6 7 8 9)
 refuses 'no way of sharing' run --kernel good-kernel --share disk,dance
