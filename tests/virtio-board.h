@@ -10,12 +10,15 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "sharing/share.h"
+#include "tests/small-machine.h"
 #include "tests/virtio-driver.h"
 
 /* The board of these tests: what is in which slot. */
 enum { RNG, CON, BLK, NET_A, NET_B, RNG2 };
 enum { DISK_SECTORS = 512 };
 
+static unsigned board_share; /* ways of sharing that are on */
 static struct vm *vm;
 static struct stream *stream;
 static struct subnet *subnet;
@@ -46,6 +49,7 @@ static inline void setup_board(enum disk_mode mode)
 {
 	static const uint8_t mac[2][6] = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}};
 	vm = fake_vm_create(false, 16 << 20);
+	fake.cluster.share = board_share;
 	plic_create(vm);
 	for (unsigned irq = 1; irq <= BOARD_VIRTIO_SLOTS; irq++)
 		mmio_write(BOARD_PLIC + 4 * irq, 4, 1);
