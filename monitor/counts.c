@@ -47,15 +47,39 @@ void tally_add(struct tally *sum, const struct tally *t)
 	counts_add(&sum->n, &t->n, NULL);
 }
 
-void move_counts_add(
-	struct move_counts *sum, const struct move_counts *now, const struct move_counts *then)
+static struct move_counts moves_between(
+	const struct move_counts *then, const struct move_counts *now)
 {
-	sum->migrations += now->migrations - then->migrations;
-	sum->replications += now->replications - then->replications;
-	sum->collapses += now->collapses - then->collapses;
-	sum->given_back += now->given_back - then->given_back;
-	sum->refused += now->refused - then->refused;
-	sum->cycles += now->cycles - then->cycles;
+	return (struct move_counts){
+		.migrations = now->migrations - then->migrations,
+		.replications = now->replications - then->replications,
+		.collapses = now->collapses - then->collapses,
+		.given_back = now->given_back - then->given_back,
+		.refused = now->refused - then->refused,
+		.cycles = now->cycles - then->cycles,
+	};
+}
+
+struct region region_between(const struct region *then, const struct region *now)
+{
+	struct region r = {.cycles = now->cycles - then->cycles,
+		.t.cpu_cycles = now->t.cpu_cycles - then->t.cpu_cycles,
+		.moves = moves_between(&then->moves, &now->moves)};
+
+	counts_add(&r.t.n, &now->t.n, &then->t.n);
+	return r;
+}
+
+void region_add(struct region *sum, const struct region *r)
+{
+	sum->cycles += r->cycles;
+	tally_add(&sum->t, &r->t);
+	sum->moves.migrations += r->moves.migrations;
+	sum->moves.replications += r->moves.replications;
+	sum->moves.collapses += r->moves.collapses;
+	sum->moves.given_back += r->moves.given_back;
+	sum->moves.refused += r->moves.refused;
+	sum->moves.cycles += r->moves.cycles;
 }
 
 uint64_t counts_stall(const struct memsys_counts *n)

@@ -22,12 +22,21 @@ struct move_counts {
 	uint64_t cycles;     /* CPU time they took */
 };
 
+/* A region of interest: machine time, what CPUs counted in it, moves. */
+struct region {
+	uint64_t cycles;
+	struct tally t;
+	struct move_counts moves;
+};
+enum { REGIONS_MAX = 64 }; /* told apart; later ones are in the sum */
+
 /* *sum += *now - *then; then = NULL: nothing. */
 void counts_add(struct memsys_counts *sum, const struct memsys_counts *now,
 	const struct memsys_counts *then);
 void tally_add(struct tally *sum, const struct tally *t);
-void move_counts_add(
-	struct move_counts *sum, const struct move_counts *now, const struct move_counts *then);
+/* What lies between two running totals. */
+struct region region_between(const struct region *then, const struct region *now);
+void region_add(struct region *sum, const struct region *r);
 
 /* L2 misses by the home's place, whoever had the line. */
 static inline uint64_t counts_local(const struct memsys_counts *n)

@@ -54,15 +54,6 @@ struct move_counts moves_to_node(const struct cluster *c, unsigned node)
 		.cycles = p->cycles_node[node]};
 }
 
-void moves_region(struct cluster *c, bool inside)
-{
-	struct move_counts now = moves_total(c);
-
-	if (!inside)
-		move_counts_add(&c->region_moves, &now, &c->region_moves_began);
-	c->region_moves_began = now;
-}
-
 static void add_copies(const struct cluster *c, uint32_t master, uint64_t *pages)
 {
 	uint64_t nodes = frame_nodes(c->mem, master) & ~(1ull << frame_node(c->mem, master));

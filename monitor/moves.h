@@ -19,8 +19,6 @@ struct move_counts moves_total(const struct cluster *c);
 struct move_counts moves_of_vm(const struct vm *vm);
 /* To a node: migrations and replications; and what its CPUs paid. */
 struct move_counts moves_to_node(const struct cluster *c, unsigned node);
-/* The region of interest is entered or left. */
-void moves_region(struct cluster *c, bool inside);
 /* Frames of each node that hold copies of pages, beyond the first. A walk over all frames. */
 void moves_replica_pages(const struct cluster *c, uint64_t pages[MACHINE_MAX_NODES]);
 /* The same of one VM's pages; copies of a page it shares count for each VM. A walk over its pages.

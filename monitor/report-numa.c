@@ -138,26 +138,35 @@ static void print_matrix(const struct cluster *c)
 		printf("(%u more nodes: --stats)\n", c->machine->n_nodes - COLUMNS_MAX);
 }
 
-static void print_region(const struct cluster *c, bool moves)
+static void print_region(
+	const struct cluster *c, const struct region *r, const char *name, bool moves)
 {
-	struct memsys_counts n = {0};
-	const struct move_counts *m = &c->region_moves;
-	uint64_t local;
+	uint64_t local = counts_local(&r->t.n), all = local + counts_remote(&r->t.n);
 
-	if (!c->region_cycles)
-		return;
-	for (unsigned i = 0; i < c->machine->n_cpus; i++)
-		counts_add(&n, &c->region[i], NULL);
-	local = counts_local(&n);
-	printf("\nRegion of interest: %.6f s, %.1f%% of misses local, %.1f%% of CPU time stalled",
-		(double)c->region_cycles / (double)c->machine->clock_hz,
-		percent(local, local + counts_remote(&n)),
-		percent(counts_stall(&n), c->region_cpu_cycles));
+	printf("%s: %.6f s, %.1f%% of misses local, %.1f%% of CPU time stalled", name,
+		(double)r->cycles / (double)c->machine->clock_hz, percent(local, all),
+		percent(counts_stall(&r->t.n), r->t.cpu_cycles));
 	if (moves)
 		printf("; %llu migrations, %llu replications, %llu collapses took %.2f%%",
-			(unsigned long long)m->migrations, (unsigned long long)m->replications,
-			(unsigned long long)m->collapses, percent(m->cycles, c->region_cpu_cycles));
+			(unsigned long long)r->moves.migrations,
+			(unsigned long long)r->moves.replications,
+			(unsigned long long)r->moves.collapses,
+			percent(r->moves.cycles, r->t.cpu_cycles));
 	printf(".\n");
+}
+
+static void print_regions(const struct cluster *c, bool moves)
+{
+	char name[40];
+
+	if (!c->n_regions)
+		return;
+	printf("\n");
+	for (unsigned i = 0; i < c->n_regions && i < ROWS_MAX && c->n_regions > 1; i++) {
+		snprintf(name, sizeof(name), "Region %u", i + 1);
+		print_region(c, &c->region_list[i], name, moves);
+	}
+	print_region(c, &c->region, c->n_regions > 1 ? "All regions" : "Region of interest", moves);
 }
 
 void report_numa(const struct run *r)
@@ -187,5 +196,5 @@ void report_numa(const struct run *r)
 		printf("\n");
 	}
 	print_matrix(c);
-	print_region(c, moves);
+	print_regions(c, moves);
 }

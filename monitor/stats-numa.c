@@ -85,26 +85,25 @@ struct tally numa_total(const struct cluster *c)
 	return sum;
 }
 
-static struct tally region(const struct cluster *c)
-{
-	struct tally sum = {.cpu_cycles = c->region_cpu_cycles};
-
-	for (unsigned i = 0; i < c->machine->n_cpus; i++)
-		counts_add(&sum.n, &c->region[i], NULL);
-	return sum;
-}
-
 /* --- JSON --- */
 
-static json_t *region_json(const struct cluster *c)
+static json_t *region_json(const struct cluster *c, const struct region *r)
 {
-	struct tally t = region(c);
-	json_t *o = tally_json(&t);
+	json_t *o = tally_json(&r->t);
 
-	set(o, "cycles", c->region_cycles);
+	set(o, "cycles", r->cycles);
 	json_object_set_new(
-		o, "moves", moves_happen(c) ? move_counts_json(&c->region_moves) : json_null());
+		o, "moves", moves_happen(c) ? move_counts_json(&r->moves) : json_null());
 	return o;
+}
+
+static json_t *regions_json(const struct cluster *c)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < c->n_regions && i < REGIONS_MAX; i++)
+		json_array_append_new(list, region_json(c, &c->region_list[i]));
+	return list;
 }
 
 static json_t *cpus_json(const struct cluster *c)
@@ -298,7 +297,8 @@ json_t *numa_json(const struct run *r)
 
 	json_object_set_new(o, "policy", json_string(c->policy));
 	json_object_set_new(o, "modelled", json_boolean(c->memsys != NULL));
-	json_object_set_new(o, "region", region_json(c));
+	json_object_set_new(o, "region", region_json(c, &c->region));
+	json_object_set_new(o, "regions", regions_json(c));
 	json_object_set_new(o, "vms", vms_json(c));
 	if (!c->memsys)
 		return o;

@@ -149,12 +149,11 @@ struct cluster {
 	 * first wanted.
 	 */
 	bool numa;
-	struct memsys_counts region[MACHINE_MAX_CPUS];       /* counts within regions of interest */
-	struct memsys_counts region_start[MACHINE_MAX_CPUS]; /* when the current one began */
-	uint64_t region_began, region_cycles;
-	uint64_t region_cpu_began, region_cpu_cycles; /* CPU time in numa fidelity, of all vCPUs */
+	struct region region;                   /* all regions of interest together */
+	struct region region_began;             /* running totals when the current one began */
+	struct region region_list[REGIONS_MAX]; /* the first ones */
+	unsigned n_regions;                     /* in all that have ended */
 	uint64_t cpu_cycles[MACHINE_MAX_CPUS]; /* as vcpu.model_cycles, but of the CPUs; boundary */
-	struct move_counts region_moves, region_moves_began;
 	bool in_region;
 	struct memsys *memsys;
 	struct memsys_options memsys_options;

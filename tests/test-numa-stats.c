@@ -304,13 +304,20 @@ START_TEST(regions_count_their_own_moves)
 	mpn = pmap_entry(vm->pmap, 0)->mpn;
 	for (unsigned i = 0; i < 6; i++) {
 		if (i == 1 || i == 4)
-			moves_region(&sim, true);
+			vm->regions = 1;
+		numa_follow(&sim);
 		ck_assert_int_eq(page_migrate(sim.mem, mpn, !frame_node(sim.mem, mpn), &mpn), 0);
+		sim.now += 1000;
 		if (i == 2 || i == 4)
-			moves_region(&sim, false);
+			vm->regions = 0;
+		numa_follow(&sim);
 	}
 	ck_assert_uint_eq(moves_total(&sim).migrations, 6);
-	ck_assert_uint_eq(sim.region_moves.migrations, 3);
+	ck_assert_uint_eq(sim.region.moves.migrations, 3);
+	ck_assert_uint_eq(sim.region.cycles, 3000);
+	ck_assert_uint_eq(sim.n_regions, 2);
+	ck_assert_uint_eq(sim.region_list[0].moves.migrations, 2);
+	ck_assert_uint_eq(sim.region_list[1].cycles, 1000);
 	placement_destroy(sim.placement);
 	sim.placement = NULL;
 	sim_destroy();
@@ -352,13 +359,13 @@ START_TEST(an_open_region_ends_with_the_run)
 	vm->vcpu[0].e->x[10] = VM_RAM_BASE + (1 << 20);
 	run_for(1000 * 1000);
 	ck_assert_uint_eq(vm->n_marks, 1);
-	ck_assert_uint_ge(sim.region_cycles, 980 * 1000);
-	ck_assert_uint_lt(sim.region_cycles, 1000 * 1000);
-	region = sim.region[0].local;
+	ck_assert_uint_ge(sim.region.cycles, 980 * 1000);
+	ck_assert_uint_lt(sim.region.cycles, 1000 * 1000);
+	region = sim.region.t.n.local;
 	ck_assert_uint_gt(region, 100);
 	ck_assert_uint_le(region, vm->vcpu[0].counts.local);
-	ck_assert_uint_ge(sim.region_cpu_cycles, sim.region_cycles);
-	ck_assert_uint_le(sim.region_cpu_cycles, vm->vcpu[0].model_cycles);
+	ck_assert_uint_ge(sim.region.t.cpu_cycles, sim.region.cycles);
+	ck_assert_uint_le(sim.region.t.cpu_cycles, vm->vcpu[0].model_cycles);
 	finish();
 }
 END_TEST

@@ -54,27 +54,33 @@ static uint64_t model_cycles(const struct cluster *c)
 	return sum;
 }
 
+static struct region totals(const struct cluster *c)
+{
+	struct region r = {.cycles = c->now, .moves = moves_total(c)};
+
+	r.t.cpu_cycles = model_cycles(c);
+	for (unsigned i = 0; i < c->machine->n_cpus && c->memsys; i++)
+		counts_add(&r.t.n, memsys_counts(c->memsys, i), NULL);
+	return r;
+}
+
 static void region_change(struct cluster *c, bool inside)
 {
+	struct region now, r;
+
 	if (inside == c->in_region)
 		return;
 	c->in_region = inside;
-	for (unsigned i = 0; i < c->machine->n_cpus && c->memsys; i++) {
-		const struct memsys_counts *now = memsys_counts(c->memsys, i);
-
-		if (inside)
-			c->region_start[i] = *now;
-		else
-			counts_add(&c->region[i], now, &c->region_start[i]);
-	}
-	moves_region(c, inside);
+	now = totals(c);
 	if (inside) {
-		c->region_began = c->now;
-		c->region_cpu_began = model_cycles(c);
-	} else {
-		c->region_cycles += c->now - c->region_began;
-		c->region_cpu_cycles += model_cycles(c) - c->region_cpu_began;
+		c->region_began = now;
+		return;
 	}
+	r = region_between(&c->region_began, &now);
+	region_add(&c->region, &r);
+	if (c->n_regions < REGIONS_MAX)
+		c->region_list[c->n_regions] = r;
+	c->n_regions++;
 }
 
 static void act_on_mark(struct vm *vm, int value)
