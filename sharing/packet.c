@@ -42,7 +42,41 @@ static void page_moved(void *arg, uint32_t page, uint32_t from, uint32_t to)
 	s->mpn = to;
 }
 
-static const struct frame_owner_ops owner_ops = {.moved = page_moved};
+static bool frame_used_by(const struct memory *mem, uint32_t mpn, uint32_t place)
+{
+	for (uint32_t i = 0; mpn < mem->n_frames && i < frame_users(mem, mpn); i++) {
+		struct frame_user u = frame_user(mem, mpn, i);
+
+		if (u.owner == PACKET_OWNER && u.page == place)
+			return true;
+	}
+	return false;
+}
+
+/* Every place is free or is where a packet's span says it is; how many are in use. */
+static uint64_t check_places(const void *arg)
+{
+	const struct packet_pool *pool = arg;
+	uint64_t n = 0;
+
+	for (uint32_t at = 0; at < pool->n_places; at++) {
+		const struct place *p = &pool->place[at];
+		const struct packet_span *s;
+
+		if (!p->packet)
+			continue;
+		s = &p->packet->span[p->span];
+		if (p->span >= p->packet->n_spans || s->place != at ||
+			!frame_used_by(pool->mem, s->mpn, at))
+			die("packet: place %u and the span there do not agree", at);
+		n++;
+	}
+	if (n != pool->in_use)
+		die("packet: %llu places in use, counted %u", (unsigned long long)n, pool->in_use);
+	return n;
+}
+
+static const struct frame_owner_ops owner_ops = {.moved = page_moved, .check = check_places};
 
 static void hold(struct packet_pool *pool, struct packet *k, unsigned i)
 {

@@ -384,6 +384,7 @@ static void guest_end(struct guest *g)
 static void check_all(struct world *w)
 {
 	memory_check(fake.cluster.mem);
+	memory_check_owners(fake.cluster.mem);
 	for (unsigned i = 0; i < VMS; i++) {
 		struct guest *g = &w->vm[i];
 

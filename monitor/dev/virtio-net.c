@@ -25,6 +25,7 @@
 #include "monitor/engine.h"
 #include "monitor/guestmem.h"
 #include "numa/util.h"
+#include "sharing/content.h"
 #include "sharing/share.h"
 
 enum { RX, TX };
@@ -372,6 +373,7 @@ static bool fill(
 	struct virtio_net *n, const struct virtio_chain *c, uint32_t bytes, struct source *from)
 {
 	const struct memory *mem = n->v.dev.vm->cluster->mem;
+	struct content *content = n->v.dev.vm->cluster->content;
 	struct virtio_span room = virtio_writable(c, 0, bytes);
 	uint32_t done = 0, some;
 	struct virtio_segment s;
@@ -392,6 +394,8 @@ static bool fill(
 				from->in_span = 0;
 			}
 			some = MIN(s.bytes, from->span->bytes - from->in_span);
+			if (!from->in_span && is_whole(from->span) && content)
+				content_delivered(content, n->v.dev.vm->id, from->span->mpn);
 			if (n->sharing && is_whole(from->span) && some == PAGE_SIZE &&
 				!(s.pa & (PAGE_SIZE - 1))) {
 				map_page(n, s.pa, from->span->mpn);
