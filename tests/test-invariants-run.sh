@@ -9,7 +9,7 @@ debian
 cat >"$work/small.conf" <<'END'
 nodes = 4;
 cpus = 1;
-memory = "64M";
+memory = "32M";
 l2 = { size = "256K"; line = 128; ways = 2; };
 END
 run_ok 600 --machine "$work/small.conf" --vms 2 --vcpus 2 --memory 112M --fidelity numa \
