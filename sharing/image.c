@@ -34,8 +34,10 @@ struct image {
 	struct image_cache *cache;
 	char *name;
 	unsigned refs;
-	int fd;     /* -1: the bytes are in `data` */
+	int fd;     /* -1: the bytes are in `data`, or come from `source` */
 	void *data; /* of image_from_bytes() */
+	image_source *source;
+	void *source_arg;
 	dev_t dev;
 	ino_t ino;
 	uint64_t bytes;
@@ -232,6 +234,16 @@ struct image *image_from_bytes(struct image_cache *c, const char *name, const vo
 	return img;
 }
 
+struct image *image_from_source(struct image_cache *c, const char *name, uint64_t bytes,
+	enum frame_kind kind, image_source *source, void *arg)
+{
+	struct image *img = image_add(c, name, bytes, kind);
+
+	img->source = source;
+	img->source_arg = arg;
+	return img;
+}
+
 void image_close(struct image *img)
 {
 	struct image_cache *c;
@@ -277,6 +289,8 @@ int image_read(struct image *img, uint64_t offset, void *buf, uint64_t bytes)
 
 	if (offset > img->bytes || bytes > img->bytes - offset)
 		return -ERANGE;
+	if (img->source)
+		return -EINVAL;
 	if (img->fd < 0) {
 		memcpy(to, (const char *)img->data + offset, bytes);
 		return 0;
@@ -295,11 +309,21 @@ int image_read(struct image *img, uint64_t offset, void *buf, uint64_t bytes)
 	return 0;
 }
 
+/* A whole block, zero-padded. */
+static int read_block(struct image *img, uint32_t index, char *to)
+{
+	uint64_t offset = (uint64_t)index << PAGE_SHIFT;
+	uint64_t bytes = MIN(img->bytes - offset, (uint64_t)PAGE_SIZE);
+
+	if (img->source)
+		return img->source(img->source_arg, index, to);
+	memset(to + bytes, 0, PAGE_SIZE - bytes);
+	return image_read(img, offset, to, bytes);
+}
+
 int image_block(struct image *img, uint32_t index, unsigned node, uint32_t *mpn, bool *was_cached)
 {
 	struct memory *mem = img->cache->mem;
-	uint64_t offset = (uint64_t)index << PAGE_SHIFT, bytes;
-	char *to;
 	int err;
 
 	if (index >= img->n_blocks)
@@ -316,14 +340,11 @@ int image_block(struct image *img, uint32_t index, unsigned node, uint32_t *mpn,
 	if (*mpn == MPN_NONE)
 		return -ENOMEM;
 	frame_add_user(mem, *mpn, block_user(img, index));
-	to = frame_data(mem, *mpn);
-	bytes = MIN(img->bytes - offset, (uint64_t)PAGE_SIZE);
-	err = image_read(img, offset, to, bytes);
+	err = read_block(img, index, frame_data(mem, *mpn));
 	if (err) {
 		frame_del_user(mem, *mpn, block_user(img, index));
 		return err;
 	}
-	memset(to + bytes, 0, PAGE_SIZE - bytes);
 	img->block[index] = *mpn + 1;
 	img->stats.blocks_cached++;
 	img->stats.blocks_read++;

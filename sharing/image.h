@@ -33,6 +33,14 @@ int image_open(struct image_cache *c, const char *path, enum frame_kind kind, st
  */
 struct image *image_from_bytes(struct image_cache *c, const char *name, const void *data,
 	uint64_t bytes, enum frame_kind kind);
+/*
+ * The same over what `source` gives when a block is first wanted: it fills the PAGE_SIZE bytes at
+ * `to` with block `index`, zero-padded, and returns 0 or a negative errno, which image_block() then
+ * returns. It must not take or free frames. image_read() refuses such an image (-EINVAL).
+ */
+typedef int image_source(void *arg, uint32_t index, void *to);
+struct image *image_from_source(struct image_cache *c, const char *name, uint64_t bytes,
+	enum frame_kind kind, image_source *source, void *arg);
 void image_close(struct image *img);
 
 uint64_t image_bytes(const struct image *img);

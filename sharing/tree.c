@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Exported directories: see tree.h. The walk is breadth first, so a directory's children stand side
+ * by side in the table of nodes, sorted, and are found by bisection; no other structure is needed.
+ *
+ * All files of a tree are one image, each from a block of its own onwards. An image a file would
+ * need a descriptor and an owner a file; so the descriptors that are open are a small cache,
+ * nothing is lost when one is closed, and a tree of a hundred thousand files costs the host no
+ * more. Paths are walked from the root's descriptor name by name without following links:
+ * whatever happens to the directory meanwhile, nothing outside it is reached.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sharing/tree.h"
+
+enum { OPEN_FILES = 64 };
+
+struct tree {
+	char *path;
+	int root;
+	dev_t dev;
+	struct image *image;
+	struct tree_node *node; /* node[id]; [0] is unused */
+	uint32_t n_nodes, room; /* [0] counted */
+	uint32_t *file;         /* ids of files that are not empty, by first_block */
+	uint32_t n_files;
+	uint64_t n_blocks;
+	struct {
+		uint32_t id; /* 0: none */
+		int fd;
+	} open[OPEN_FILES]; /* by id modulo their number */
+};
+
+/* ---- the host's files -------------------------------------------------------------------- */
+
+/* Open node `id` as O_RDONLY | flags. A descriptor or a negative errno. */
+static int node_open(const struct tree *t, uint32_t id, int flags)
+{
+	uint32_t way[TREE_MAX_DEPTH];
+	unsigned depth = 0;
+	int fd = t->root, next;
+
+	flags |= O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	if (id == TREE_ROOT) {
+		next = openat(fd, ".", flags);
+		return next < 0 ? -errno : next;
+	}
+	for (; id != TREE_ROOT; id = t->node[id].parent)
+		way[depth++] = id;
+	while (depth--) {
+		next = openat(fd, t->node[way[depth]].name,
+			depth ? O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC : flags);
+		if (next < 0)
+			next = -errno;
+		if (fd != t->root)
+			close(fd);
+		if (next < 0)
+			return next;
+		fd = next;
+	}
+	return fd;
+}
+
+static bool unchanged(const struct tree_node *n, int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_dev == n->dev &&
+	       st.st_ino == n->ino && (uint64_t)st.st_size == n->bytes &&
+	       st.st_mtim.tv_sec == n->mtime_s && st.st_mtim.tv_nsec == (long)n->mtime_ns;
+}
+
+/* A descriptor of file `id`, which stays the tree's. */
+static int file_descriptor(struct tree *t, uint32_t id)
+{
+	unsigned i = id % OPEN_FILES;
+	int fd;
+
+	if (t->open[i].id == id)
+		return t->open[i].fd;
+	fd = node_open(t, id, 0);
+	if (fd < 0) /* the name was there, and was no link */
+		return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? -ESTALE : fd;
+	if (t->open[i].id)
+		close(t->open[i].fd);
+	t->open[i].id = id;
+	t->open[i].fd = fd;
+	return fd;
+}
+
+static void forget_descriptor(struct tree *t, uint32_t id)
+{
+	unsigned i = id % OPEN_FILES;
+
+	if (t->open[i].id == id) {
+		close(t->open[i].fd);
+		t->open[i].id = 0;
+	}
+}
+
+int tree_read(struct tree *t, uint32_t id, uint32_t index, void *to)
+{
+	const struct tree_node *n = &t->node[id];
+	uint64_t at = (uint64_t)index << PAGE_SHIFT;
+	size_t bytes = (size_t)MIN(n->bytes - at, (uint64_t)PAGE_SIZE), done = 0;
+	int fd = file_descriptor(t, id);
+
+	if (fd < 0)
+		return fd;
+	while (done < bytes) {
+		ssize_t got = pread(fd, (char *)to + done, bytes - done, (off_t)(at + done));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -EIO;
+		if (!got)
+			break;
+		done += (size_t)got;
+	}
+	/* Asked afterwards, so that a change during the reading is seen too. */
+	if (done < bytes || !unchanged(n, fd)) {
+		forget_descriptor(t, id); /* another file may have taken the name */
+		return -ESTALE;
+	}
+	memset((char *)to + bytes, 0, PAGE_SIZE - bytes);
+	return 0;
+}
+
+/* Which file a block of the image belongs to: the last that begins at or before it. */
+static int read_block(void *arg, uint32_t block, void *to)
+{
+	struct tree *t = arg;
+	uint32_t low = 0, high = t->n_files;
+
+	while (high - low > 1) {
+		uint32_t mid = (low + high) / 2;
+
+		if (t->node[t->file[mid]].first_block <= block)
+			low = mid;
+		else
+			high = mid;
+	}
+	return tree_read(t, t->file[low], block - t->node[t->file[low]].first_block, to);
+}
+
+/* ---- the snapshot ------------------------------------------------------------------------ */
+
+static char *node_path(const struct tree *t, uint32_t id, const char *name)
+{
+	char *path = xasprintf("%s%s", *name ? "/" : "", name), *longer;
+
+	for (; id != TREE_ROOT; id = t->node[id].parent) {
+		longer = xasprintf("/%s%s", t->node[id].name, path);
+		free(path);
+		path = longer;
+	}
+	longer = xasprintf("%s%s", t->path, path);
+	free(path);
+	return longer;
+}
+
+static int refuse(const struct tree *t, uint32_t id, const char *name, int err, const char *why)
+{
+	char *path = node_path(t, id, name);
+
+	complain(err, "%s: %s", path, why);
+	free(path);
+	return -err;
+}
+
+static struct tree_node *add_node(struct tree *t, const struct stat *st, const char *name)
+{
+	struct tree_node *n;
+
+	if (t->n_nodes == t->room) {
+		t->room *= 2;
+		t->node = xrealloc(t->node, t->room * sizeof(*t->node));
+	}
+	n = &t->node[t->n_nodes++];
+	*n = (struct tree_node){
+		.name = xstrdup(name),
+		.mode = st->st_mode,
+		.mtime_s = st->st_mtim.tv_sec,
+		.mtime_ns = (uint32_t)st->st_mtim.tv_nsec,
+		.dev = st->st_dev,
+		.ino = st->st_ino,
+	};
+	return n;
+}
+
+static int add_child(struct tree *t, uint32_t dir, int fd, const char *name)
+{
+	char target[PATH_MAX];
+	struct tree_node *n;
+	struct stat st;
+	ssize_t length = 0;
+
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? 0 : refuse(t, dir, name, errno, strerror(errno));
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode))
+		return 0;
+	if (t->n_nodes > TREE_MAX_NODES) {
+		complain(EFBIG, "%s: more than %d files and directories", t->path, TREE_MAX_NODES);
+		return -EFBIG;
+	}
+	if (S_ISLNK(st.st_mode)) {
+		length = readlinkat(fd, name, target, sizeof(target) - 1);
+		if (length < 0)
+			return refuse(t, dir, name, errno, strerror(errno));
+		target[length] = '\0';
+	}
+	n = add_node(t, &st, name);
+	n->parent = dir;
+	if (S_ISLNK(st.st_mode)) {
+		n->target = xstrdup(target);
+		n->bytes = (uint64_t)length;
+	} else if (S_ISREG(st.st_mode)) {
+		n->bytes = (uint64_t)st.st_size;
+		n->first_block = (uint32_t)t->n_blocks;
+		t->n_blocks += n->bytes / PAGE_SIZE + (n->bytes % PAGE_SIZE != 0);
+		if (t->n_blocks >= MPN_NONE)
+			return refuse(t, dir, name, EFBIG, "with it, more than 16 TiB");
+	}
+	t->node[dir].n_children++;
+	t->node[dir].n_dirs += S_ISDIR(st.st_mode);
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int read_directory(struct tree *t, uint32_t dir, int fd)
+{
+	struct dirent *entry;
+	char **name = NULL;
+	size_t n = 0;
+	int err = 0;
+	DIR *d = fdopendir(fd);
+
+	if (!d)
+		die("fdopendir: %s", strerror(errno));
+	while (errno = 0, (entry = readdir(d))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (n == TREE_MAX_NODES)
+			break; /* add_child() complains */
+		if (!(n & (n - 1)))
+			name = xrealloc(name, (n ? 2 * n : 1) * sizeof(*name));
+		name[n++] = xstrdup(entry->d_name);
+	}
+	if (errno)
+		err = refuse(t, dir, "", errno, strerror(errno));
+	if (n)
+		qsort(name, n, sizeof(*name), by_name);
+	for (size_t i = 0; i < n; i++) {
+		if (!err)
+			err = add_child(t, dir, fd, name[i]);
+		free(name[i]);
+	}
+	free(name);
+	closedir(d);
+	return err;
+}
+
+static unsigned depth_of(const struct tree *t, uint32_t id)
+{
+	unsigned depth = 0;
+
+	for (; id != TREE_ROOT; id = t->node[id].parent)
+		depth++;
+	return depth;
+}
+
+static int walk(struct tree *t)
+{
+	int err = 0;
+
+	for (uint32_t id = TREE_ROOT; !err && id < t->n_nodes; id++) {
+		int fd;
+
+		if (!S_ISDIR(t->node[id].mode))
+			continue;
+		t->node[id].first_child = t->n_nodes;
+		if (t->node[id].dev != t->dev)
+			continue;
+		if (depth_of(t, id) == TREE_MAX_DEPTH)
+			return refuse(t, id, "", ELOOP, "too deep");
+		fd = node_open(t, id, O_DIRECTORY);
+		if (fd < 0)
+			return refuse(t, id, "", -fd, strerror(-fd));
+		err = read_directory(t, id, fd);
+	}
+	return err;
+}
+
+static void list_files(struct tree *t)
+{
+	t->file = xcalloc(t->n_nodes, sizeof(*t->file));
+	for (uint32_t id = TREE_ROOT; id < t->n_nodes; id++)
+		if (S_ISREG(t->node[id].mode) && t->node[id].bytes)
+			t->file[t->n_files++] = id;
+}
+
+int tree_open(struct image_cache *c, const char *path, struct tree **out)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+	struct stat st;
+	struct tree *t;
+
+	if (fd < 0)
+		return complain(errno, "%s: %s", path, strerror(errno));
+	if (fstat(fd, &st))
+		die("%s: %s", path, strerror(errno));
+	t = xcalloc(1, sizeof(*t));
+	t->path = xstrdup(path);
+	t->root = fd;
+	t->dev = st.st_dev;
+	t->room = 64;
+	t->node = xcalloc(t->room, sizeof(*t->node));
+	t->n_nodes = TREE_ROOT;
+	add_node(t, &st, "")->parent = TREE_ROOT;
+	err = walk(t);
+	if (!err) {
+		list_files(t);
+		t->image = image_from_source(
+			c, path, t->n_blocks << PAGE_SHIFT, FRAME_CACHE, read_block, t);
+		*out = t;
+	} else {
+		tree_close(t);
+	}
+	return err;
+}
+
+void tree_close(struct tree *t)
+{
+	if (!t)
+		return;
+	image_close(t->image);
+	for (unsigned i = 0; i < OPEN_FILES; i++)
+		if (t->open[i].id)
+			close(t->open[i].fd);
+	for (uint32_t id = TREE_ROOT; id < t->n_nodes; id++) {
+		free(t->node[id].name);
+		free(t->node[id].target);
+	}
+	free(t->node);
+	free(t->file);
+	close(t->root);
+	free(t->path);
+	free(t);
+}
+
+/* ---- what is in it ----------------------------------------------------------------------- */
+
+struct image *tree_image(const struct tree *t)
+{
+	return t->image;
+}
+
+uint32_t tree_nodes(const struct tree *t)
+{
+	return t->n_nodes - TREE_ROOT;
+}
+
+const struct tree_node *tree_node(const struct tree *t, uint64_t id)
+{
+	return id >= TREE_ROOT && id < t->n_nodes ? &t->node[id] : NULL;
+}
+
+uint32_t tree_lookup(const struct tree *t, uint32_t dir, const char *name)
+{
+	uint32_t low = t->node[dir].first_child, high = low + t->node[dir].n_children;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		int order = strcmp(name, t->node[mid].name);
+
+		if (!order)
+			return mid;
+		if (order < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return 0;
+}
+
+int tree_block(
+	struct tree *t, uint32_t id, uint32_t index, unsigned node, uint32_t *mpn, bool *was_cached)
+{
+	return image_block(t->image, t->node[id].first_block + index, node, mpn, was_cached);
+}
