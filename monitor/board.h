@@ -11,6 +11,7 @@
 #include "monitor/console.h"
 #include "sharing/disk.h"
 #include "sharing/subnet.h"
+#include "sharing/tree.h"
 
 enum {
 	BOARD_TEST = 0x100000,
@@ -44,6 +45,10 @@ struct device *virtio_blk_create(struct vm *vm, unsigned slot, struct disk *disk
 struct device *virtio_console_create(struct vm *vm, unsigned slot, struct stream *s);
 struct device *virtio_net_create(
 	struct vm *vm, unsigned slot, struct subnet *net, const uint8_t mac[6]);
+/* The tree is shared with other VMs and stays the caller's. share: whole pages of files are mapped,
+ * not copied. `tag`: at most 36 bytes. */
+struct device *virtio_fs_create(
+	struct vm *vm, unsigned slot, const char *tag, struct tree *tree, bool share);
 struct device *virtio_rng_create(struct vm *vm, unsigned slot); /* seeded from vm->seed */
 
 /*
