@@ -4,7 +4,7 @@
  * memory loaded; and back.
  *
  * virtio slots, in this order: two consoles (hvc0: output of the command, hvc1: the agent), random
- * source, network if there is one, disks in their order.
+ * source, network if there is one, disks in their order, directories in theirs.
  */
 #include <errno.h>
 #include <limits.h>
@@ -96,6 +96,20 @@ static char *address(unsigned id)
 	return xasprintf("10.0.%u.%u", host_number(id) >> 8, host_number(id) & 255);
 }
 
+/* Where the guest is to mount what is shared: lines "TAG DIRECTORY". */
+static char *mounts(const struct run_options *o)
+{
+	char *text = xstrdup("");
+
+	for (unsigned i = 0; i < o->n_fs; i++) {
+		char *longer = xasprintf("%s%s /mnt/%s\n", text, o->fs[i].tag, o->fs[i].tag);
+
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
 void run_archive(const struct run *r, unsigned id, struct cpio *c)
 {
 	const struct run_options *o = r->options;
@@ -142,6 +156,11 @@ void run_archive(const struct run *r, unsigned id, struct cpio *c)
 		hosts = text;
 	}
 	cpio_file(c, "disco/hosts", hosts, strlen(hosts));
+	if (o->n_fs) {
+		text = mounts(o);
+		cpio_file(c, "disco/mounts", text, strlen(text));
+		free(text);
+	}
 	cpio_end(c);
 	free(hosts);
 	free(ip);
@@ -203,9 +222,11 @@ static int add_disks(struct run *r, struct vm *vm, unsigned slot)
 
 static int add_devices(struct run *r, struct guest *g)
 {
+	const struct run_options *o = r->options;
 	struct vm *vm = g->vm;
 	uint8_t mac[6] = {0x52, 0x54, 0, 0, (uint8_t)(vm->id >> 8), (uint8_t)vm->id};
 	unsigned slot = 0;
+	int err;
 
 	plic_create(vm);
 	if (vm->bios)
@@ -220,7 +241,11 @@ static int add_devices(struct run *r, struct guest *g)
 	virtio_rng_create(vm, slot++);
 	if (r->cluster.subnet)
 		virtio_net_create(vm, slot++, r->cluster.subnet, mac);
-	return add_disks(r, vm, slot);
+	err = add_disks(r, vm, slot);
+	slot += r->guest_disk ? 1 : o->n_disks;
+	for (unsigned i = 0; !err && i < o->n_fs; i++)
+		virtio_fs_create(vm, slot + i, o->fs[i].tag, r->tree[i], o->share & SHARE_FILES);
+	return err;
 }
 
 static int open_log(struct guest *g, const char *dir)
@@ -346,6 +371,16 @@ static struct subnet *make_subnet(const struct run *r)
 	return subnet_create(r->cluster.mem, &link);
 }
 
+static int open_trees(struct run *r)
+{
+	const struct run_options *o = r->options;
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < o->n_fs; i++)
+		err = tree_open(r->cluster.images, o->fs[i].path, &r->tree[i]);
+	return err;
+}
+
 static unsigned choose_threads(const struct run_options *o)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -409,6 +444,8 @@ int run_create(struct run *r, const struct run_options *o)
 	err = open_boot(r);
 	if (!err)
 		err = open_disk_images(r);
+	if (!err)
+		err = open_trees(r);
 	for (unsigned i = 0; !err && i < (o->warm ? 1 : o->vms); i++)
 		err = boot(r, i);
 	if (!err)
@@ -459,6 +496,8 @@ void run_destroy(struct run *r)
 	for (unsigned i = 0; i < r->n_disk_images; i++)
 		if (r->disk_image[i])
 			image_close(r->disk_image[i]);
+	for (unsigned i = 0; i < OPTIONS_MAX_FS; i++)
+		tree_close(r->tree[i]);
 	if (c->subnet)
 		subnet_destroy(c->subnet);
 	if (c->images)

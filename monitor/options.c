@@ -21,7 +21,7 @@
 #include "sharing/content.h"
 #include "sharing/subnet.h"
 
-enum option_type { TEXT, COUNT, SIZE, SECONDS, INTERVAL, FLAG, DISK, SHARE };
+enum option_type { TEXT, COUNT, SIZE, SECONDS, INTERVAL, FLAG, DISK, FS, SHARE };
 
 struct option_row {
 	const char *name, *arg;
@@ -34,6 +34,8 @@ struct option_row {
 
 #define FIELD(f) offsetof(struct run_options, f)
 #define MIB      (1ull << 20)
+/* Of virtio-fs (Virtual I/O Device specification 1.2, section 5.11.4). */
+enum { FS_TAG_BYTES = 36 };
 
 static const struct option_row rows[] = {
 	{"machine", "NAME|FILE", TEXT, FIELD(machine), 0, 0, false,
@@ -67,6 +69,9 @@ static const struct option_row rows[] = {
 		"end; "
 		"private: writes go to the file; %d in its name is the number of the VM. "
 		"'none': no disk at all"},
+	{"fs", "TAG=DIR", FS, 0, 0, 0, false,
+		"Let every VM read the host's directory DIR as it is now, by virtio-fs; may be "
+		"repeated. The Debian guest has it at /mnt/TAG"},
 	{"net", NULL, FLAG, FIELD(net), 0, 0, false,
 		"Network card on a common subnet even for a single VM"},
 	{"no-net", NULL, FLAG, FIELD(no_net), 0, 0, false, "No network cards"},
@@ -185,6 +190,33 @@ static int add_disk(struct run_options *o, const char *origin, const char *text)
 	return 0;
 }
 
+static int add_fs(struct run_options *o, const char *origin, const char *text)
+{
+	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+	struct fs_option fs;
+
+	if (!n || n > FS_TAG_BYTES || text[n] != '=' || !text[n + 1])
+		return complain(EINVAL,
+			"%s: '%s' is not TAG=DIR, with a tag of at most %d letters, digits, - "
+			"and _",
+			origin, text, FS_TAG_BYTES);
+	if (o->n_fs == OPTIONS_MAX_FS)
+		return complain(ERANGE, "%s: more than %d directories", origin, OPTIONS_MAX_FS);
+	fs.tag = xstrdup(text);
+	fs.tag[n] = '\0';
+	fs.path = fs.tag + n + 1;
+	for (unsigned i = 0; i < o->n_fs; i++) {
+		if (!strcmp(o->fs[i].tag, fs.tag)) {
+			complain(EINVAL, "%s: there is another directory with the tag '%s'", origin,
+				fs.tag);
+			free(fs.tag);
+			return -EINVAL;
+		}
+	}
+	o->fs[o->n_fs++] = fs;
+	return 0;
+}
+
 static unsigned share_word(const char *word, size_t n)
 {
 	if (n == 3 && !memcmp(word, "all", n))
@@ -241,6 +273,8 @@ static int set_option(
 		return set_seconds(row, o, origin, strcmp(text, "true") ? text : "0.01");
 	case DISK:
 		return add_disk(o, origin, text);
+	case FS:
+		return add_fs(o, origin, text);
 	case SHARE:
 		return set_share(o, origin, text);
 	case FLAG:
@@ -258,6 +292,19 @@ static void drop_disks(struct run_options *o)
 		free(o->disk[i].path);
 	o->n_disks = 0;
 	o->no_disk = false;
+}
+
+static void drop_fs(struct run_options *o)
+{
+	for (unsigned i = 0; i < o->n_fs; i++)
+		free(o->fs[i].tag);
+	o->n_fs = 0;
+}
+
+/* May be given more than once, and in a run file as a list. */
+static bool is_list(const struct option_row *row)
+{
+	return row->type == DISK || row->type == FS;
 }
 
 /* --- run files --- */
@@ -282,7 +329,7 @@ static int set_from_config(const struct option_row *row, struct run_options *o, 
 		break;
 	default:
 		return complain(EINVAL, "%s: a %s is expected", origin,
-			row->type == DISK ? "string or a list of strings" : "single value");
+			is_list(row) ? "string or a list of strings" : "single value");
 	}
 	return set_option(row, o, origin, text);
 }
@@ -302,7 +349,7 @@ static int load_setting(struct run_options *o, const char *path, config_setting_
 			"'disco run'",
 			path, config_setting_source_line(s), name);
 	origin = xasprintf("%s:%d: %s", path, config_setting_source_line(s), name);
-	if (row->type == DISK && (config_setting_is_array(s) || config_setting_is_list(s)))
+	if (is_list(row) && (config_setting_is_array(s) || config_setting_is_list(s)))
 		for (int i = 0; !err && i < config_setting_length(s); i++)
 			err = set_from_config(row, o, origin, config_setting_get_elem(s, i));
 	else
@@ -405,7 +452,7 @@ static int read_command_line(int argc, char **argv, struct given *g)
 
 static int apply_command_line(struct run_options *o, const struct given *g)
 {
-	bool disks_replaced = false;
+	bool disks_replaced = false, fs_replaced = false;
 	int err = 0;
 
 	for (unsigned i = 0; !err && i < g->n; i++) {
@@ -415,6 +462,10 @@ static int apply_command_line(struct run_options *o, const struct given *g)
 		if (row->type == DISK && !disks_replaced) {
 			drop_disks(o); /* those of the run file */
 			disks_replaced = true;
+		}
+		if (row->type == FS && !fs_replaced) {
+			drop_fs(o);
+			fs_replaced = true;
 		}
 		if (row->offset == FIELD(net) || row->offset == FIELD(no_net))
 			o->net = o->no_net = false;
@@ -531,6 +582,7 @@ void options_free(struct run_options *o)
 		if (rows[i].type == TEXT)
 			free(*(char **)((char *)o + rows[i].offset));
 	drop_disks(o);
+	drop_fs(o);
 }
 
 static json_t *disks_json(const struct run_options *o)
@@ -541,6 +593,16 @@ static json_t *disks_json(const struct run_options *o)
 	for (unsigned i = 0; i < o->n_disks; i++)
 		json_array_append_new(list, json_pack("{s:s, s:s}", "file", o->disk[i].path, "mode",
 						    modes[o->disk[i].mode]));
+	return list;
+}
+
+static json_t *fs_json(const struct run_options *o)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < o->n_fs; i++)
+		json_array_append_new(list,
+			json_pack("{s:s, s:s}", "tag", o->fs[i].tag, "directory", o->fs[i].path));
 	return list;
 }
 
@@ -581,6 +643,9 @@ json_t *options_json(const struct run_options *o, bool host)
 			break;
 		case DISK:
 			v = disks_json(o);
+			break;
+		case FS:
+			v = fs_json(o);
 			break;
 		case SHARE:
 			v = share_json(o);

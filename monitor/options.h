@@ -12,11 +12,17 @@
 #include "sharing/disk.h"
 #include "sharing/share.h"
 
-enum { OPTIONS_MAX_DISKS = 8 }; /* with all other devices, fewer than the board's slots */
+/* With all other devices, no more than the board's slots. */
+enum { OPTIONS_MAX_DISKS = 8, OPTIONS_MAX_FS = 3 };
 
 struct disk_option {
 	char *path;
 	enum disk_mode mode;
+};
+
+/* A host directory that VMs see; both texts are one allocation. */
+struct fs_option {
+	char *tag, *path;
 };
 
 struct run_options {
@@ -32,6 +38,8 @@ struct run_options {
 	struct disk_option disk[OPTIONS_MAX_DISKS];
 	unsigned n_disks;
 	bool no_disk; /* --disk none: not even the guest's own */
+	struct fs_option fs[OPTIONS_MAX_FS];
+	unsigned n_fs;
 	bool net, no_net;
 	uint64_t net_mtu, net_latency, net_bandwidth; /* bytes, ns, Mbit/s (0: no limit) */
 	unsigned share;                               /* enum share */

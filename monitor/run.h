@@ -101,6 +101,7 @@ struct run {
 	struct boot boot;
 	struct image *disk_image[OPTIONS_MAX_DISKS]; /* the shared ones, for their statistics */
 	unsigned n_disk_images;
+	struct tree *tree[OPTIONS_MAX_FS]; /* of --fs, in the order of the options */
 	struct image_record boot_image[3];
 	unsigned n_boot_images;
 	bool interactive;                               /* no --exec: the terminal is a console */

@@ -20,6 +20,7 @@
 #include "monitor/run.h"
 #include "numa/util.h"
 #include "sharing/content.h"
+#include "sharing/tree.h"
 
 enum { SCHEMA = 1 };
 
@@ -396,6 +397,11 @@ static json_t *images_json(const struct run *r)
 		const struct image *img = r->disk_image[i];
 
 		add_image(list, "disk", image_name(img), image_bytes(img), image_stats(img));
+	}
+	for (unsigned i = 0; i < OPTIONS_MAX_FS && r->tree[i]; i++) {
+		const struct image *img = tree_image(r->tree[i]);
+
+		add_image(list, "fs", image_name(img), image_bytes(img), image_stats(img));
 	}
 	return list;
 }
