@@ -110,6 +110,14 @@ static uint64_t run(struct plan *p, unsigned threads)
 	return digest();
 }
 
+static void end(void)
+{
+	struct memsys *model = sim.memsys;
+
+	sim_destroy();
+	memsys_destroy(model); /* until then told whose each frame is */
+}
+
 static void check_results(const struct plan *p)
 {
 	struct memory_usage u;
@@ -141,7 +149,7 @@ START_TEST(clones_go_on_from_the_marker_each_its_own_way)
 
 	run(&p, 1);
 	check_results(&p);
-	sim_destroy();
+	end();
 }
 END_TEST
 
@@ -150,9 +158,9 @@ START_TEST(host_threads_change_nothing)
 	struct plan p = {.clones = 9, .at = 100000, .numa = _i}, q = p;
 	uint64_t d = run(&p, 1);
 
-	sim_destroy();
+	end();
 	ck_assert_uint_eq(d, run(&q, 4));
-	sim_destroy();
+	end();
 	ck_assert_uint_eq(p.count, q.count);
 }
 END_TEST
@@ -167,7 +175,7 @@ START_TEST(the_original_is_charged)
 	cost = 4 * (uint64_t)p.pages * sim_machine.cost.page_share;
 	ck_assert_uint_gt(sim.vm[0]->vcpu[0].e->skew, cost);
 	ck_assert_uint_eq(get64(sim.vm[0], OUT) / 1000, get64(sim.vm[1], OUT) / 1001);
-	sim_destroy();
+	end();
 }
 END_TEST
 
@@ -193,7 +201,7 @@ START_TEST(the_originals_translations_are_shot_down)
 	ck_assert_uint_eq(get64(vm, DATA), 2);
 	ck_assert_uint_eq(get64(clone, DATA), 1);
 	ck_assert_uint_eq(clone->vcpu[0].e->reserved_va, UINT64_MAX);
-	sim_destroy();
+	end();
 }
 END_TEST
 
