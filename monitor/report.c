@@ -225,9 +225,10 @@ static void print_memory(const struct run *r)
 		{FRAME_SAME, "identical pages"},
 		{FRAME_ZERO, "pages of zeroes"},
 		{FRAME_CLONED, "cloned"},
+		{FRAME_MONITOR, "monitor's code on each node"},
 	};
 	const struct snapshot *s = &r->snapshot[MIN(r->n_snapshots - 1, 1u)];
-	double monitor = (double)s->monitor_bytes / (1 << 20) + mib(s->machine[FRAME_MONITOR]);
+	double monitor = (double)s->monitor_bytes / (1 << 20);
 	double v = monitor, m = monitor;
 
 	printf("\n%-32s %9s %9s %9s\n", "memory, MB", "virtual", "machine", "saved");
@@ -240,7 +241,7 @@ static void print_memory(const struct run *r)
 		v += virtual;
 		m += machine;
 	}
-	print_row("monitor", monitor, monitor);
+	print_row("monitor's tables", monitor, monitor);
 	print_row("total", v, m);
 	if (v - m > 0.005 * v)
 		printf("Sharing saves %.0f%% (%s, %.3f s).\n", 100 * (v - m) / v, s->event,

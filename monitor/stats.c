@@ -66,6 +66,7 @@ void snapshot_fill(const struct run *r, struct snapshot *s, const char *event)
 	}
 	memory_usage(r->cluster.mem, -1, &u);
 	memcpy(s->machine, u.kind, sizeof(s->machine));
+	s->virtual[FRAME_MONITOR] = s->machine[FRAME_MONITOR]; /* no sharing would save it */
 	s->monitor_bytes = monitor_bytes(r);
 	if (r->cluster.content)
 		s->duplicates = content_census(r->cluster.content);
@@ -411,11 +412,14 @@ static json_t *monitor_json(const struct run *r)
 	const struct cluster *c = &r->cluster;
 	uint64_t pmaps = 0, engine = 0;
 	json_t *o = json_object();
+	struct memory_usage u;
 
+	memory_usage(c->mem, -1, &u);
 	for (unsigned i = 0; i < c->n_vms; i++) {
 		pmaps += pmap_overhead_bytes(c->vm[i]->pmap);
 		engine += c->engine->vm_overhead_bytes(c->vm[i]);
 	}
+	set(o, "text_bytes", (uint64_t)u.kind[FRAME_MONITOR] * PAGE_SIZE);
 	set(o, "memmap_bytes", memory_overhead_bytes(c->mem));
 	set(o, "pmap_bytes", pmaps);
 	set(o, "engine_bytes", engine);

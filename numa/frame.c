@@ -79,6 +79,9 @@ struct memory *memory_create(const struct machine *m)
 	p->frame = lazy_alloc(total * sizeof(struct frame));
 	p->replicas = lazy_alloc(total * sizeof(p->replicas[0]));
 	p->pins = lazy_alloc(total * sizeof(p->pins[0]));
+	for (unsigned node = 0; node < m->n_nodes; node++)
+		for (uint64_t i = 0; i < m->monitor_text >> PAGE_SHIFT; i++)
+			frame_take_exact(mem, node, FRAME_MONITOR);
 	return mem;
 }
 

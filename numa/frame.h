@@ -35,7 +35,7 @@ enum frame_kind {
 	FRAME_CACHE,    /* a disk block as read: the global buffer cache */
 	FRAME_DISK,     /* a block that a VM modified on a copy-on-write disk */
 	FRAME_CLONED,   /* was one VM's own until others were cloned from it */
-	FRAME_MONITOR,  /* the monitor's own */
+	FRAME_MONITOR,  /* the monitor's own: its code, one copy a node */
 	FRAME_REPLICA,  /* a node's copy of a page whose master is on another */
 	FRAME_SAME,     /* pages found to be identical, of one VM or several (sharing/content.h) */
 	FRAME_ZERO,     /* a node's frame of zeroes: what pages are read from that have no frame */
@@ -128,6 +128,7 @@ struct memory {
 	struct memory_private *p;
 };
 
+/* All free, but for each node's copy of the monitor's code. */
 struct memory *memory_create(const struct machine *m);
 void memory_destroy(struct memory *mem);
 

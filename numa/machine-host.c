@@ -144,6 +144,7 @@ int machine_host(struct machine **out)
 	if (err)
 		goto out;
 	machine_defaults(m);
+	m->monitor_text = 0; /* it is where the host put it */
 	strcpy(m->name, "host");
 	strcpy(m->description, "this computer, as hwloc sees it");
 	m->clock_hz = clock_hz(topo);

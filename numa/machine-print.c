@@ -177,6 +177,9 @@ void machine_print(const struct machine *m, FILE *out)
 	fprintf(out, "%u node%s, %u CPU%s, %s\n\n", m->n_nodes, m->n_nodes == 1 ? "" : "s",
 		m->n_cpus, m->n_cpus == 1 ? "" : "s", human_bytes(a, sizeof(a), total));
 	print_nodes(m, out);
+	if (m->monitor_text)
+		fprintf(out, "  of each node's memory the monitor's code takes %s\n",
+			human_bytes(a, sizeof(a), m->monitor_text));
 
 	fprintf(out, "\neach CPU\n");
 	fprintf(out, "  %-4s %9s, timebase %s\n", "clock", human_hz(a, sizeof(a), m->clock_hz),

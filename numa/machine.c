@@ -57,6 +57,7 @@ static const struct number machine_numbers[] = {
 	FIELD(struct machine, dirty_extra_ns, false, 0, 1000000),
 	FIELD(struct machine, controller_ns, false, 0, 1000000),
 	FIELD(struct machine, link_ns, false, 0, 1000000),
+	FIELD(struct machine, monitor_text, true, 0, 1 << 30),
 };
 
 static const struct number cache_numbers[] = {
@@ -347,6 +348,7 @@ void machine_defaults(struct machine *m)
 	m->dirty_extra_ns = 250;
 	m->controller_ns = 100;
 	m->link_ns = 40;
+	m->monitor_text = 384 << 10;
 	apply_rule(m, &paper);
 	/* The reasons stand in machines/flash8.conf. */
 	m->cost.trap = 100;
@@ -410,6 +412,24 @@ static int check_caches(const struct source *s)
 	return 0;
 }
 
+/* Each node with memory has room for the monitor's code, and for more than that. */
+static int check_text(const struct source *s)
+{
+	const struct machine *m = s->m;
+
+	if (m->monitor_text % PAGE)
+		return complain(EINVAL, "%s: monitor_text (%llu) is not a multiple of 4096",
+			s->path, (unsigned long long)m->monitor_text);
+	for (unsigned i = 0; i < m->n_nodes; i++)
+		if (m->node[i].mem_bytes && m->node[i].mem_bytes <= m->monitor_text)
+			return complain(EINVAL,
+				"%s: the memory of node %u (%llu bytes) is taken by monitor_text "
+				"(%llu)",
+				s->path, i, (unsigned long long)m->node[i].mem_bytes,
+				(unsigned long long)m->monitor_text);
+	return 0;
+}
+
 static int get_machine(const struct source *s, config_t *cfg)
 {
 	struct machine *m = s->m;
@@ -423,6 +443,8 @@ static int get_machine(const struct source *s, config_t *cfg)
 			return err;
 	}
 	err = get_nodes(s, cfg);
+	if (!err)
+		err = check_text(s);
 	if (!err)
 		err = get_latencies(s, config_lookup(cfg, "latency_ns"));
 	if (err)

@@ -52,6 +52,9 @@ struct machine {
 	uint32_t latency_ns[MACHINE_MAX_NODES]
 			   [MACHINE_MAX_NODES]; /* uncontended miss, [cpu's node][home node] */
 
+	uint64_t monitor_text; /* bytes of the monitor's code, of which each node has a copy;
+				  multiple of 4096 */
+
 	struct {                       /* charged to the CPU on which it happens, in cycles */
 		uint64_t trap;         /* enter and leave the monitor */
 		uint64_t monitor_call; /* dispatch of one call, beyond the trap */

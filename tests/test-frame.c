@@ -3,10 +3,12 @@
  * Frames: the order in which pools hand them out, back-maps against a plain list, zeroing, what
  * happens when memory is full, and that the checker finds damage.
  */
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "numa/memmap.h"
+#include "numa/move.h"
 #include "tests/small-machine.h"
 
 static struct frame_user user(uint32_t owner, uint32_t page)
@@ -60,6 +62,29 @@ START_TEST(a_full_node_takes_from_the_nearest)
 	frame_del_user(mem, 6, user(1, 4));
 	ck_assert_uint_eq(take(mem, 3, 4), 6);
 	memory_check(mem);
+	memory_destroy(mem);
+}
+END_TEST
+
+START_TEST(each_node_has_a_copy_of_the_monitor)
+{
+	struct machine m = {.n_nodes = 3, .monitor_text = 3 * PAGE_SIZE};
+	struct memory_usage u;
+	struct memory *mem;
+
+	m.node[0].mem_bytes = 10 * PAGE_SIZE; /* node 1 has no memory at all */
+	m.node[2].mem_bytes = 4 * PAGE_SIZE;
+	mem = memory_create(&m);
+	for (int node = 0; node < 3; node++) {
+		memory_usage(mem, node, &u);
+		ck_assert_uint_eq(u.kind[FRAME_MONITOR], node == 1 ? 0 : 3);
+	}
+	/* A guest's pages go round them, and nothing moves them. */
+	ck_assert_uint_eq(frame_alloc(mem, 2, FRAME_PRIVATE, true), 13);
+	ck_assert_uint_eq(frame_alloc(mem, 2, FRAME_PRIVATE, true), 3);
+	ck_assert_int_eq(page_migrate(mem, 10, 0, NULL), -EPERM);
+	memory_usage(mem, -1, &u);
+	ck_assert_uint_eq(u.free, 6);
 	memory_destroy(mem);
 }
 END_TEST
@@ -308,6 +333,7 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, new_frames_come_lowest_first_and_freed_ones_last_freed_first);
 	tcase_add_test(tc, a_full_node_takes_from_the_nearest);
+	tcase_add_test(tc, each_node_has_a_copy_of_the_monitor);
 	tcase_add_test(tc, every_frame_is_on_its_node);
 	tcase_add_test(tc, a_frame_used_before_is_zeroed_when_asked);
 	tcase_add_test(tc, users_are_a_set_of_any_size);

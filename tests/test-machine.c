@@ -209,7 +209,7 @@ END_TEST
 START_TEST(uneven_nodes_and_matrices_load)
 {
 	struct machine *m = load_text("nodes = 3; cpus = [2, 0, 1];\n"
-				      "memory = (\"1M\", 8192, \"1G\");\n"
+				      "memory = (\"1M\", 8192, \"1G\"); monitor_text = 4096;\n"
 				      "clock_hz = 3e9;\n"
 				      "latency_ns = ([1, 2, 3], [4, 5, 6], (7, 8, 9));\n"
 				      "cost = { trap = 0; };\n");
@@ -219,6 +219,7 @@ START_TEST(uneven_nodes_and_matrices_load)
 	ck_assert_uint_eq(m->node[2].first_cpu, 2);
 	ck_assert_uint_eq(m->cpu_node[2], 2);
 	ck_assert_uint_eq(m->node[1].mem_bytes, 8192);
+	ck_assert_uint_eq(m->monitor_text, 4096);
 	ck_assert_uint_eq(m->node[2].mem_bytes, 1 << 30);
 	ck_assert_uint_eq(m->clock_hz, 3000000000);
 	ck_assert_uint_eq(m->timeslice_cycles, 30000000);
@@ -264,6 +265,8 @@ static const struct {
 	{"nodes = 2;\ncpus = [1];", 2, "lists 1 nodes"},
 	{"nodes = 2;\ncpus = [1, 1, 1];", 2, "lists 3 nodes"},
 	{"memory = 4097;", 1, "4096"},
+	{"monitor_text = 4097;", 0, "4096"},
+	{"memory = \"384K\";", 0, "monitor_text"},
 	{"memory = \"1Q\";", 1, "size"},
 	{"memory = \"\";", 1, "size"},
 	{"memory = \"-1M\";", 1, "size"},
@@ -437,7 +440,7 @@ START_TEST(printing_fits_a_terminal)
 			ck_assert_msg(
 				end - line <= 104, "%s: %.*s", name[i], (int)(end - line), line);
 		ck_assert_uint_ge(lines, 25 + m->n_nodes);
-		ck_assert_uint_le(lines, 35 + m->n_nodes);
+		ck_assert_uint_le(lines, 36 + m->n_nodes);
 		ck_assert_ptr_nonnull(strstr(text, m->description));
 		machine_free(m);
 	}
