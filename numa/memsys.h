@@ -161,6 +161,18 @@ static inline unsigned memsys_fetch(struct memsys_cpu *c, uint64_t ma)
 	return memsys_fetch_slow(c, ma);
 }
 
+/* Instructions from byte `first` to byte `last`, if that is one line, the most recent of its set:
+ * counted, free, and true. Otherwise nothing was done: memsys_fetch() line by line. */
+static inline bool memsys_fetch_hit(struct memsys_cpu *c, uint64_t first, uint64_t last)
+{
+	uint64_t e = c->l1i.first[first >> c->l1i.shift & c->l1i.set_mask];
+
+	if (unlikely(((e ^ first) | (e ^ last)) >= c->l1i.line_bytes))
+		return false;
+	c->n.fetches++;
+	return true;
+}
+
 /* A page walk's read of one entry: as a data read, but counted as a walk and its stall as the
  * TLB's. */
 unsigned memsys_walk(struct memsys_cpu *c, uint64_t ma);

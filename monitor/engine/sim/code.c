@@ -48,6 +48,7 @@ static void new_contexts(struct engine_vm *evm, struct vm *vm)
 		struct engine_vcpu *cpu = vm->vcpu[i].e;
 
 		cpu->context = ++evm->generation << 2 | (cpu->context & 3);
+		cpu->fetch_page = FETCH_NONE;
 	}
 }
 
@@ -192,6 +193,7 @@ static struct block *decode_block(struct engine_vcpu *cpu, uint64_t va, uint64_t
 	b->pa = pa;
 	b->n = n;
 	b->bytes = off;
+	b->span = MIN(off, room) - 1;
 	for (unsigned i = 0; i < 2; i++)
 		b->link[i] = (struct link){NULL, UINT64_MAX, UINT64_MAX};
 	evm->decoded += n;

@@ -43,6 +43,7 @@ struct block {
 	uint32_t page_next; /* as page_blocks */
 	uint16_t n;         /* instructions */
 	uint16_t bytes;     /* of code */
+	uint16_t span;      /* from the first byte to the last one in the first byte's page */
 	bool kept; /* false: gone when the next block is decoded, so nothing may link to or from it
 		    */
 	struct op op[];

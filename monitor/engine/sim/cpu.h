@@ -115,6 +115,9 @@ struct table_entry {
 	uint64_t walked_ma[4];
 };
 
+/* Where no code can be: canonical in no mode, and no RAM. */
+#define FETCH_NONE (1ull << 62)
+
 struct jump_entry { /* last block seen at this pc, in this address space */
 	uint64_t pc;
 	uint64_t context;
@@ -158,6 +161,8 @@ struct engine_vcpu {
 	unsigned pmp_active; /* entries that are not OFF */
 
 	struct vcpu *vcpu;
+	uint64_t fetch_page; /* of cpu->code, that whose code is executed, or FETCH_NONE */
+	uint64_t fetch_ma;
 	struct memsys_cpu *model; /* caches of the CPU it runs on; NULL in functional fidelity */
 	uint8_t *ram;             /* host address of machine address 0 */
 	struct vm *vm;
@@ -197,6 +202,17 @@ int mem_atomic(struct engine_vcpu *cpu, uint64_t va, unsigned size, bool write, 
 int mem_fetch_pa(struct engine_vcpu *cpu, uint64_t va, uint64_t *pa);
 /* Enter the page of code at va into cpu->code for the model, or LEAVE after a fetch exception. */
 int mem_fetch_model(struct engine_vcpu *cpu, uint64_t va);
+/* The page of va, if cpu->code has it, becomes the one that is executed. */
+static inline bool code_page(struct engine_vcpu *cpu, uint64_t va)
+{
+	const struct code_entry *f = &cpu->code[va >> PAGE_SHIFT & (FETCH_ENTRIES - 1)];
+
+	if (f->page != (va & ~(uint64_t)(PAGE_SIZE - 1)) || f->context != cpu->context)
+		return false;
+	cpu->fetch_page = f->page;
+	cpu->fetch_ma = f->ma;
+	return true;
+}
 /* No PMP boundary lies within the page of pa. */
 bool pmp_uniform(const struct engine_vcpu *cpu, uint64_t pa);
 /* Two bytes of code at a physical address in RAM (absent memory reads as zero); false: no RAM

@@ -17,23 +17,15 @@
 			cpu->skew += stall;                                                        \
 		}                                                                                  \
 	} while (0)
-/* Fetch the lines of a block, in the frame its page has on this node. */
+/* Fetch the lines of a block, in the frame its page has on this node. Mostly that is one line, of
+ * the page of the block before; the rest is done in one place. */
 #define FETCH                                                                                      \
 	do {                                                                                       \
-		const struct code_entry *f =                                                       \
-			&cpu->code[b->va >> PAGE_SHIFT & (FETCH_ENTRIES - 1)];                     \
-		uint64_t ma = f->ma | (b->va & (PAGE_SIZE - 1)),                                   \
-			 last = MIN(ma + b->bytes, f->ma + PAGE_SIZE) - 1;                         \
-		unsigned shift = cpu->model->l1i.shift, stall = 0;                                 \
-		if (unlikely(f->page != (b->va & ~(uint64_t)(PAGE_SIZE - 1)) ||                    \
-			     f->context != cpu->context))                                          \
-			goto refetch;                                                              \
-		for (uint64_t line = ma >> shift; line <= last >> shift; line++)                   \
-			stall += memsys_fetch(cpu->model, line << shift);                          \
-		if (unlikely(stall)) {                                                             \
-			budget -= stall;                                                           \
-			cpu->skew += stall;                                                        \
-		}                                                                                  \
+		uint64_t off = b->va - cpu->fetch_page, ma = cpu->fetch_ma + off;                  \
+		if (unlikely(off >= PAGE_SIZE))                                                    \
+			goto fetch_page;                                                           \
+		if (unlikely(!memsys_fetch_hit(cpu->model, ma, ma + b->span)))                     \
+			goto fetch_lines;                                                          \
 	} while (0)
 #else
 #define TOUCH(pointer, is_write) (void)(pointer)
@@ -46,6 +38,10 @@
 		if (unlikely(budget <= 0))                                                         \
 			goto out_of_time;                                                          \
 		FETCH;                                                                             \
+		BEGIN;                                                                             \
+	} while (0)
+#define BEGIN                                                                                      \
+	do {                                                                                       \
 		budget -= b->n;                                                                    \
 		op = b->op;                                                                        \
 		goto * op->run;                                                                    \
@@ -163,12 +159,24 @@ after_op: /* the instruction is done, but something wants attention before the n
 	goto dispatch;
 
 #if MODEL
-refetch: /* the page of b, which was not begun, is not in the fetch table: translate it anew */
-	cpu->pc = b->va;
-	cpu->now = cpu->stop - budget;
-	if (mem_fetch_model(cpu, b->va) == LEAVE)
-		goto dispatch;
-	ENTER(b);
+fetch_page: /* b, which was not begun, lies in another page than the last: find that */
+	if (!code_page(cpu, b->va)) {
+		cpu->pc = b->va;
+		cpu->now = cpu->stop - budget;
+		if (mem_fetch_model(cpu, b->va) == LEAVE)
+			goto dispatch;
+		ENTER(b);
+	}
+fetch_lines : {
+	uint64_t ma = cpu->fetch_ma + (b->va - cpu->fetch_page), last = ma + b->span;
+	unsigned shift = cpu->model->l1i.shift, stall = 0;
+
+	for (uint64_t line = ma >> shift; line <= last >> shift; line++)
+		stall += memsys_fetch(cpu->model, line << shift);
+	budget -= stall;
+	cpu->skew += stall;
+	BEGIN;
+}
 #endif
 
 left: /* the instruction was not done: a trap was taken, or it has to be repeated later */
@@ -244,6 +252,7 @@ fence_i:
 #undef TOUCH
 #undef FETCH
 #undef ENTER
+#undef BEGIN
 #undef LOAD
 #undef STORE
 #undef ATOMIC

@@ -391,8 +391,10 @@ static void forget_victim(struct engine_vcpu *cpu, const struct memsys_tlb_victi
 	for (uint64_t i = 0; i < MIN(v->pages, (uint64_t)FETCH_ENTRIES); i++) {
 		struct code_entry *f = &cpu->code[(v->vpn + i) & (FETCH_ENTRIES - 1)];
 
-		if (f->page - first < bytes)
+		if (f->page - first < bytes) {
 			f->page = TLB_NONE;
+			cpu->fetch_page = FETCH_NONE;
+		}
 	}
 }
 
@@ -429,6 +431,7 @@ int mem_fetch_model(struct engine_vcpu *cpu, uint64_t va)
 		return LEAVE;
 	model_translation(cpu, va, &t);
 	*f = (struct code_entry){va & ~(uint64_t)(PAGE_SIZE - 1), cpu->context, host - cpu->ram};
+	code_page(cpu, va);
 	return DONE;
 }
 
@@ -467,6 +470,7 @@ int mem_fetch_pa(struct engine_vcpu *cpu, uint64_t va, uint64_t *pa)
 static void new_context(struct engine_vcpu *cpu)
 {
 	cpu->context = ++cpu->evm->generation << 2 | cpu->priv;
+	cpu->fetch_page = FETCH_NONE;
 	memset(cpu->exec_pages, 0, sizeof(cpu->exec_pages));
 }
 
@@ -498,6 +502,7 @@ void tlb_flush_page(struct engine_vcpu *cpu, uint64_t va)
 	if (cpu->model)
 		memsys_tlb_flush_page(cpu->model, 0, va >> PAGE_SHIFT);
 	cpu->code[va >> PAGE_SHIFT & (FETCH_ENTRIES - 1)].page = TLB_NONE;
+	cpu->fetch_page = FETCH_NONE;
 	for (unsigned c = 0; c < TLB_CONTEXTS; c++) {
 		struct tlb_entry *e = &cpu->tlbs[c][va >> PAGE_SHIFT & (TLB_ENTRIES - 1)];
 
@@ -513,8 +518,10 @@ void tlb_forget_host(struct engine_vcpu *cpu, const uint8_t *host, bool only_wri
 	if (!only_write)
 		tables_forget(cpu);
 	for (unsigned i = 0; i < FETCH_ENTRIES && cpu->model && !only_write; i++)
-		if (cpu->code[i].ma == (uint64_t)(host - cpu->ram))
+		if (cpu->code[i].ma == (uint64_t)(host - cpu->ram)) {
 			cpu->code[i].page = TLB_NONE;
+			cpu->fetch_page = FETCH_NONE;
+		}
 	for (unsigned c = 0; c < TLB_CONTEXTS; c++) {
 		if (!(cpu->tlb_used & 1u << c))
 			continue;
@@ -554,6 +561,7 @@ void mmu_update_context(struct engine_vcpu *cpu)
 	}
 	cpu->tlb = cpu->tlbs[c];
 	cpu->context = (cpu->context & ~3ull) | cpu->priv;
+	cpu->fetch_page = FETCH_NONE;
 }
 
 static void tlb_fill(struct engine_vcpu *cpu, uint64_t va, const struct translation *t,
