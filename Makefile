@@ -2,6 +2,7 @@
 #
 #   make            build/disco            make check      all tests
 #   make demo       the 8-VM cluster       make bench      the figures of the README (bench-peers: beside QEMU)
+#   make fuzz       each fuzzer of tests/fuzz for FUZZ_SECONDS
 #   make SAN=1 ...  the same with address and undefined-behaviour sanitizers, under build/san
 #   make CC=clang B=build/clang ...        another compiler beside the first
 
@@ -65,6 +66,9 @@ $(LIVE): $(B)/monitor/main.o $(LIVE_OBJ) $(B)/tests/memsys-live.o $(REFERENCE) $
 $(DIFFGEN): $(patsubst %.c,$(B)/%.o,$(wildcard tests/diff/*.c))
 	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^
 
+$(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libdisco.a
+	@echo "  LD  $@"; $(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
+
 $(B)/bench/%: $(B)/bench/%.o $(B)/libdisco.a
 	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -74,13 +78,30 @@ check: deps
 	@$(MAKE) --no-print-directory all tests
 	@tests/run $(B)
 
+# Each harness by libFuzzer, under the sanitizers, for so long; inputs found interesting stay in build/fuzz/NAME.corpus for the next time,
+# and one that fails in build/fuzz/NAME.failed-*.
+FUZZ_SECONDS ?= 60
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+fuzz: fuzz-deps
+	@$(MAKE) --no-print-directory CC=clang B=build/fuzz SANFLAGS='-fsanitize=fuzzer-no-link,address,undefined \
+	  -fno-sanitize-recover=undefined -fno-omit-frame-pointer' $(FUZZERS:%=build/fuzz/tests/fuzz/%)
+	@for f in $(FUZZERS); do \
+	  mkdir -p build/fuzz/$$f.corpus; echo "$$f: $(FUZZ_SECONDS) s"; \
+	  build/fuzz/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -verbosity=0 -print_final_stats=1 \
+	    -artifact_prefix=build/fuzz/$$f.failed- build/fuzz/$$f.corpus >build/fuzz/$$f.log 2>&1 || \
+	    { tail -n 40 build/fuzz/$$f.log; exit 1; }; \
+	  grep 'number_of_executed_units' build/fuzz/$$f.log; \
+	done
+
 # Debian packages needed to build, to test and to make the guest, and to measure; installed only when missing.
 DEPS    := gcc make libc6-dev libfdt-dev libjansson-dev libconfig-dev libxxhash-dev libhwloc-dev \
            libnuma-dev check gnuplot-nox e2fsprogs cpio xz-utils ca-certificates debian-archive-keyring \
            qemu-system-misc opensbi u-boot-qemu binutils-riscv64-linux-gnu gcc-riscv64-unknown-elf
 BENCH_DEPS := jq
-deps bench-deps:
-	@missing=$$(for p in $(DEPS) $(if $(filter bench-deps,$@),$(BENCH_DEPS)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
+FUZZ_DEPS := clang libclang-rt-dev
+deps bench-deps fuzz-deps:
+	@missing=$$(for p in $(DEPS) $(if $(filter bench-deps,$@),$(BENCH_DEPS)) \
+	  $(if $(filter fuzz-deps,$@),$(FUZZ_DEPS)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
 	  grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then echo "installing:" $$missing; \
 	  sudo=; [ $$(id -u) -eq 0 ] || sudo=sudo; \
@@ -125,6 +146,6 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: all check tests deps bench-deps guest demo bench bench-peers install clean
+.PHONY: all check tests deps bench-deps fuzz-deps fuzz guest demo bench bench-peers install clean
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)
