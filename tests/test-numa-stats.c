@@ -338,7 +338,7 @@ START_TEST(markers_of_a_vm_that_may_not_do_nothing)
 	run_for(100 * 1000);
 	ck_assert_uint_eq(vm->marks_refused, 3);
 	ck_assert_uint_eq(vm->n_marks, 0);
-	ck_assert_uint_eq(sim.region_cycles, 0);
+	ck_assert_uint_eq(sim.n_regions, 0);
 	ck_assert(sim.numa);
 	ck_assert_uint_ge(vm->vcpu[0].model_cycles, 100 * 1000);
 	finish();
