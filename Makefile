@@ -134,6 +134,12 @@ bench-peers: bench-deps
 	@$(MAKE) --no-print-directory all
 	@B=$(B) bench/peers.sh
 
+# The README's pictures of page placement, from their runs; five minutes.
+pictures: deps
+	@$(MAKE) --no-print-directory all
+	@guests/debian/fetch >/dev/null
+	@B=$(B) bench/pictures.sh
+
 # The installed program looks for its data under PREFIX, so it is compiled for that.
 install:
 	@$(MAKE) --no-print-directory B=build/install DATA=$(PREFIX)/share/disco all
@@ -146,6 +152,6 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: all check tests deps bench-deps fuzz-deps fuzz guest demo bench bench-peers install clean
+.PHONY: all check tests deps bench-deps fuzz-deps fuzz guest demo bench bench-peers pictures install clean
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)
