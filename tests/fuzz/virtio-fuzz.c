@@ -5,10 +5,17 @@
  * programs brings a device up properly, since a fuzzer would take long to find the way by itself.
  * Anything but a crash, a sanitizer report or a hang is right; after each program the VM's memory
  * must still be consistent.
+ *
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined -std=gnu17 -D_GNU_SOURCE -I.
+ * tests/fuzz/virtio-fuzz.c monitor/dev/[a-z]*.c monitor/bus.c monitor/guestmem.c monitor/stream.c
+ * monitor/fdt.c sharing/[a-z]*.c numa/[a-z]*.c -DDISCO_MACHINES_DIR='""' -o fuzz -lfdt -ljansson
+ * -lconfig -lxxhash -lhwloc -lm
  */
+#include <linux/fuse.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "tests/fs-files.h"
 #include "tests/virtio-driver.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -47,7 +54,14 @@ static const char *disk_image(void)
 	return path;
 }
 
-enum { SLOTS = 5 };
+static const char *files(void)
+{
+	if (!*files_dir)
+		make_files();
+	return files_dir;
+}
+
+enum { FS = 5, SLOTS };
 
 /* Guest memory is made of the few places where something is listening: rings, tables, buffers. */
 static uint64_t place(struct program *p)
@@ -104,6 +118,54 @@ static void disk_request(struct program *p, unsigned type)
 	set_reg(0, 0x50, 0);
 }
 
+/* The same for the file system: the reply's header, pages, and what the program wants. */
+static void fs_send(unsigned queue, const struct fuse_in_header *h, const uint64_t args[8],
+	uint32_t args_bytes, uint64_t pa, uint32_t bytes, uint32_t pages)
+{
+	uint64_t d = desc_pa(FS, queue);
+
+	gm_write(&fake.vm, BUF, h, sizeof(*h));
+	gm_write(&fake.vm, BUF + sizeof(*h), args, 64);
+	put_desc(d, 0, BUF, (uint32_t)sizeof(*h) + args_bytes, NEXT, 1);
+	put_desc(d, 1, BUF + 0x1000, 16, WRITE | NEXT, 2);
+	put_desc(d, 2, BUF + 0x20000, PAGE_SIZE * (pages & 63) + PAGE_SIZE, WRITE | NEXT, 3);
+	put_desc(d, 3, pa, bytes + 1, WRITE, 0);
+	offer(FS, queue, 0);
+	set_reg(FS, 0x50, queue);
+}
+
+static void fs_up(uint32_t flags)
+{
+	struct fuse_in_header h = {.opcode = FUSE_INIT, .len = sizeof(h) + 64};
+	uint64_t args[8] = {7 | 38ull << 32, (uint64_t)flags << 32};
+
+	start(FS, 0);
+	fs_send(1, &h, args, 64, BUF + 0x2000, 0, 0);
+}
+
+static void fs_request(struct program *p, unsigned queue)
+{
+	static const char *const name[] = {"big", "sub", "b", ".."};
+	uint8_t shape = (uint8_t)take(p, 1);
+	struct fuse_in_header h = {.opcode = (uint32_t)take(p, 1) % 64, .nodeid = take(p, 1) % 16};
+	uint64_t args[8] = {0};
+	uint32_t bytes = shape & 1 ? (uint32_t)take(p, 1) : 40;
+
+	if (shape & 2) { /* a handle, an offset, a size */
+		args[1] = take(p, 2);
+		args[2] = take(p, 2);
+	} else if (shape & 4) {
+		strcpy((char *)args, name[take(p, 1) & 3]);
+		bytes = (uint32_t)strlen((char *)args) + 1;
+	} else {
+		for (unsigned i = 0; i < 3; i++)
+			args[i] = take(p, 8);
+	}
+	h.len = shape & 8 ? (uint32_t)take(p, 4) : (uint32_t)sizeof(h) + bytes;
+	fs_send(queue, &h, args, bytes, shape & 16 ? place(p) : BUF + 0x10000, (uint32_t)take(p, 2),
+		(uint32_t)take(p, 1));
+}
+
 /* Of a register: where something is, or near the start. */
 static uint64_t offset(struct program *p, bool far)
 {
@@ -146,6 +208,10 @@ static void step(struct program *p, struct stream *uart, struct stream *console,
 		offer(slot, queue, (uint16_t)(take(p, 1) & 15));
 		break;
 	case 4:
+		if (op & 16) {
+			fs_request(p, queue);
+			break;
+		}
 		request(p, slot % SLOTS, queue);
 		break;
 	case 5:
@@ -203,9 +269,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct subnet *net = subnet_create(fake.cluster.mem, NULL);
 	struct image_cache *images = image_cache_create(fake.cluster.mem);
 	struct disk *disk;
+	struct tree *tree;
 
 	if (disk_open(images, disk_image(), DISK_SHARED, 0xc0000000, &disk))
 		die("no disk");
+	if (tree_open(images, files(), &tree))
+		die("no directory");
 	plic_create(vm);
 	if (vm->bios)
 		aclint_create(vm);
@@ -217,9 +286,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	virtio_net_create(vm, 2, net, mac[0]);
 	virtio_net_create(vm, 3, net, mac[1]);
 	virtio_rng_create(vm, 4);
+	virtio_fs_create(vm, FS, "fs", tree, size & 4);
 	for (unsigned irq = 1; irq <= BOARD_IRQ_RTC; irq++)
 		mmio_write(BOARD_PLIC + 4 * irq, 4, irq & 7);
 	mmio_write(BOARD_PLIC + 0x2000, 4, UINT32_MAX);
+	if (size & 8)
+		fs_up((uint32_t)size << 20);
 	while (p.left && vm->state != VM_FAILED)
 		step(&p, uart, console, net);
 	fake_boundary();
@@ -227,6 +299,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pmap_check(vm->pmap);
 	memory_check(fake.cluster.mem);
 	fake_devices_destroy();
+	tree_close(tree);
 	image_cache_destroy(images);
 	subnet_destroy(net);
 	stream_destroy(uart);
