@@ -147,11 +147,14 @@ static void fs_request(struct program *p, unsigned queue)
 {
 	static const char *const name[] = {"big", "sub", "b", ".."};
 	uint8_t shape = (uint8_t)take(p, 1);
-	struct fuse_in_header h = {.opcode = (uint32_t)take(p, 1) % 64, .nodeid = take(p, 1) % 16};
+	struct fuse_in_header h = {
+		.opcode = (uint32_t)take(p, 1) % 64, .nodeid = take(p, 1) % (N_NODES + 2)};
 	uint64_t args[8] = {0};
 	uint32_t bytes = shape & 1 ? (uint32_t)take(p, 1) : 40;
 
 	if (shape & 2) { /* a handle, an offset, a size */
+		if (shape & 32)
+			h.opcode = FUSE_READ;
 		args[1] = take(p, 2);
 		args[2] = take(p, 2);
 	} else if (shape & 4) {
