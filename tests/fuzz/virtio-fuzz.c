@@ -5,11 +5,6 @@
  * programs brings a device up properly, since a fuzzer would take long to find the way by itself.
  * Anything but a crash, a sanitizer report or a hang is right; after each program the VM's memory
  * must still be consistent.
- *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -std=gnu17 -D_GNU_SOURCE -I.
- * tests/fuzz/virtio-fuzz.c monitor/dev/[a-z]*.c monitor/bus.c monitor/guestmem.c monitor/stream.c
- * monitor/fdt.c sharing/[a-z]*.c numa/[a-z]*.c -DDISCO_MACHINES_DIR='""' -o fuzz -lfdt -ljansson
- * -lconfig -lxxhash -lhwloc -lm
  */
 #include <linux/fuse.h>
 #include <stdio.h>
@@ -56,8 +51,10 @@ static const char *disk_image(void)
 
 static const char *files(void)
 {
-	if (!*files_dir)
+	if (!*files_dir) {
 		make_files();
+		atexit(remove_files);
+	}
 	return files_dir;
 }
 
