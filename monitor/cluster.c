@@ -469,16 +469,19 @@ static void free_guest(struct guest *g)
 	free(g->agent_line);
 }
 
-/* Every VM, disk and image is gone: no frame may be in use, but those of zeroes. */
+/* Every VM, disk and image is gone: no frame may be in use, but those of zeroes and of the monitor.
+ */
 static void check_all_is_free(const struct memory *mem)
 {
 	struct memory_usage u;
+	uint64_t free;
 
 	memory_check(mem);
 	memory_usage(mem, -1, &u);
-	if (u.free + u.kind[FRAME_ZERO] != u.total)
+	free = u.free + u.kind[FRAME_ZERO] + u.kind[FRAME_MONITOR];
+	if (free != u.total)
 		die("memmap: nobody is left, and %llu frames are not free",
-			(unsigned long long)(u.total - u.free));
+			(unsigned long long)(u.total - free));
 }
 
 void run_destroy(struct run *r)
