@@ -4,7 +4,7 @@
  * memory loaded; and back.
  *
  * virtio slots, in this order: two consoles (hvc0: output of the command, hvc1: the agent), random
- * source, network if there is one, disks in their order, directories in theirs.
+ * source, network if there is one, disks in their order, directories in theirs, balloon.
  */
 #include <errno.h>
 #include <limits.h>
@@ -16,7 +16,9 @@
 
 #include "monitor/board.h"
 #include "monitor/clone.h"
+#include "monitor/dev/balloon.h"
 #include "monitor/engine.h"
+#include "monitor/overcommit.h"
 #include "monitor/run.h"
 #include "numa/util.h"
 #include "sharing/content.h"
@@ -241,6 +243,9 @@ static int add_devices(struct run *r, struct guest *g)
 	virtio_rng_create(vm, slot++);
 	if (r->cluster.subnet)
 		virtio_net_create(vm, slot++, r->cluster.subnet, mac);
+	if (o->share & SHARE_FREE || o->overcommit)
+		g->balloon = virtio_balloon_create(vm,
+			slot + (r->guest_disk ? 1 : o->n_disks) + o->n_fs, o->share & SHARE_FREE);
 	err = add_disks(r, vm, slot);
 	slot += r->guest_disk ? 1 : o->n_disks;
 	for (unsigned i = 0; !err && i < o->n_fs; i++)
@@ -450,6 +455,8 @@ int run_create(struct run *r, const struct run_options *o)
 		err = boot(r, i);
 	if (!err)
 		let_boot_files_go(r);
+	if (o->overcommit)
+		overcommit_begin(r);
 	return err;
 }
 

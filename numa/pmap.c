@@ -58,6 +58,7 @@ struct pmap {
 	uint32_t n_leaves;       /* that exist */
 	struct reserve *reserve; /* one for each node */
 	uint32_t n_reserved;     /* in all of them */
+	uint32_t leave;          /* frames of the machine that refills do not take */
 	uint64_t n_placed;       /* pages whose node frame_place() chose */
 	struct pending *pending; /* for the boundary */
 	uint32_t n_pending, cap_pending;
@@ -110,6 +111,17 @@ uint32_t pmap_steal(struct memory *mem)
 	return steal(mem, true);
 }
 
+/* May first touches take another frame? */
+static bool plenty(const struct pmap *pm)
+{
+	struct memory_usage u;
+
+	if (!pm->leave)
+		return true;
+	memory_usage(pm->mem, -1, &u);
+	return u.free > pm->leave;
+}
+
 static void refill_one(struct pmap *pm, unsigned node, uint32_t want)
 {
 	struct reserve *r = &pm->reserve[node];
@@ -119,7 +131,7 @@ static void refill_one(struct pmap *pm, unsigned node, uint32_t want)
 		r->n -= r->head;
 		r->head = 0;
 	}
-	while (r->n < want) {
+	while (r->n < want && (r->n || plenty(pm))) {
 		uint32_t mpn = frame_reserve(pm->mem, node, pm->id);
 
 		/* A VM that has frames left does not take those of others. */
@@ -144,6 +156,11 @@ void pmap_refill(struct pmap *pm, unsigned node)
 	}
 	for (unsigned i = 0; i < n; i++)
 		refill_one(pm, i, each);
+}
+
+void pmap_leave(struct pmap *pm, uint32_t frames)
+{
+	pm->leave = frames;
 }
 
 void pmap_drain(struct pmap *pm)

@@ -65,6 +65,15 @@ void virtio_break(struct virtio *v)
 	}
 }
 
+void virtio_config_changed(struct virtio *v)
+{
+	v->config_generation++;
+	if (!(v->status & STATUS_DRIVER_OK))
+		return;
+	v->isr |= ISR_CONFIG;
+	device_irq(&v->dev, true);
+}
+
 static void reset(struct virtio *v)
 {
 	memset(v->queue, 0, sizeof(v->queue));
@@ -73,6 +82,8 @@ static void reset(struct virtio *v)
 	v->features_sel = v->driver_features_sel = v->queue_sel = 0;
 	v->status = v->isr = 0;
 	device_irq(&v->dev, false);
+	if (v->ops->reset)
+		v->ops->reset(v);
 }
 
 static void kick(struct virtio *v, struct virtq *q)
@@ -206,6 +217,8 @@ uint64_t virtio_read(struct device *d, struct vcpu *vcpu, uint64_t offset, unsig
 		return v->isr;
 	case STATUS:
 		return v->status;
+	case CONFIG_GENERATION:
+		return v->config_generation;
 	case SHM_LEN:
 	case SHM_LEN + 4:
 	case SHM_BASE:
@@ -224,6 +237,8 @@ void virtio_write(
 	unsigned shift;
 
 	(void)vcpu;
+	if (offset >= CONFIG && v->ops->config_write)
+		v->ops->config_write(v, offset - CONFIG, size, value);
 	if (offset >= CONFIG || size != 4)
 		return;
 	switch (offset) {
@@ -283,6 +298,7 @@ int virtio_clone(struct device *d, const struct device *from)
 	v->queue_sel = original->queue_sel;
 	v->status = original->status;
 	v->isr = original->isr;
+	v->config_generation = original->config_generation;
 	memcpy(v->queue, original->queue, sizeof(v->queue));
 	return 0;
 }
