@@ -89,7 +89,7 @@ static const struct option_row rows[] = {
 		"files, free; -WAY takes one away: all,-disk"},
 	{"share-scan", "N", COUNT, FIELD(share_scan), 0, 1000000, false,
 		"Pages to look at for zeroes and identical ones in a millisecond of machine time; "
-		"8 times as many on CPUs that are idle (default: 8)"},
+		"4 times as many on CPUs that are idle (default: 8)"},
 	{"overcommit", NULL, FLAG, FIELD(overcommit), 0, 0, false,
 		"When machine memory becomes short, take back what guests can do without, and let "
 		"VMs wait for memory instead of failing"},
