@@ -129,12 +129,17 @@ static void set_status(struct virtio *v, uint32_t value)
 			kick(v, &v->queue[i]);
 }
 
+static unsigned queue_max(const struct virtio *v)
+{
+	return v->ops->queue_max ? v->ops->queue_max : VIRTQ_MAX;
+}
+
 static bool queue_valid(const struct virtio *v, const struct virtq *q)
 {
 	const struct vm *vm = v->dev.vm;
 	uint64_t n = q->size;
 
-	return n && n <= VIRTQ_MAX && !(n & (n - 1)) && !(q->desc & 15) && !(q->avail & 1) &&
+	return n && n <= queue_max(v) && !(n & (n - 1)) && !(q->desc & 15) && !(q->avail & 1) &&
 	       !(q->used & 3) && gm_valid(vm, q->desc, 16 * n) &&
 	       gm_valid(vm, q->avail, 6 + 2 * n) && gm_valid(vm, q->used, 6 + 8 * n);
 }
@@ -210,7 +215,7 @@ uint64_t virtio_read(struct device *d, struct vcpu *vcpu, uint64_t offset, unsig
 	case DEVICE_FEATURES:
 		return v->features_sel < 2 ? (uint32_t)(v->offered >> (32 * v->features_sel)) : 0;
 	case QUEUE_NUM_MAX:
-		return q ? VIRTQ_MAX : 0;
+		return q ? queue_max(v) : 0;
 	case QUEUE_READY:
 		return q && q->ready;
 	case INTERRUPT_STATUS:

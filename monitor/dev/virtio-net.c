@@ -46,6 +46,12 @@ enum {
 	GSO_TCPV4 = 1,
 	GSO_TCPV6 = 4,
 };
+/*
+ * Linux fills the ring with buffers of 1.5 KiB at first, which are used up before there are any of
+ * a page: the fewer the better. But it posts new ones only when more than 32 are used up, and the
+ * others must hold a packet of 64 KiB, or both sides would wait: of 64 they could not.
+ */
+enum { QUEUE_MAX = 128 };
 /* Receive buffers to choose from: a page of Linux's ring in use is left for others by 16 packets.
  */
 enum { LOOKAHEAD = 16 };
@@ -81,7 +87,7 @@ struct virtio_net {
 	bool sharing;
 	uint64_t tx_malformed;
 
-	struct rx_buffer buffer[VIRTQ_MAX]; /* in the order of the ring */
+	struct rx_buffer buffer[QUEUE_MAX]; /* in the order of the ring */
 	unsigned n_buffers;
 	uint32_t generation; /* of the rings that these are of */
 
@@ -222,7 +228,7 @@ static void look_ahead(struct virtio_net *n)
 
 	for (unsigned i = 0; i < n->n_buffers; i++)
 		spare += !n->buffer[i].placed;
-	for (; spare < LOOKAHEAD && n->n_buffers < VIRTQ_MAX; spare++) {
+	for (; spare < LOOKAHEAD && n->n_buffers < QUEUE_MAX; spare++) {
 		if (virtio_pop(&n->v, q, &c) <= 0)
 			return;
 		/* A buffer that could not even hold the header breaks the specification. */
@@ -274,7 +280,7 @@ struct place {
 /* Where a packet goes, piece by piece. */
 struct placing {
 	unsigned n;
-	struct place place[VIRTQ_MAX];
+	struct place place[QUEUE_MAX];
 };
 
 /* Place bytes that are to be copied. */
@@ -600,6 +606,7 @@ static const struct virtio_ops net_ops = {
 		.clone = net_clone},
 	.id = 1,
 	.n_queues = 2,
+	.queue_max = QUEUE_MAX,
 	.at_boundary = true,
 	.kick = net_kick,
 };

@@ -54,7 +54,8 @@ struct virtio_ops {
 	struct device_ops dev; /* type, VIRTIO_DEVICE_OPS, stats, destroy */
 	uint32_t id;           /* section 5 */
 	unsigned n_queues;
-	bool at_boundary; /* its work reaches beyond the VM */
+	unsigned queue_max; /* entries of a queue at most; 0: VIRTQ_MAX */
+	bool at_boundary;   /* its work reaches beyond the VM */
 	/* Serve a queue until pop gives no more; returns what the last pop returned, or -EAGAIN to
 	 * be called again at the next boundary. */
 	int (*kick)(struct virtio *v, struct virtq *q);

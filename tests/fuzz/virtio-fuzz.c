@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "sharing/share.h"
 #include "tests/fs-files.h"
 #include "tests/virtio-driver.h"
 
@@ -71,7 +72,8 @@ static uint64_t place(struct program *p)
 	case 1:
 		return avail_pa((unsigned)slot, word >> 12 & 1) + (word >> 2 & 0x1f);
 	case 2:
-		return BUF + (word >> 2) * 16;
+		/* Half of them whole pages, which are what is mapped. */
+		return BUF + ((word >> 2) * 16 & ~(word & 0x8000 ? PAGE_SIZE - 1ull : 0));
 	default:
 		return VM_RAM_BASE + FAKE_RAM_BYTES - (word >> 2 & 0xff);
 	}
@@ -239,7 +241,7 @@ static void step(struct program *p, struct stream *uart, struct stream *console,
 		break;
 	case 12:
 		fake_boundary();
-		subnet_run(net, 0);
+		subnet_run(net, fake.cluster.now);
 		pmap_refill(fake.vm.pmap, 0);
 		break;
 	case 13: {
@@ -265,8 +267,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const uint8_t mac[2][6] = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}};
 	struct program p = {data, size};
 	struct vm *vm = fake_vm_create(size & 1, size & 2 ? 16 << 20 : 192 << 10);
+	struct subnet_link link = {1000000000, size & 8 ? 5000 : 0, 0, SUBNET_MTU};
 	struct stream *uart = stream_create(), *console = stream_create();
-	struct subnet *net = subnet_create(fake.cluster.mem, NULL);
+	struct subnet *net = subnet_create(fake.cluster.mem, &link);
 	struct image_cache *images = image_cache_create(fake.cluster.mem);
 	struct disk *disk;
 	struct tree *tree;
@@ -275,6 +278,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		die("no disk");
 	if (tree_open(images, files(), &tree))
 		die("no directory");
+	fake.cluster.share = size & 4 ? SHARE_ALL : 0;
 	plic_create(vm);
 	if (vm->bios)
 		aclint_create(vm);
@@ -295,7 +299,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (p.left && vm->state != VM_FAILED)
 		step(&p, uart, console, net);
 	fake_boundary();
-	subnet_run(net, 0);
+	subnet_run(net, fake.cluster.now);
 	pmap_check(vm->pmap);
 	memory_check(fake.cluster.mem);
 	fake_devices_destroy();
