@@ -86,6 +86,7 @@ struct virtio_net {
 	struct config config;
 	bool sharing;
 	uint64_t tx_malformed;
+	uint64_t charged_at; /* 1 + machine time for which an interrupt was charged; see charge() */
 
 	struct rx_buffer buffer[QUEUE_MAX]; /* in the order of the ring */
 	unsigned n_buffers;
@@ -97,6 +98,29 @@ struct virtio_net {
 static bool has(const struct virtio_net *n, uint64_t feature)
 {
 	return n->v.features & feature;
+}
+
+/*
+ * What the monitor does for a guest takes time of the guest's, of the vCPU that the card
+ * interrupts: bytes it copies, once, at the receiver (that they rest in the monitor on their way is
+ * not the machine's doing); the memmap's records of pages it shares; and one interrupt of its other
+ * vCPUs at a boundary, for all pages that change hands at it.
+ */
+static void charge(struct virtio_net *n, uint32_t bytes_copied, uint32_t pages_shared)
+{
+	struct vm *vm = n->v.dev.vm;
+	const struct cluster *c = vm->cluster;
+	const struct machine *m = c->machine;
+	uint64_t cycles = bytes_copied * m->cost.page_copy / PAGE_SIZE;
+
+	if (pages_shared) {
+		cycles += pages_shared * m->cost.page_share;
+		if (n->charged_at != c->now + 1)
+			cycles += m->cost.shootdown;
+		n->charged_at = c->now + 1;
+	}
+	if (cycles)
+		c->engine->vcpu_charge(&vm->vcpu[0], cycles);
 }
 
 /* ---- sending ----------------------------------------------------------------------------- */
@@ -140,7 +164,7 @@ static uint32_t whole_page(struct virtio_net *n, uint64_t pa, uint32_t bytes)
 static unsigned gather(
 	struct virtio_net *n, const struct virtio_chain *c, struct packet_span span[SPANS_MAX])
 {
-	uint32_t at = HEADER_BYTES, bytes, copied = 0;
+	uint32_t at = HEADER_BYTES, bytes, copied = 0, shared = 0;
 	unsigned used = 0;
 	struct virtio_span rest = virtio_readable(c, at, c->readable - at);
 	struct virtio_segment s;
@@ -153,6 +177,7 @@ static unsigned gather(
 			mpn = whole_page(n, s.pa, bytes);
 			if (mpn != MPN_NONE) {
 				span[used++] = (struct packet_span){.mpn = mpn, .bytes = bytes};
+				shared++;
 				continue;
 			}
 			if (!virtio_copy_from(&n->v, c, at, n->buf + copied, bytes))
@@ -164,6 +189,7 @@ static unsigned gather(
 			copied += bytes;
 		}
 	}
+	charge(n, 0, shared);
 	return used;
 }
 
@@ -348,12 +374,14 @@ struct source {
 	uint32_t at;                    /* bytes taken, of the header and of the packet */
 	const struct packet_span *span; /* where the next is */
 	uint32_t in_span;
+	uint32_t copied, mapped; /* bytes, pages */
 };
 
-static void count_copied(struct virtio_net *n, const struct source *from, uint32_t bytes)
+static void count_copied(struct virtio_net *n, struct source *from, uint32_t bytes)
 {
 	struct subnet_stats *s = subnet_port_stats(n->port);
 
+	from->copied += bytes;
 	if (from->k->bytes < PAGE_SIZE)
 		s->copied_small += bytes;
 	else if (!n->sharing)
@@ -405,6 +433,7 @@ static bool fill(
 			if (n->sharing && is_whole(from->span) && some == PAGE_SIZE &&
 				!(s.pa & (PAGE_SIZE - 1))) {
 				map_page(n, s.pa, from->span->mpn);
+				from->mapped++;
 			} else {
 				data = packet_span_data(n->packets, from->span) + from->in_span;
 				if (from->span->mpn != MPN_NONE)
@@ -544,6 +573,7 @@ static int net_deliver(void *arg, const struct packet *k)
 	}
 	err = has(n, F_MRG_RXBUF) ? deliver_merged(n, &from) : deliver_single(n, &from);
 	if (!err) {
+		charge(n, from.copied, from.mapped);
 		look_out_for_copies(v->dev.vm, k);
 		virtio_notify(v, &v->queue[RX]);
 	}
