@@ -41,7 +41,7 @@ static void send(unsigned from, const uint8_t *to, const uint8_t *source, uint8_
 	else
 		address(frame + 6, from);
 	frame[14] = payload;
-	subnet_send(port[from], BYTES(frame, sizeof(frame)), 1, NULL);
+	subnet_send(port[from], BYTES(frame, sizeof(frame)), 1, NULL, 0);
 }
 
 static void send_to(unsigned from, unsigned to, uint8_t payload)
@@ -237,15 +237,15 @@ START_TEST(what_cannot_be_delivered_is_counted)
 
 	address(frame, 1);
 	address(frame + 6, 0);
-	subnet_send(port[0], BYTES(frame, 13), 1, NULL);
-	subnet_send(port[0], BYTES(frame, 0), 1, NULL);
-	subnet_send(port[0], BYTES(frame, PACKET_MAX + 1), 1, NULL);
+	subnet_send(port[0], BYTES(frame, 13), 1, NULL, 0);
+	subnet_send(port[0], BYTES(frame, 0), 1, NULL, 0);
+	subnet_send(port[0], BYTES(frame, PACKET_MAX + 1), 1, NULL, 0);
 	ck_assert_uint_eq(subnet_port_stats(port[0])->dropped, 3);
 	ck_assert_uint_eq(subnet_port_stats(port[0])->frames_sent, 0);
-	subnet_send(port[0], BYTES(frame, 14 + 1), 1, NULL);
+	subnet_send(port[0], BYTES(frame, 14 + 1), 1, NULL, 0);
 	subnet_run(net, 0);
 	ck_assert_uint_eq(last_bytes, 15);
-	subnet_send(port[0], BYTES(frame, PACKET_MAX), 1, NULL);
+	subnet_send(port[0], BYTES(frame, PACKET_MAX), 1, NULL, 0);
 	subnet_run(net, 0);
 	ck_assert_uint_eq(last_bytes, PACKET_MAX);
 
@@ -257,12 +257,12 @@ START_TEST(what_cannot_be_delivered_is_counted)
 
 	/* A port that only sends does not fill the host. */
 	for (unsigned i = 0; i < 1000; i++)
-		subnet_send(port[0], BYTES(frame, PACKET_MAX), 1, NULL);
+		subnet_send(port[0], BYTES(frame, PACKET_MAX), 1, NULL, 0);
 	ck_assert_uint_eq(subnet_port_stats(port[0])->frames_sent, 3 + 256);
 	ck_assert_uint_eq(subnet_port_stats(port[0])->dropped, 3 + 744);
 	subnet_run(net, 0);
 	ck_assert_uint_eq(subnet_port_stats(port[1])->dropped, 257);
-	subnet_send(port[0], BYTES(frame, PACKET_MAX), 1, NULL);
+	subnet_send(port[0], BYTES(frame, PACKET_MAX), 1, NULL, 0);
 	ck_assert_uint_eq(subnet_port_stats(port[0])->frames_sent, 3 + 257);
 }
 END_TEST

@@ -102,23 +102,40 @@ static bool has(const struct virtio_net *n, uint64_t feature)
 
 /*
  * What the monitor does for a guest takes time of the guest's, of the vCPU that the card
- * interrupts: bytes it copies, once, at the receiver (that they rest in the monitor on their way is
- * not the machine's doing); the memmap's records of pages it shares; and one interrupt of its other
- * vCPUs at a boundary, for all pages that change hands at it.
+ * interrupts: the memmap's records of pages it shares, and one interrupt of its other vCPUs at a
+ * boundary, for all pages that change hands at it.
  */
-static void charge(struct virtio_net *n, uint32_t bytes_copied, uint32_t pages_shared)
+static void charge_pages(struct virtio_net *n, uint32_t pages)
+{
+	struct vm *vm = n->v.dev.vm;
+	const struct cluster *c = vm->cluster;
+	uint64_t cycles = pages * c->machine->cost.page_share;
+
+	if (!pages)
+		return;
+	if (n->charged_at != c->now + 1)
+		cycles += c->machine->cost.shootdown;
+	n->charged_at = c->now + 1;
+	c->engine->vcpu_charge(&vm->vcpu[0], cycles);
+}
+
+/*
+ * And bytes it copies from the memory of `node`, once, at the receiver: that they rest in the
+ * monitor on their way is not the machine's doing. cost.page_copy is of pages near by; in numa
+ * fidelity each line that is not takes longer by what the machine's latencies say.
+ */
+static void charge_copy(struct virtio_net *n, uint32_t bytes, unsigned node)
 {
 	struct vm *vm = n->v.dev.vm;
 	const struct cluster *c = vm->cluster;
 	const struct machine *m = c->machine;
-	uint64_t cycles = bytes_copied * m->cost.page_copy / PAGE_SIZE;
+	unsigned here = vm_home_node(vm);
+	uint64_t cycles = bytes * m->cost.page_copy / PAGE_SIZE;
 
-	if (pages_shared) {
-		cycles += pages_shared * m->cost.page_share;
-		if (n->charged_at != c->now + 1)
-			cycles += m->cost.shootdown;
-		n->charged_at = c->now + 1;
-	}
+	if (c->numa && m->latency_ns[here][node] > m->latency_ns[here][here])
+		cycles += (uint64_t)(bytes / m->l2.line_bytes) *
+			  (m->latency_ns[here][node] - m->latency_ns[here][here]) *
+			  (m->clock_hz / 1000000) / 1000;
 	if (cycles)
 		c->engine->vcpu_charge(&vm->vcpu[0], cycles);
 }
@@ -189,7 +206,7 @@ static unsigned gather(
 			copied += bytes;
 		}
 	}
-	charge(n, 0, shared);
+	charge_pages(n, shared);
 	return used;
 }
 
@@ -214,7 +231,7 @@ static int transmit(struct virtio_net *n, struct virtq *q)
 				used = gather(n, &c, span);
 				if (!used)
 					return 0;
-				subnet_send(n->port, span, used, &offload);
+				subnet_send(n->port, span, used, &offload, vm_home_node(v->dev.vm));
 			} else {
 				n->tx_malformed++;
 			}
@@ -573,7 +590,8 @@ static int net_deliver(void *arg, const struct packet *k)
 	}
 	err = has(n, F_MRG_RXBUF) ? deliver_merged(n, &from) : deliver_single(n, &from);
 	if (!err) {
-		charge(n, from.copied, from.mapped);
+		charge_pages(n, from.mapped);
+		charge_copy(n, from.copied, k->node);
 		look_out_for_copies(v->dev.vm, k);
 		virtio_notify(v, &v->queue[RX]);
 	}
