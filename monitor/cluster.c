@@ -526,6 +526,7 @@ void run_destroy(struct run *r)
 	free(r->guest_initrd);
 	free(r->guest_disk);
 	free(r->series);
+	snapshots_free(r);
 	if (r->machine)
 		machine_free(r->machine);
 }

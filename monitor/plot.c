@@ -41,6 +41,21 @@ void plot_quoted(FILE *out, const char *text)
 	fputc('\'', out);
 }
 
+const json_t *plot_last_snapshot(const json_t *run)
+{
+	const json_t *list = json_object_get(run, "snapshots"), *found = NULL, *s;
+	size_t i;
+
+	json_array_foreach(list, i, s)
+	{
+		const char *event = json_string_value(json_object_get(s, "event"));
+
+		if (!found || (event && strcmp(event, "end")))
+			found = s;
+	}
+	return found;
+}
+
 bool plot_is_picture(const char *name)
 {
 	const char *dot = strrchr(name, '.');

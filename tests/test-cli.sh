@@ -123,7 +123,7 @@ refuses 'ends in .png or .svg' plot schema.js -o picture.gif
 refuses 'none of memory' plot schema.js --kind colours
 refuses 'had no caches' plot schema.js --kind misses
 echo '{"schema": 1, "numa": {"modelled": true, "vms": [{"pages": "0*x"}]}}' >schema.js
-for kind in misses stall pages; do
+for kind in misses stall pages sharing; do
 	refuses 'not statistics' plot schema.js --kind $kind
 done
 
@@ -155,6 +155,8 @@ cat >small.js <<'END'
 {"schema": 1,
  "inputs": {"machine": {"name": "'; touch pwned; '", "clock_hz": 1000000, "nodes": [1, 1]}},
  "vms": [1],
+ "snapshots": [{"event": "`touch pwned`", "cycles": 5, "sharers": [{"own": 1048576, "disk": 0, "first_disk": 4096,
+   "first_other": 0, "others": 0, "text": 4096, "zero": 0}]}],
  "numa": {"policy": "disco", "modelled": true, "moves": {},
   "vms": [{"name": "`touch pwned`", "cpu_cycles": 100, "pages": "0*200 1+*20 - 1*10",
    "marks": [{"value": 3, "cycles": 50}],
@@ -163,7 +165,7 @@ cat >small.js <<'END'
    "migrations": [0, 1, 1], "replications": [0, 0, 0], "collapses": [0, 0, 0]}}}
 END
 if command -v gnuplot >/dev/null; then
-	for kind in misses stall pages; do
+	for kind in misses stall pages sharing; do
 		for end in png svg; do
 			"$disco" plot small.js --kind $kind -o $kind.$end >out 2>err ||
 				fail "plot --kind $kind: $(cat err)"
