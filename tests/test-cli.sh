@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # What a user gets for a mistake: one line on stderr, a non-zero status, and no file left behind.
-# And help for every subcommand. No guest is booted.
+# And help for every subcommand; every option of run is in the manual page. No guest is booted.
 set -u
 disco=${DISCO:?}
+manual=$(cd "$(dirname "$0")/.." && pwd)/monitor/disco.1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export XDG_RUNTIME_DIR=$work/run
@@ -38,6 +39,9 @@ done
 for option in machine vms vcpus memory guest kernel initrd append bios disk exec stats threads seed \
 	timeout config share nfs net no-net fidelity policy console-log name virtual-timeout quiet; do
 	"$disco" run --help | grep -q -- "--$option" || fail "run --help does not know --$option"
+done
+for option in $("$disco" run --help | grep -o '^ *\(-., \)\?--[a-z-]*' | grep -o -e '--.*'); do
+	sed 's/\\-/-/g' "$manual" | grep -q -e "fB$option[ \\\\]" || fail "the manual page does not know $option"
 done
 "$disco" --version | grep -q '^disco [0-9]' || fail "no version"
 "$disco" topology --machine flash8 | grep -q 900 || fail "topology shows no remote latency"
