@@ -136,7 +136,7 @@ bench-peers: deps
 	@$(MAKE) --no-print-directory all
 	@B=$(B) bench/peers.sh
 
-# The README's pictures of page placement, from their runs; five minutes.
+# The README's pictures of sharing and page placement, from their runs; a quarter of an hour.
 pictures: deps
 	@$(MAKE) --no-print-directory all
 	@guests/debian/fetch >/dev/null

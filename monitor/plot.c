@@ -103,7 +103,7 @@ static int draw(const char *script, const char *file, bool svg)
 		return complain(errno, "gnuplot cannot be started: %s", strerror(errno));
 	fprintf(out, "set terminal %s\nset output ",
 		svg ? "svg standalone size 900,560 font 'DejaVu Sans,13' background '#ffffff'"
-		    : "pngcairo size 1350,840 font 'DejaVu Sans,12' fontscale 1.5");
+		    : "pngcairo size 1200,750 font 'DejaVu Sans,12' fontscale 1.33");
 	plot_quoted(out, file);
 	fprintf(out, "\n%s", script);
 	status = pclose(out);
