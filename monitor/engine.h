@@ -10,6 +10,7 @@
 
 struct engine {
 	const char *name;
+	const struct board *board; /* that its VMs see */
 	/* Allocate vm->e and each vcpu->e; called by vm_create(). */
 	void (*vm_init)(struct vm *vm);
 	void (*vm_free)(struct vm *vm);

@@ -173,6 +173,18 @@ static void syscon(void *fdt, const char *name, const char *compatible, uint32_t
 	end(fdt);
 }
 
+const struct board board_virt = {
+	.arch = "riscv64",
+	.ram_base = VM_RAM_BASE,
+	.ram_gap = UINT64_MAX,
+	.ram_high = UINT64_MAX,
+	.uart_base = BOARD_UART,
+	.uart_bytes = 0x100,
+	.uart_irq = BOARD_IRQ_UART,
+	.virtio_base = BOARD_VIRTIO,
+	.virtio_irq = {1, 2, 3, 4, 5, 6, 7, 8, 40, 41, 42, 43, 44, 45, 46, 47},
+};
+
 int board_fdt(struct vm *vm, const char *bootargs, uint64_t initrd_pa, uint64_t initrd_bytes,
 	void *buf, int bytes)
 {

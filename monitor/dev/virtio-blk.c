@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "monitor/dev/virtio.h"
+#include "monitor/guestmem.h"
 #include "monitor/engine.h"
 #include "numa/util.h"
 #include "sharing/content.h"
@@ -83,7 +84,7 @@ static uint8_t transfer(struct virtio_blk *b, uint64_t sector, struct virtio_spa
 	for (; virtio_span_next(&span, &s); n++) {
 		if (s.bytes % SECTOR_SIZE)
 			return S_IOERR;
-		seg[n] = (struct disk_segment){s.pa - VM_RAM_BASE, s.bytes};
+		seg[n] = (struct disk_segment){gm_offset(vm, s.pa), s.bytes};
 	}
 	if (!n)
 		return S_OK;
