@@ -20,8 +20,11 @@ enum {
 	BUCKETS_MIN = 1024,
 	CHAIN_MAX = 64,     /* a longer list takes no more notes: someone makes hashes collide */
 	COMPARES = 4,       /* pages compared with one page in one look, at most */
-	QUEUE = 2048,       /* hints a VM may have waiting; a power of two */
-	TRIES = 3,          /* looks at a hinted page that matches nothing yet */
+	QUEUE = 4096,       /* hints a VM may have waiting; a power of two */
+	LATELY = 4096,      /* prints of pages delivered to a VM ... */
+	WAYS = 4,           /* ... so many of which may want one place */
+	PEEK = 6,           /* a print takes 1/6 of a look: 5 lines of a page's 32 */
+	TRIES = 3,          /* a page stored to is peeked at so often: the copy may be under way */
 	LISTEN_MS = 20,     /* after a delivery stores are listened to so long */
 	PASS_MS = 10,       /* two looks at a page are so far apart, or they say nothing */
 	PASSES = 2,         /* over a VM's memory; then it is left alone until it has run */
@@ -39,7 +42,8 @@ struct note {
 
 struct hint {
 	uint32_t ppn;
-	uint32_t tries;
+	uint16_t tries;
+	bool written; /* by the VM, not by a device: worth a look if it is like what came lately */
 };
 
 struct watched {
@@ -54,6 +58,9 @@ struct watched {
 	/* Hints, oldest first: queue[first .. first + n - 1], modulo its size. */
 	uint32_t first, n;
 	struct hint queue[QUEUE];
+	uint8_t *waiting; /* a bit a page: it is in the queue */
+	/* What was delivered lately: prints, in sets of WAYS, the latest first; NULL at first. */
+	uint64_t *lately;
 	uint64_t listen_until;
 	struct content_log log;
 };
@@ -261,20 +268,76 @@ static bool look(struct content *c, struct watched *w, uint32_t ppn, bool hinted
 
 /* ---- hints ------------------------------------------------------------------------------- */
 
-static void enqueue(struct watched *w, uint32_t ppn, uint32_t tries)
+static void enqueue(struct watched *w, struct hint h)
 {
-	if (w->n && w->queue[(w->first + w->n - 1) & (QUEUE - 1)].ppn == ppn)
+	uint8_t *byte, bit = (uint8_t)(1u << (h.ppn & 7));
+
+	if (h.ppn >= pmap_pages(w->pm))
+		return;
+	byte = &w->waiting[h.ppn >> 3];
+	if (*byte & bit)
 		return;
 	if (w->n == QUEUE) {
 		w->stats.hints_lost++;
 		return;
 	}
-	w->queue[(w->first + w->n++) & (QUEUE - 1)] = (struct hint){ppn, tries};
+	*byte |= bit;
+	w->queue[(w->first + w->n++) & (QUEUE - 1)] = h;
+}
+
+static struct hint dequeue(struct watched *w)
+{
+	struct hint h = w->queue[w->first];
+
+	w->first = (w->first + 1) & (QUEUE - 1);
+	w->n--;
+	w->waiting[h.ppn >> 3] &= (uint8_t) ~(1u << (h.ppn & 7));
+	return h;
 }
 
 void content_hint(struct content *c, unsigned vm, uint32_t ppn)
 {
-	enqueue(c->vm[vm], ppn, 1);
+	enqueue(c->vm[vm], (struct hint){ppn, 1, false});
+}
+
+/* Five words of a page tell most pages apart, and the last of them whether a copy is done. 0: they
+ * are all zero, which says nothing. */
+static uint64_t print_of(const struct content *c, uint32_t mpn)
+{
+	const uint64_t *w = frame_data(c->mem, mpn);
+	enum { QUARTER = PAGE_SIZE / 8 / 4 };
+	const uint64_t some[] = {
+		w[0], w[QUARTER], w[2 * QUARTER], w[3 * QUARTER], w[4 * QUARTER - 1]};
+
+	if (!(some[0] | some[1] | some[2] | some[3] | some[4]))
+		return 0;
+	return XXH3_64bits_withSeed(some, sizeof(some), c->o.seed) | 1ull << 63;
+}
+
+static bool came_lately(const struct watched *w, uint64_t print)
+{
+	const uint64_t *set;
+
+	if (!print || !w->lately)
+		return false;
+	set = &w->lately[print % (LATELY / WAYS) * WAYS];
+	for (unsigned i = 0; i < WAYS; i++)
+		if (set[i] == print)
+			return true;
+	return false;
+}
+
+static void remember(struct watched *w, uint64_t print)
+{
+	uint64_t *set;
+
+	if (!print || came_lately(w, print))
+		return;
+	if (!w->lately)
+		w->lately = xcalloc(LATELY, sizeof(w->lately[0]));
+	set = &w->lately[print % (LATELY / WAYS) * WAYS];
+	memmove(set + 1, set, (WAYS - 1) * sizeof(*set));
+	*set = print;
 }
 
 void content_delivered(struct content *c, unsigned vm, uint32_t mpn)
@@ -287,7 +350,8 @@ void content_delivered(struct content *c, unsigned vm, uint32_t mpn)
 		c->cycles += c->m->cost.page_scan;
 		note_frame(c, mpn);
 	}
-	w->log.fresh = true;
+	remember(w, print_of(c, mpn));
+	w->log.fresh = w->log.fresh || !w->log.on;
 	w->log.on = true;
 	w->listen_until = c->now + c->m->clock_hz / 1000 * LISTEN_MS;
 }
@@ -296,12 +360,30 @@ void content_delivered(struct content *c, unsigned vm, uint32_t mpn)
 static void read_log(struct content *c, struct watched *w)
 {
 	for (uint32_t i = 0; i < w->log.n; i++)
-		enqueue(w, w->log.ppn[i], TRIES);
+		enqueue(w, (struct hint){w->log.ppn[i], TRIES, true});
 	w->log.n = 0;
 	w->log.on = w->log.on && c->now < w->listen_until;
 }
 
-/* Up to `max` hinted looks; how many. A page looked at in vain is looked at again another time. */
+/* Peek at a page the VM stored to, and look if it is like one that was delivered. */
+static void peek(struct content *c, struct watched *w, struct hint h)
+{
+	uint32_t mpn = pmap_entry(w->pm, h.ppn)->mpn;
+
+	if (mpn == MPN_NONE)
+		return;
+	c->cycles += c->m->cost.page_scan / PEEK;
+	if (came_lately(w, print_of(c, mpn)) && look(c, w, h.ppn, true))
+		return;
+	h.tries--;
+	if (h.tries)
+		enqueue(w, h);
+}
+
+/*
+ * What is waiting, at most `max` looks; how many. Copies of what was delivered do not count: there
+ * are no more of them than that, and each saves more than it takes.
+ */
 static uint64_t look_at_hints(struct content *c, uint64_t max)
 {
 	uint64_t looks = 0;
@@ -309,15 +391,18 @@ static uint64_t look_at_hints(struct content *c, uint64_t max)
 	for (unsigned i = 0; i < c->n_vms; i++) {
 		struct watched *w = c->vm[(c->first_hinted + i) % c->n_vms];
 
-		for (uint32_t left = w->n; left > 0 && looks < max; left--) {
-			struct hint h = w->queue[w->first];
+		for (uint32_t left = w->n; left > 0; left--) {
+			struct hint h = dequeue(w);
 			uint64_t before = w->stats.looks;
 
-			w->first = (w->first + 1) & (QUEUE - 1);
-			w->n--;
-			if (h.ppn < pmap_pages(w->pm) && !look(c, w, h.ppn, true) && h.tries > 1)
-				enqueue(w, h.ppn, h.tries - 1);
-			looks += w->stats.looks - before;
+			if (h.written)
+				peek(c, w, h);
+			else if (looks == max)
+				enqueue(w, h);
+			else
+				look(c, w, h.ppn, true);
+			if (!h.written)
+				looks += w->stats.looks - before;
 		}
 	}
 	if (c->n_vms)
@@ -434,8 +519,11 @@ void content_destroy(struct content *c)
 	if (!c)
 		return;
 	c->mem->freed = NULL;
-	for (unsigned i = 0; i < c->n_vms; i++)
+	for (unsigned i = 0; i < c->n_vms; i++) {
+		free(c->vm[i]->waiting);
+		free(c->vm[i]->lately);
 		free(c->vm[i]);
+	}
 	free(c->vm);
 	lazy_free(c->note, c->mem->n_frames * sizeof(c->note[0]));
 	free(c->bucket);
@@ -447,6 +535,7 @@ struct content_log *content_add(struct content *c, struct pmap *pm)
 	struct watched *w = xcalloc(1, sizeof(*w));
 
 	w->pm = pm;
+	w->waiting = xcalloc(pmap_pages(pm) / 8 + 1, 1);
 	c->vm = xrealloc(c->vm, (c->n_vms + 1) * sizeof(c->vm[0]));
 	c->vm[c->n_vms++] = w;
 	return &w->log;
@@ -466,8 +555,13 @@ struct content_cost content_cost(const struct content *c)
 
 uint64_t content_overhead_bytes(const struct content *c)
 {
-	return sizeof(*c) + c->n_vms * sizeof(struct watched) +
-	       c->n_buckets * sizeof(c->bucket[0]) + c->n_notes * sizeof(struct note);
+	uint64_t bytes = sizeof(*c) + c->n_vms * sizeof(struct watched);
+
+	for (unsigned i = 0; i < c->n_vms; i++) {
+		bytes += pmap_pages(c->vm[i]->pm) / 8 + 1;
+		bytes += c->vm[i]->lately ? LATELY * sizeof(c->vm[i]->lately[0]) : 0;
+	}
+	return bytes + c->n_buckets * sizeof(c->bucket[0]) + c->n_notes * sizeof(struct note);
 }
 
 struct seen {

@@ -15,10 +15,11 @@
  * nothing to do. A VM's memory is gone through twice, and again when the VM has run for 8 times as
  * long as that took: looking takes at most a quarter of the time of those looked at.
  *
- * Hints say where to look first, at once, and once is enough: pages that DMA wrote, and pages that
- * a VM stored to after pages were delivered to it, for its kernel copies them to its page cache,
- * which nobody sees. What was sent is in the table already. Hinted looks may be CONTENT_IDLE times
- * `rate` whether CPUs are idle or not.
+ * Hints say where to look first, at once, and once is enough. Pages of disk transfers: up to
+ * CONTENT_IDLE times `rate`, whether CPUs are idle or not. And copies of what came over the subnet,
+ * for a kernel copies it to its page cache, which nobody sees: what was delivered is in the table
+ * already, and for some ms the pages that the VM stores to are peeked at, five words of each; one
+ * that looks like a page delivered lately is looked at.
  *
  * Everything is for the boundary, but content_wrote(). Order and time depend on the machine's time
  * alone, so a run is the same on every host.

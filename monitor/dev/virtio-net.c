@@ -502,6 +502,14 @@ static bool takes_packet(struct virtio_net *n, const struct packet *k)
 	return !o->checksum || takes & TAKES_CHECKSUM;
 }
 
+/* The guest will copy these pages to where they belong. */
+static void look_out_for_copies(struct vm *vm, const struct packet *k)
+{
+	for (unsigned i = 0; i < k->n_spans && vm->log; i++)
+		if (is_whole(&k->span[i]))
+			content_delivered(vm->cluster->content, vm->id, k->span[i].mpn);
+}
+
 static int net_deliver(void *arg, const struct packet *k)
 {
 	struct virtio_net *n = arg;
@@ -529,8 +537,10 @@ static int net_deliver(void *arg, const struct packet *k)
 		from.h.hdr_len = o->header_bytes;
 	}
 	err = has(n, F_MRG_RXBUF) ? deliver_merged(n, &from) : deliver_single(n, &from);
-	if (!err)
+	if (!err) {
+		look_out_for_copies(v->dev.vm, k);
 		virtio_notify(v, &v->queue[RX]);
+	}
 	return err;
 }
 
