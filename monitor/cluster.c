@@ -25,8 +25,9 @@
 
 /* --- the guest's files --- */
 
-/* Run guests/NAME/fetch; its last line of output names the directory that holds the files. */
-static int fetch_guest(const char *name, char dir[PATH_MAX])
+/* Run guests/NAME/fetch for an architecture; its last line of output names the directory that holds
+ * the files. */
+static int fetch_guest(const char *name, const char *arch, char dir[PATH_MAX])
 {
 	char *program = xasprintf("%s/%s/fetch", DISCO_GUESTS_DIR, name);
 	int out[2], status, err = 0;
@@ -47,7 +48,7 @@ static int fetch_guest(const char *name, char dir[PATH_MAX])
 		dup2(out[1], STDOUT_FILENO);
 		close(out[0]);
 		close(out[1]);
-		execl(program, program, (char *)NULL);
+		execl(program, program, "--arch", arch, (char *)NULL);
 		_exit(127);
 	}
 	close(out[1]);
@@ -72,7 +73,7 @@ static int find_guest(struct run *r)
 
 	if (!o->guest)
 		return 0;
-	err = fetch_guest(o->guest, dir);
+	err = fetch_guest(o->guest, r->cluster.engine->board->arch, dir);
 	if (err)
 		return err;
 	if (!o->kernel)
@@ -412,6 +413,7 @@ int run_create(struct run *r, const struct run_options *o)
 	memset(r, 0, sizeof(*r));
 	r->options = o;
 	r->interactive = !o->exec;
+	c->engine = &engine_sim;
 	err = machine_load(o->machine, &r->machine);
 	if (!err)
 		err = policy_parse(o->policy, r->machine->n_nodes, &policy);
@@ -421,7 +423,6 @@ int run_create(struct run *r, const struct run_options *o)
 		return err;
 
 	c->machine = r->machine;
-	c->engine = &engine_sim;
 	c->mem = memory_create(r->machine);
 	c->mem->boundary = true;
 	if (o->share & SHARE_ZERO)
