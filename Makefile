@@ -24,7 +24,7 @@ CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DDISCO_GUESTS_DIR='"$(DATA)/guests"' \
             -DDISCO_MACHINES_DIR='"$(DATA)/numa/machines"'
 CFLAGS  += -std=gnu17 -g $(OPT) $(WARN) $(SANFLAGS) -ffp-contract=off -fno-strict-aliasing -pthread
 LDFLAGS += $(SANFLAGS) -pthread
-LDLIBS  += -lfdt -ljansson -lconfig -lxxhash -lhwloc -lm
+LDLIBS  += -lnuma -lfdt -ljansson -lconfig -lxxhash -lhwloc -lm
 
 SRC     := $(wildcard numa/*.c sharing/*.c monitor/*.c monitor/*/*.c monitor/engine/*/*.c)
 MAIN    := monitor/main.c

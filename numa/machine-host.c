@@ -113,14 +113,18 @@ static int get_nodes(hwloc_topology_t topo, struct machine *m)
 		to->first_cpu = m->n_cpus;
 		to->n_cpus = (unsigned)MAX(hwloc_bitmap_weight(mine), 0);
 		to->mem_bytes = node->attr->numanode.local_memory & ~4095ull;
-		hwloc_bitmap_free(mine);
 		if (to->n_cpus > MACHINE_MAX_CPUS - m->n_cpus) {
+			hwloc_bitmap_free(mine);
 			hwloc_bitmap_free(seen);
 			return complain(E2BIG, "host: more than %d CPUs are not supported",
 				MACHINE_MAX_CPUS);
 		}
-		for (unsigned k = 0; k < to->n_cpus; k++)
+		to->os = node->os_index;
+		for (int os = hwloc_bitmap_first(mine); os >= 0; os = hwloc_bitmap_next(mine, os)) {
+			m->cpu_os[m->n_cpus] = (unsigned)os;
 			m->cpu_node[m->n_cpus++] = (uint8_t)i;
+		}
+		hwloc_bitmap_free(mine);
 	}
 	hwloc_bitmap_free(seen);
 	return 0;
@@ -145,6 +149,7 @@ int machine_host(struct machine **out)
 		goto out;
 	machine_defaults(m);
 	m->monitor_text = 0; /* it is where the host put it */
+	m->host = true;
 	strcpy(m->name, "host");
 	strcpy(m->description, "this computer, as hwloc sees it");
 	m->clock_hz = clock_hz(topo);

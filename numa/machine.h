@@ -8,6 +8,7 @@
 #ifndef NUMA_MACHINE_H
 #define NUMA_MACHINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -17,6 +18,7 @@ struct machine_node {
 	unsigned first_cpu; /* CPUs first_cpu .. first_cpu + n_cpus - 1 */
 	unsigned n_cpus;
 	uint64_t mem_bytes; /* multiple of 4096 */
+	unsigned os;        /* of the machine "host": what its kernel calls the node */
 };
 
 struct machine_cache {
@@ -32,6 +34,8 @@ struct machine {
 	unsigned n_cpus;
 	struct machine_node node[MACHINE_MAX_NODES];
 	uint8_t cpu_node[MACHINE_MAX_CPUS];
+	bool host; /* this computer: machine_load("host") */
+	unsigned cpu_os[MACHINE_MAX_CPUS]; /* then: what its kernel calls the CPU */
 
 	uint64_t clock_hz;         /* CPU clock; one instruction a cycle in functional fidelity */
 	uint64_t timebase_hz;      /* what the guest's `time` counts */

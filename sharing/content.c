@@ -213,6 +213,8 @@ static bool merge(struct content *c, struct watched *w, uint32_t mpn, bool sure)
 		if (compared++ == COMPARES)
 			break;
 		c->cycles += c->m->cost.page_copy;
+		frame_hold(c->mem, mpn);
+		frame_hold(c->mem, other);
 		if (memcmp(frame_data(c->mem, mpn), frame_data(c->mem, other), PAGE_SIZE)) {
 			w->stats.false_matches++;
 			continue;
@@ -226,6 +228,15 @@ static bool merge(struct content *c, struct watched *w, uint32_t mpn, bool sure)
 		return true;
 	}
 	return false;
+}
+
+/* Zero, and to stay so while we are at it. */
+static bool held_zero(struct memory *mem, uint32_t mpn)
+{
+	if (!frame_is_zero(mem, mpn))
+		return false;
+	frame_hold(mem, mpn);
+	return frame_is_zero(mem, mpn);
 }
 
 /* Look at a page. True: there is no point in looking again soon. */
@@ -249,7 +260,7 @@ static bool look(struct content *c, struct watched *w, uint32_t ppn, bool hinted
 	w->stats.looks++;
 	w->stats.hinted += hinted;
 	c->cycles += c->m->cost.page_scan;
-	if (kind != FRAME_DISK && !of_file(kind) && c->o.zero && frame_is_zero(c->mem, mpn)) {
+	if (kind != FRAME_DISK && !of_file(kind) && c->o.zero && held_zero(c->mem, mpn)) {
 		pmap_zero(w->pm, ppn);
 		c->cycles += c->m->cost.shootdown;
 		w->stats.found_zero++;
