@@ -229,11 +229,7 @@ static int add_devices(struct run *r, struct guest *g)
 	unsigned slot = 0;
 	int err;
 
-	plic_create(vm);
-	if (vm->bios)
-		aclint_create(vm);
-	testdev_create(vm);
-	rtc_create(vm);
+	vm->board->add_platform(vm);
 	if (r->options->warm)
 		genid_create(vm);
 	uart_create(vm, g->uart = stream_create());
@@ -305,20 +301,22 @@ static int boot(struct run *r, unsigned id)
 static int open_boot(struct run *r)
 {
 	const struct run_options *o = r->options;
+	char *append = o->append ? xstrdup(o->append)
+				 : xasprintf("console=ttyS0 panic=-1%s%s", o->exec ? " quiet" : "",
+					   r->cluster.engine->board->append);
 	const struct boot_files files = {
 		.kernel = o->kernel ? o->kernel : r->guest_kernel,
 		.initrd = o->initrd ? o->initrd : r->guest_initrd,
 		.bios = o->bios,
-		.append = o->append                        ? o->append
-			  : o->exec                        ? "console=ttyS0 panic=-1 quiet"
-			  : (o->kernel || r->guest_kernel) ? "console=ttyS0 panic=-1"
-							   : "",
+		.append = o->append || o->kernel || r->guest_kernel ? append : "",
 	};
 	struct cpio largest;
 	int err;
 
 	boot_archive(r, (unsigned)o->vms - 1, &largest);
-	err = boot_open(&r->boot, r->cluster.images, &files, o->memory, largest.n);
+	err = boot_open(&r->boot, r->cluster.images, &files, r->cluster.engine->board, o->memory,
+		largest.n);
+	r->append = append;
 	free(largest.bytes);
 	return err;
 }
@@ -413,17 +411,20 @@ int run_create(struct run *r, const struct run_options *o)
 	memset(r, 0, sizeof(*r));
 	r->options = o;
 	r->interactive = !o->exec;
-	c->engine = &engine_sim;
+	c->engine = engine_find(o->engine);
 	err = machine_load(o->machine, &r->machine);
 	if (!err)
 		err = policy_parse(o->policy, r->machine->n_nodes, &policy);
+	c->machine = r->machine;
+	if (!err && c->engine->open)
+		err = c->engine->open(c, r->machine, o->machine_memory);
 	if (!err)
 		err = find_guest(r);
 	if (err)
 		return err;
 
-	c->machine = r->machine;
-	c->mem = memory_create(r->machine);
+	if (!c->mem)
+		c->mem = memory_create(r->machine);
 	c->mem->boundary = true;
 	if (o->share & SHARE_ZERO)
 		memory_share_zero(c->mem);
@@ -509,10 +510,13 @@ void run_destroy(struct run *r)
 		check_all_is_free(c->mem);
 	if (c->mem)
 		memory_destroy(c->mem);
+	if (c->engine && c->engine->close)
+		c->engine->close(c);
 	if (c->memsys)
 		memsys_destroy(c->memsys); /* until then told whose each frame is */
 	for (unsigned i = 0; i < r->n_boot_images; i++)
 		free(r->boot_image[i].file);
+	free(r->append);
 	free(r->guest_kernel);
 	free(r->guest_initrd);
 	free(r->guest_disk);

@@ -49,11 +49,22 @@ struct engine {
 	/* die() unless what the engine remembers of VMs' memory agrees with their pmaps. Boundary,
 	 * after the devices' work. */
 	void (*check)(const struct cluster *c);
+	/* NULL, or: open what the engine needs and make c->mem for its machine, which is sized for
+	 * it, at most `limit` bytes (0: none). 0, or a negative errno after one line on stderr. */
+	int (*open)(struct cluster *c, struct machine *m, uint64_t limit);
+	void (*close)(struct cluster *c); /* after memory_destroy(); NULL like open */
+	/* NULL, or: adds what the engine counted to its JSON object in the statistics. */
+	void (*stats)(const struct cluster *c, struct json_t *object);
 	/* Host bytes this VM's engine part takes. */
 	uint64_t (*vm_overhead_bytes)(const struct vm *vm);
 };
 
-extern const struct engine engine_sim;
+extern const struct engine engine_sim, engine_kvm;
+
+/* The engine called "sim", "kvm" or "auto": kvm where it can run. NULL: no such engine. */
+const struct engine *engine_find(const char *name);
+/* Can this host run VMs under KVM? Opens what that needs, and closes it. */
+bool kvm_possible(void);
 
 /* `riscv,isa` of the simulated CPU, and its translation mode ("riscv,sv48"), for the device tree.
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Node-bound memory and CPUs of this host: see host.h. The binding is strict (MPOL_BIND): a frame whose
- * number says node 2 is on node 2 or nowhere, so the allocator above, which knows how much each node
- * has, decides what happens when one is full, and not the kernel.
+ * Node-bound memory and CPUs of this host: see host.h. The binding is strict (MPOL_BIND): a frame
+ * whose number says node 2 is on node 2 or nowhere, so the allocator above, which knows how much
+ * each node has, decides what happens when one is full, and not the kernel.
  */
 #include <errno.h>
 #include <numaif.h>
@@ -64,9 +64,9 @@ int host_memory_size(struct machine *m, uint64_t limit)
 		total += m->node[i].mem_bytes;
 	}
 	for (unsigned i = 0; limit && limit < total && i < m->n_nodes; i++)
-		m->node[i].mem_bytes = (uint64_t)((double)m->node[i].mem_bytes * (double)limit /
-						  (double)total) &
-				       ~(uint64_t)(BLOCK_BYTES - 1);
+		m->node[i].mem_bytes =
+			(uint64_t)((double)m->node[i].mem_bytes * (double)limit / (double)total) &
+			~(uint64_t)(BLOCK_BYTES - 1);
 	for (unsigned i = 0; i < m->n_nodes; i++)
 		if (m->node[i].mem_bytes)
 			return 0;
@@ -140,7 +140,8 @@ void host_memory_destroy(struct host_memory *h)
 	free(h);
 }
 
-int host_frame(const struct host_memory *h, const struct memory *mem, uint32_t mpn, uint64_t *offset)
+int host_frame(
+	const struct host_memory *h, const struct memory *mem, uint32_t mpn, uint64_t *offset)
 {
 	unsigned node = frame_node(mem, mpn);
 
@@ -164,7 +165,8 @@ void host_bind_thread(const struct machine *m, unsigned node, int cpu)
 	for (unsigned i = 0; i < m->n_cpus; i++)
 		if (cpu < 0 ? m->cpu_node[i] == node : i == (unsigned)cpu)
 			CPU_SET_S(m->cpu_os[i], bytes, set);
-	/* A container may be allowed fewer CPUs than there are: then the thread stays where it may be. */
+	/* A container may be allowed fewer CPUs than there are: then the thread stays where it may
+	 * be. */
 	if (CPU_COUNT_S(bytes, set))
 		sched_setaffinity(0, bytes, set);
 	CPU_FREE(set);

@@ -34,7 +34,7 @@ struct machine {
 	unsigned n_cpus;
 	struct machine_node node[MACHINE_MAX_NODES];
 	uint8_t cpu_node[MACHINE_MAX_CPUS];
-	bool host; /* this computer: machine_load("host") */
+	bool host;                         /* this computer: machine_load("host") */
 	unsigned cpu_os[MACHINE_MAX_CPUS]; /* then: what its kernel calls the CPU */
 
 	uint64_t clock_hz;         /* CPU clock; one instruction a cycle in functional fidelity */

@@ -41,8 +41,8 @@ void frame_hold(struct memory *mem, uint32_t mpn);
 /*
  * Two pages with the same bytes become one: the users of `from` use `to`, copy-on-write, and `from`
  * is freed, with its copies. `to` keeps its kind, but a private one becomes FRAME_SAME. The caller
- * has compared them while they were held. -EINVAL: one of them is not the master of a page of a guest, or both are the
- * same; -EBUSY: one is pinned; -ENOTSUP: a user of `from` cannot be told.
+ * has compared them while they were held. -EINVAL: one of them is not the master of a page of a
+ * guest, or both are the same; -EBUSY: one is pinned; -ENOTSUP: a user of `from` cannot be told.
  */
 int page_merge(struct memory *mem, uint32_t from, uint32_t to);
 
