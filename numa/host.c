@@ -56,7 +56,7 @@ int host_memory_size(struct machine *m, uint64_t limit)
 	uint64_t total = 0;
 
 	for (unsigned i = 0; i < m->n_nodes; i++) {
-		uint64_t bytes = free_bytes(m->node[i].os);
+		uint64_t bytes = free_bytes(m->node_os[i]);
 
 		m->node[i].mem_bytes =
 			MIN(m->node[i].mem_bytes, bytes - bytes / 100 * SPARE_PERCENT);
@@ -102,7 +102,7 @@ static int make_node(struct host_memory *h, unsigned node)
 		return complain(errno, "host: %llu MB cannot be mapped: %s",
 			(unsigned long long)(bytes >> 20), strerror(errno));
 	/* With one node there is nowhere else to go, and the kernel may have been built without. */
-	return m->n_nodes > 1 ? bind_memory(h->base + h->first[node], bytes, m->node[node].os) : 0;
+	return m->n_nodes > 1 ? bind_memory(h->base + h->first[node], bytes, m->node_os[node]) : 0;
 }
 
 int host_memory_create(const struct machine *m, struct host_memory **out, struct memory **mem)

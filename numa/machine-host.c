@@ -119,7 +119,7 @@ static int get_nodes(hwloc_topology_t topo, struct machine *m)
 			return complain(E2BIG, "host: more than %d CPUs are not supported",
 				MACHINE_MAX_CPUS);
 		}
-		to->os = node->os_index;
+		m->node_os[i] = node->os_index;
 		for (int os = hwloc_bitmap_first(mine); os >= 0; os = hwloc_bitmap_next(mine, os)) {
 			m->cpu_os[m->n_cpus] = (unsigned)os;
 			m->cpu_node[m->n_cpus++] = (uint8_t)i;

@@ -18,7 +18,6 @@ struct machine_node {
 	unsigned first_cpu; /* CPUs first_cpu .. first_cpu + n_cpus - 1 */
 	unsigned n_cpus;
 	uint64_t mem_bytes; /* multiple of 4096 */
-	unsigned os;        /* of the machine "host": what its kernel calls the node */
 };
 
 struct machine_cache {
@@ -36,6 +35,7 @@ struct machine {
 	uint8_t cpu_node[MACHINE_MAX_CPUS];
 	bool host;                         /* this computer: machine_load("host") */
 	unsigned cpu_os[MACHINE_MAX_CPUS]; /* then: what its kernel calls the CPU */
+	unsigned node_os[MACHINE_MAX_NODES]; /* and the node */
 
 	uint64_t clock_hz;         /* CPU clock; one instruction a cycle in functional fidelity */
 	uint64_t timebase_hz;      /* what the guest's `time` counts */
