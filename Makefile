@@ -106,12 +106,10 @@ fuzz: fuzz-deps
 # Debian packages needed to build, to test and to make the guest, and to measure; installed only when missing.
 DEPS    := gcc make libc6-dev libfdt-dev libjansson-dev libconfig-dev libxxhash-dev libhwloc-dev \
            libnuma-dev check gnuplot-nox e2fsprogs cpio xz-utils ca-certificates debian-archive-keyring \
-           qemu-system-misc qemu-system-x86 opensbi u-boot-qemu binutils-riscv64-linux-gnu gcc-riscv64-unknown-elf
-BENCH_DEPS := jq
+           qemu-system-misc qemu-system-x86 opensbi u-boot-qemu binutils-riscv64-linux-gnu gcc-riscv64-unknown-elf jq
 FUZZ_DEPS := clang libclang-rt-dev
-deps bench-deps fuzz-deps:
-	@missing=$$(for p in $(DEPS) $(if $(filter bench-deps,$@),$(BENCH_DEPS)) \
-	  $(if $(filter fuzz-deps,$@),$(FUZZ_DEPS)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
+deps fuzz-deps:
+	@missing=$$(for p in $(DEPS) $(if $(filter fuzz-deps,$@),$(FUZZ_DEPS)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
 	  grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then echo "installing:" $$missing; \
 	  sudo=; [ $$(id -u) -eq 0 ] || sudo=sudo; \
@@ -136,13 +134,19 @@ demo: deps
 	@echo "  vmN.log      the console of each VM"
 
 # The figures of the README, raw runs under build/bench; bench-peers: only those beside QEMU. PAIRS=N: how many pairs.
-bench: bench-deps
+bench: deps
 	@$(MAKE) --no-print-directory all
 	@B=$(B) bench/run
 
-bench-peers: bench-deps
+bench-peers: deps
 	@$(MAKE) --no-print-directory all
 	@B=$(B) bench/peers.sh
+
+# The README's pictures of page placement, from their runs; five minutes.
+pictures: deps
+	@$(MAKE) --no-print-directory all
+	@guests/debian/fetch >/dev/null
+	@B=$(B) bench/pictures.sh
 
 # The installed program looks for its data under PREFIX, so it is compiled for that.
 install:
@@ -156,6 +160,6 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: all check lab tests deps bench-deps fuzz-deps fuzz guest demo bench bench-peers install clean
+.PHONY: all check lab tests deps fuzz-deps fuzz guest demo bench bench-peers pictures install clean
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

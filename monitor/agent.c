@@ -158,7 +158,7 @@ static void let_server_go(struct run *r)
 {
 	static const char stop[] = "stop\n";
 
-	if (!r->options->nfs || r->server_stopped)
+	if (!r->options->nfs || r->server_stopped || r->cluster.n_vms < r->options->vms)
 		return;
 	for (unsigned i = 1; i < r->cluster.n_vms; i++)
 		if (!over(&r->guest[i]))

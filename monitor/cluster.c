@@ -4,7 +4,7 @@
  * memory loaded; and back.
  *
  * virtio slots, in this order: two consoles (hvc0: output of the command, hvc1: the agent), random
- * source, network if there is one, disks in their order, directories in theirs.
+ * source, network if there is one, disks in their order, directories in theirs, balloon.
  */
 #include <errno.h>
 #include <limits.h>
@@ -16,7 +16,9 @@
 
 #include "monitor/board.h"
 #include "monitor/clone.h"
+#include "monitor/dev/balloon.h"
 #include "monitor/engine.h"
+#include "monitor/overcommit.h"
 #include "monitor/run.h"
 #include "numa/util.h"
 #include "sharing/content.h"
@@ -238,6 +240,9 @@ static int add_devices(struct run *r, struct guest *g)
 	virtio_rng_create(vm, slot++);
 	if (r->cluster.subnet)
 		virtio_net_create(vm, slot++, r->cluster.subnet, mac);
+	if (o->share & SHARE_FREE || o->overcommit)
+		g->balloon = virtio_balloon_create(vm,
+			slot + (r->guest_disk ? 1 : o->n_disks) + o->n_fs, o->share & SHARE_FREE);
 	err = add_disks(r, vm, slot);
 	slot += r->guest_disk ? 1 : o->n_disks;
 	for (unsigned i = 0; !err && i < o->n_fs; i++)
@@ -452,6 +457,8 @@ int run_create(struct run *r, const struct run_options *o)
 		err = boot(r, i);
 	if (!err)
 		let_boot_files_go(r);
+	if (o->overcommit)
+		overcommit_begin(r);
 	return err;
 }
 
@@ -471,16 +478,19 @@ static void free_guest(struct guest *g)
 	free(g->agent_line);
 }
 
-/* Every VM, disk and image is gone: no frame may be in use, but those of zeroes. */
+/* Every VM, disk and image is gone: no frame may be in use, but those of zeroes and of the monitor.
+ */
 static void check_all_is_free(const struct memory *mem)
 {
 	struct memory_usage u;
+	uint64_t free;
 
 	memory_check(mem);
 	memory_usage(mem, -1, &u);
-	if (u.free + u.kind[FRAME_ZERO] != u.total)
+	free = u.free + u.kind[FRAME_ZERO] + u.kind[FRAME_MONITOR];
+	if (free != u.total)
 		die("memmap: nobody is left, and %llu frames are not free",
-			(unsigned long long)(u.total - u.free));
+			(unsigned long long)(u.total - free));
 }
 
 void run_destroy(struct run *r)

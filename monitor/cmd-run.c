@@ -10,6 +10,7 @@
 
 #include "monitor/command.h"
 #include "monitor/engine.h"
+#include "monitor/overcommit.h"
 #include "monitor/run.h"
 #include "numa/util.h"
 
@@ -34,6 +35,7 @@ static void at_boundary(struct cluster *c, void *arg, uint64_t idle_cycles)
 	struct run *r = arg;
 
 	agent_poll(r);
+	overcommit_boundary(r);
 	if (r->boundaries++ % PEAK_EVERY == 0)
 		snapshot_track_peak(r);
 	series_boundary(r->series, c);

@@ -98,10 +98,13 @@ static const struct option_row rows[] = {
 	{"share", "WAY[,WAY...]", SHARE, 0, 0, 0, false,
 		"How VMs share pages: all (default), none, or some of boot, disk, zero, content, "
 		"net, "
-		"files; -WAY takes one away: all,-disk"},
+		"files, free; -WAY takes one away: all,-disk"},
 	{"share-scan", "N", COUNT, FIELD(share_scan), 0, 1000000, false,
 		"Pages to look at for zeroes and identical ones in a millisecond of machine time; "
-		"8 times as many on CPUs that are idle (default: 8)"},
+		"4 times as many on CPUs that are idle (default: 8)"},
+	{"overcommit", NULL, FLAG, FIELD(overcommit), 0, 0, false,
+		"When machine memory becomes short, take back what guests can do without, and let "
+		"VMs wait for memory instead of failing"},
 	{"exec", "COMMAND", TEXT, FIELD(exec), 0, 0, false,
 		"Run COMMAND with sh in every VM after boot, then power off"},
 	{"warm", NULL, FLAG, FIELD(warm), 0, 0, false,
@@ -255,7 +258,7 @@ static int set_share(struct run_options *o, const char *origin, const char *text
 		if (!ways)
 			return complain(EINVAL,
 				"%s: '%.*s' is no way of sharing: all, none, or boot, disk, zero, "
-				"content, net, files",
+				"content, net, files, free",
 				origin, (int)n, text);
 		share = less ? share & ~ways : share | ways;
 		text += n + (text[n] == ',');

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "monitor/engine.h"
+#include "monitor/dev/balloon.h"
 #include "monitor/run.h"
 #include "numa/util.h"
 #include "sharing/content.h"
@@ -288,6 +289,32 @@ static void print_content(const struct run *r)
 		100 * (double)cost.charged / ((double)r->cluster.now * r->machine->n_cpus));
 }
 
+/* Who gave what. */
+static void print_given_back(const struct run *r)
+{
+	struct balloon_state all = {0};
+
+	for (unsigned i = 0; i < r->cluster.n_vms && r->guest[i].balloon; i++) {
+		struct balloon_state b = balloon_state(r->guest[i].balloon);
+
+		all.reported += b.reported;
+		all.taken += b.taken;
+	}
+	if (!all.taken && !all.reported)
+		return;
+	if (!all.taken) {
+		printf("Guests gave back %.1f MB that they had freed.\n", mib(all.reported));
+		return;
+	}
+	printf("\n%-32s %9s %9s %9s\n", "given back, MB", "freed", "balloon", "held now");
+	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
+		struct balloon_state b = balloon_state(r->guest[i].balloon);
+
+		printf("%-32s %9.1f %9.1f %9.1f\n", r->guest[i].vm->name, mib(b.reported),
+			mib(b.taken), mib(b.held));
+	}
+}
+
 static void print_failures(const struct run *r)
 {
 	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
@@ -321,6 +348,7 @@ void report_end(struct run *r)
 		}
 		print_vms(r);
 		print_memory(r);
+		print_given_back(r);
 		print_content(r);
 		print_net(r);
 		report_numa(r);

@@ -46,6 +46,7 @@ struct guest {
 	struct stream *uart;  /* the console */
 	struct stream *out;   /* hvc0: output of the command */
 	struct stream *agent; /* hvc1: `ready`, `exit N` */
+	struct device *balloon;
 	enum guest_phase phase;
 	bool exit_seen;
 	int exit_status;
@@ -121,6 +122,7 @@ struct run {
 	uint64_t peak_pages;
 	struct series *series;
 	double host_seconds; /* of the run itself */
+	uint64_t next_look, short_since; /* of overcommit.c; cycles */
 };
 
 /* cluster.c. 0, or a negative errno after one line on stderr; destroy in either case. */

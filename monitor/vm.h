@@ -167,6 +167,7 @@ struct cluster {
 	unsigned handler;     /* CPU + 1 that handles the signal of a hot page now; 0: none */
 	struct placement_load load_before; /* memory's load in all, when the policy last asked */
 	unsigned threads;                  /* host threads for the run phase */
+	bool patient;     /* a first touch that finds no frame waits; boundary writes */
 	uint64_t now;     /* machine time in cycles; boundary writes, run phase reads */
 	uint64_t stop_at; /* end the run at this machine time (UINT64_MAX: never) */
 	bool stop;        /* ask engine to return at the next boundary; boundary writes */

@@ -65,7 +65,7 @@ struct machine {
 		uint64_t page_fault;   /* pmap miss: find or allocate a frame */
 		uint64_t page_copy;    /* copy 4 KiB */
 		uint64_t page_zero;    /* zero 4 KiB */
-		uint64_t page_share;   /* let one more VM use a page, when a VM is cloned */
+		uint64_t page_share;   /* let one more VM use a page: of a clone, of a packet */
 		uint64_t page_scan;    /* hash 4 KiB, in search of identical pages */
 		uint64_t shootdown;    /* one mapping on one CPU: for the CPU that asks, */
 		uint64_t shootdown_interrupted; /* and for the one that is interrupted */

@@ -141,6 +141,8 @@ void pmap_zero(struct pmap *pm, uint32_t ppn);
  */
 void pmap_settle(struct pmap *pm);
 void pmap_refill(struct pmap *pm, unsigned node);
+/* From now on refills leave so many frames of the machine free; 0 at first. Boundary. */
+void pmap_leave(struct pmap *pm, uint32_t frames);
 /* Give the reserve back (end of a run, or another VM starves). */
 void pmap_drain(struct pmap *pm);
 

@@ -30,7 +30,7 @@
 #include "numa/machine.h"
 #include "numa/pmap.h"
 
-enum { CONTENT_RATE = 8, CONTENT_IDLE = 8, CONTENT_LOG = 1024 };
+enum { CONTENT_RATE = 8, CONTENT_IDLE = 4, CONTENT_LOG = 1024 };
 
 struct content;
 

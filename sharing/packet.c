@@ -219,6 +219,7 @@ static struct packet *remake(struct packet_pool *pool, const struct packet *k,
 		span[used++] = s;
 	}
 	made = make(pool, span, used);
+	made->node = k->node;
 	free(span);
 	return made;
 }
@@ -276,7 +277,7 @@ static bool check_cut(const struct packet_pool *pool, struct packet *k)
 }
 
 struct packet *packet_create(struct packet_pool *pool, const struct packet_span *span, unsigned n,
-	const struct packet_offload *offload)
+	const struct packet_offload *offload, unsigned node)
 {
 	uint64_t bytes = 0;
 	struct packet *k;
@@ -290,6 +291,7 @@ struct packet *packet_create(struct packet_pool *pool, const struct packet_span 
 			offload->csum_start + offload->csum_offset + 2u > bytes))
 		return NULL;
 	k = make(pool, span, n);
+	k->node = node;
 	if (offload)
 		k->offload = *offload;
 	if (k->offload.cut == CUT_NONE || check_cut(pool, k))

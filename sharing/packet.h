@@ -44,6 +44,7 @@ struct packet_offload {
 struct packet {
 	uint32_t refs;
 	uint32_t bytes;
+	unsigned node; /* where its own bytes were read from */
 	struct packet_offload offload;
 	unsigned n_spans;
 	struct packet_span span[];
@@ -64,7 +65,7 @@ uint32_t packet_pool_frames(const struct packet_pool *pool);
  * short to need cutting is not to be cut.
  */
 struct packet *packet_create(struct packet_pool *pool, const struct packet_span *span, unsigned n,
-	const struct packet_offload *offload);
+	const struct packet_offload *offload, unsigned node);
 static inline struct packet *packet_get(struct packet *k)
 {
 	k->refs++;

@@ -4,4 +4,4 @@
  */
 #include "sharing/share.h"
 
-const char *const share_name[SHARE_WAYS] = {"boot", "disk", "zero", "content", "net", "files"};
+const char *const share_name[SHARE_WAYS] = {"boot", "disk", "zero", "content", "net", "files", "free"};

@@ -13,7 +13,8 @@ enum share {
 	SHARE_CONTENT = 1 << 3, /* pages found to be identical */
 	SHARE_NET = 1 << 4,     /* pages that cross the subnet */
 	SHARE_FILES = 1 << 5,   /* pages of files that the monitor serves */
-	SHARE_WAYS = 6,
+	SHARE_FREE = 1 << 6,    /* pages that guests have freed go back to all */
+	SHARE_WAYS = 7,
 	SHARE_ALL = (1 << SHARE_WAYS) - 1,
 };
 

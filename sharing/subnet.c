@@ -175,12 +175,12 @@ void subnet_detach(struct subnet_port *p)
 }
 
 void subnet_send(struct subnet_port *p, const struct packet_span *span, unsigned n,
-	const struct packet_offload *offload)
+	const struct packet_offload *offload, unsigned node)
 {
 	struct packet *k = NULL;
 
 	if (p->sent.bytes < QUEUE_BYTES)
-		k = packet_create(p->net->packets, span, n, offload);
+		k = packet_create(p->net->packets, span, n, offload, node);
 	if (!k) {
 		p->stats.dropped++;
 		return;

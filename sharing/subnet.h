@@ -64,7 +64,7 @@ void subnet_detach(struct subnet_port *p);
 
 /* Queue one packet: see packet_create(). What that refuses is dropped and counted. */
 void subnet_send(struct subnet_port *p, const struct packet_span *span, unsigned n,
-	const struct packet_offload *offload);
+	const struct packet_offload *offload, unsigned node);
 
 /* Take all that was sent and deliver all that has arrived by `now`, in cycles. */
 void subnet_run(struct subnet *s, uint64_t now);

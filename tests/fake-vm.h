@@ -27,6 +27,7 @@ struct fake_vm {
 	uint64_t mtimecmp[FAKE_VCPUS];
 	uint64_t now; /* cycles */
 	unsigned pages_written;
+	uint64_t charged; /* cycles */
 };
 
 static struct fake_vm fake;
@@ -86,6 +87,12 @@ static void fake_shootdown(void *engine, uint32_t ppn, uint32_t old)
 	(void)engine, (void)ppn, (void)old;
 }
 
+static void fake_charge(struct vcpu *vcpu, uint64_t cycles)
+{
+	(void)vcpu;
+	fake.charged += cycles;
+}
+
 static const struct pmap_ops fake_pmap_ops = {.shootdown = fake_shootdown};
 static const struct engine fake_engine = {
 	.name = "fake",
@@ -94,6 +101,7 @@ static const struct engine fake_engine = {
 	.vcpu_now = fake_now,
 	.vcpu_mtimecmp = fake_mtimecmp,
 	.page_written = fake_page_written,
+	.vcpu_charge = fake_charge,
 };
 
 /* A VM at the boundary, with an empty bus. The machine has `mem_bytes`. */

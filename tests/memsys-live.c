@@ -15,6 +15,7 @@
 
 #undef memsys_data
 #undef memsys_fetch
+#undef memsys_fetch_hit
 
 enum { STATE_EVERY = 2000 }; /* quanta */
 
@@ -55,6 +56,20 @@ unsigned live_data(struct memsys_cpu *c, uint64_t ma, bool write)
 unsigned live_fetch(struct memsys_cpu *c, uint64_t ma)
 {
 	return BOTH("stall of a fetch", memsys_fetch(c, ma), ref_fetch(ref, c->id, ma));
+}
+
+/* What is not a hit does nothing, and the engine goes on with live_fetch(). */
+bool live_fetch_hit(struct memsys_cpu *c, uint64_t first, uint64_t last)
+{
+	if (!memsys_fetch_hit(c, first, last))
+		return false;
+	accesses++;
+	ref_same(0, ref_fetch(ref, c->id, first), "stall of a fetch within the line before");
+	if ((first ^ last) / machine.l1i.line_bytes)
+		die("a fetch of %u lines was taken for a hit",
+			(unsigned)(last / machine.l1i.line_bytes - first / machine.l1i.line_bytes) +
+				1);
+	return true;
 }
 
 WRAP(unsigned, walk, struct memsys_cpu *c, uint64_t ma)

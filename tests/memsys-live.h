@@ -10,8 +10,10 @@
 
 unsigned live_data(struct memsys_cpu *c, uint64_t ma, bool write);
 unsigned live_fetch(struct memsys_cpu *c, uint64_t ma);
+bool live_fetch_hit(struct memsys_cpu *c, uint64_t first, uint64_t last);
 
-#define memsys_data  live_data
-#define memsys_fetch live_fetch
+#define memsys_data      live_data
+#define memsys_fetch     live_fetch
+#define memsys_fetch_hit live_fetch_hit
 
 #endif

@@ -54,6 +54,17 @@ once debian-2 "$disco" 2 $job "$text"
 same debian-1 debian-2
 [ "$(grep -c '^vm[01]| ' "$work/debian-1.out")" -eq 8 ] || fail "the job did not run: $(cat "$work/debian-1.out" "$work/debian-1.err")"
 
+# With caches, latencies and pages that move: 24 VMs on bare metal, and a kernel's first half second in two VMs. The trigger is low,
+# so that a short run moves pages of VMs on different threads.
+once numa-1 "$disco" 1 $metal --fidelity numa --contention --policy disco,trigger=4
+once numa-2 "$disco" 2 $metal --fidelity numa --contention --policy disco,trigger=4
+same numa-1 numa-2
+boot="--vms 2 --vcpus 2 --disk none --exec true --virtual-timeout 0.4 --fidelity numa --policy disco,trigger=8"
+once numa-boot-1 "$disco" 1 $boot
+once numa-boot-2 "$disco" 2 $boot
+same numa-boot-1 numa-boot-2
+grep -q '"migrations": [1-9]' "$work/numa-boot-1" || fail "no page moved"
+
 # Other compilers. The slow one boots a kernel for a while, not to the end.
 short="--vms 2 --vcpus 2 --disk none --exec true --virtual-timeout 0.5"
 once short "$disco" 2 $short

@@ -53,7 +53,7 @@ for path in /usr/bin/su /root /usr/local/share/disco/pmake/main.c /usr/local/bin
 done
 in_image 'stat /tmp' | grep -q 'Mode: *01777' || fail "/tmp has the wrong mode"
 in_image 'stat /bin' | grep -q '"usr/bin"' || fail "/bin is no link to usr/bin"
-for file in guests/workloads/pmake/* guests/workloads/numa/*.[ch]; do
+for file in guests/workloads/pmake/* guests/workloads/numa/*.[ch] guests/workloads/net/*.c; do
 	debugfs -R "cat /usr/local/share/disco/${file#guests/workloads/}" "$dir/root.img" 2>/dev/null | cmp -s - "$file" ||
 		fail "$file on the root disk differs"
 done

@@ -162,6 +162,18 @@ static void tlb_step(struct world *w, unsigned cpu, uint64_t *seed)
 	}
 }
 
+/* Instructions from ma to last, as an executor fetches them: as a whole if that is a hit, else by
+ * line. */
+static void fetch_step(struct world *w, unsigned cpu, uint64_t ma, uint64_t last)
+{
+	struct memsys_cpu *c = memsys_cpu(w->ms, cpu);
+	uint64_t mask = ~((uint64_t)w->m->l1i.line_bytes - 1);
+	bool hit = memsys_fetch_hit(c, ma, last);
+
+	for (; ma <= last; ma = (ma & mask) + w->m->l1i.line_bytes)
+		SAME(w, ref_fetch(w->ref, cpu, ma), hit ? 0u : memsys_fetch(c, ma));
+}
+
 static void step(struct world *w, unsigned cpu, uint64_t *seed, bool boundary)
 {
 	struct memsys_cpu *c = memsys_cpu(w->ms, cpu);
@@ -191,7 +203,7 @@ static void step(struct world *w, unsigned cpu, uint64_t *seed, bool boundary)
 	} else if (what < 150) {
 		SAME(w, ref_walk(w->ref, cpu, ma), memsys_walk(c, ma));
 	} else if (what < 350) {
-		SAME(w, ref_fetch(w->ref, cpu, ma), memsys_fetch(c, ma));
+		fetch_step(w, cpu, ma, MIN(ma + bytes % 64, ma | (PAGE_SIZE - 1)));
 	} else {
 		SAME(w, ref_data(w->ref, cpu, ma, what < 600), memsys_data(c, ma, what < 600));
 	}

@@ -434,6 +434,7 @@ static void world_start(struct world *w, uint64_t seed, unsigned share)
 	memset(&fake, 0, sizeof(fake));
 	memset(w, 0, sizeof(*w));
 	w->seed = seed;
+	fake.cluster.machine = &fake.machine;
 	fake.cluster.engine = &fake_engine;
 	fake.cluster.mem = SMALL_MEMORY(600, 600, 600);
 	fake.cluster.mem->boundary = true;

@@ -109,6 +109,34 @@ START_TEST(markers_are_allowed_to_all_none_or_some)
 }
 END_TEST
 
+START_TEST(directories_have_tags)
+{
+	static const char *const bad[] = {
+		"", "=", "a=", "=d", "d", "a b=d", "a/b=d", "../a=d",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=d", /* 37 */
+	};
+	struct run_options o;
+
+	ck_assert_int_eq(PARSE(&o, "--fs", "a=/x", "--fs=B-1_=y=z",
+				 "--fs=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=d"),
+		0);
+	ck_assert_uint_eq(o.n_fs, 3);
+	ck_assert_str_eq(o.fs[0].tag, "a");
+	ck_assert_str_eq(o.fs[0].path, "/x");
+	ck_assert_str_eq(o.fs[1].tag, "B-1_");
+	ck_assert_str_eq(o.fs[1].path, "y=z");
+	options_free(&o);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ck_assert_int_ne(PARSE(&o, "--fs", bad[i]), 0);
+		options_free(&o);
+	}
+	ck_assert_int_ne(PARSE(&o, "--fs=a=x", "--fs=a=y"), 0);
+	options_free(&o);
+	ck_assert_int_ne(PARSE(&o, "--fs=a=x", "--fs=b=x", "--fs=c=x", "--fs=d=x"), 0);
+	options_free(&o);
+}
+END_TEST
+
 START_TEST(a_kernel_or_firmware_replaces_the_guest)
 {
 	struct run_options o;
@@ -279,6 +307,7 @@ int main(void)
 
 	tcase_add_test(t, defaults_are_one_debian_vm_on_flash8);
 	tcase_add_test(t, ways_of_sharing_add_up);
+	tcase_add_test(t, directories_have_tags);
 	tcase_add_test(t, markers_are_allowed_to_all_none_or_some);
 	tcase_add_test(t, a_kernel_or_firmware_replaces_the_guest);
 	tcase_add_test(t, values_have_units_and_the_last_one_wins);

@@ -41,7 +41,7 @@ static void send(unsigned from, const uint8_t *to, const uint8_t *source, uint8_
 	else
 		address(frame + 6, from);
 	frame[14] = payload;
-	subnet_send(port[from], BYTES(frame, sizeof(frame)), 1, NULL);
+	subnet_send(port[from], BYTES(frame, sizeof(frame)), 1, NULL, 0);
 }
 
 static void send_to(unsigned from, unsigned to, uint8_t payload)
@@ -237,15 +237,15 @@ START_TEST(what_cannot_be_delivered_is_counted)
 
 	address(frame, 1);
 	address(frame + 6, 0);
-	subnet_send(port[0], BYTES(frame, 13), 1, NULL);
-	subnet_send(port[0], BYTES(frame, 0), 1, NULL);
-	subnet_send(port[0], BYTES(frame, PACKET_MAX + 1), 1, NULL);
+	subnet_send(port[0], BYTES(frame, 13), 1, NULL, 0);
+	subnet_send(port[0], BYTES(frame, 0), 1, NULL, 0);
+	subnet_send(port[0], BYTES(frame, PACKET_MAX + 1), 1, NULL, 0);
 	ck_assert_uint_eq(subnet_port_stats(port[0])->dropped, 3);
 	ck_assert_uint_eq(subnet_port_stats(port[0])->frames_sent, 0);
-	subnet_send(port[0], BYTES(frame, 14 + 1), 1, NULL);
+	subnet_send(port[0], BYTES(frame, 14 + 1), 1, NULL, 0);
 	subnet_run(net, 0);
 	ck_assert_uint_eq(last_bytes, 15);
-	subnet_send(port[0], BYTES(frame, PACKET_MAX), 1, NULL);
+	subnet_send(port[0], BYTES(frame, PACKET_MAX), 1, NULL, 0);
 	subnet_run(net, 0);
 	ck_assert_uint_eq(last_bytes, PACKET_MAX);
 
@@ -257,13 +257,77 @@ START_TEST(what_cannot_be_delivered_is_counted)
 
 	/* A port that only sends does not fill the host. */
 	for (unsigned i = 0; i < 1000; i++)
-		subnet_send(port[0], BYTES(frame, PACKET_MAX), 1, NULL);
+		subnet_send(port[0], BYTES(frame, PACKET_MAX), 1, NULL, 0);
 	ck_assert_uint_eq(subnet_port_stats(port[0])->frames_sent, 3 + 256);
 	ck_assert_uint_eq(subnet_port_stats(port[0])->dropped, 3 + 744);
 	subnet_run(net, 0);
 	ck_assert_uint_eq(subnet_port_stats(port[1])->dropped, 257);
-	subnet_send(port[0], BYTES(frame, PACKET_MAX), 1, NULL);
+	subnet_send(port[0], BYTES(frame, PACKET_MAX), 1, NULL, 0);
 	ck_assert_uint_eq(subnet_port_stats(port[0])->frames_sent, 3 + 257);
+}
+END_TEST
+
+static void setup_slow(void)
+{
+	/* A byte takes a cycle. */
+	setup_link(&(struct subnet_link){.clock_hz = 1000000000,
+		.latency_ns = 1000,
+		.bits_second = 8000000000,
+		.mtu = SUBNET_MTU});
+}
+
+/* Run up to just before `when`, where nothing may arrive, then to it. */
+static void arrives(uint64_t when, unsigned to, unsigned payload)
+{
+	unsigned before = n_delivered;
+
+	ck_assert_uint_eq(subnet_next(net), when);
+	subnet_run(net, when - 1);
+	ck_assert_uint_eq(n_delivered, before);
+	subnet_run(net, when);
+	ck_assert_uint_eq(n_delivered, before + 1);
+	expect(before, to, payload);
+}
+
+START_TEST(links_take_their_time)
+{
+	ck_assert_uint_eq(subnet_next(net), UINT64_MAX);
+	subnet_run(net, 5000);
+	send_to(0, 1, 1);
+	send_to(0, 1, 2); /* waits for its sender's link */
+	send_to(2, 1, 3); /* and this for its receiver's */
+	send_to(0, 3, 4); /* waits for the sender's only */
+	subnet_run(net, 5000);
+	ck_assert_uint_eq(n_delivered, 0);
+	arrives(6060, 1, 1);
+	arrives(6120, 1, 2);
+	/* Two at once: in order of port. */
+	ck_assert_uint_eq(subnet_next(net), 6180);
+	subnet_run(net, 6180);
+	ck_assert_uint_eq(n_delivered, 4);
+	expect(2, 1, 3);
+	expect(3, 3, 4);
+	ck_assert_uint_eq(subnet_next(net), UINT64_MAX);
+
+	/* Links that have been idle are free at once. */
+	subnet_run(net, 9000);
+	send_to(2, 1, 5);
+	subnet_run(net, 9000);
+	arrives(10060, 1, 5);
+}
+END_TEST
+
+START_TEST(a_port_that_goes_takes_what_was_for_it)
+{
+	send_to(0, 1, 1);
+	send_to(0, 2, 2);
+	subnet_run(net, 0);
+	subnet_detach(port[1]);
+	send_to(0, 3, 3);
+	subnet_detach(port[0]); /* with a packet not taken yet, and one under way */
+	subnet_run(net, 100000);
+	ck_assert_uint_eq(n_delivered, 1);
+	expect(0, 2, 2);
 }
 END_TEST
 
@@ -280,6 +344,11 @@ int main(void)
 	tcase_add_test(tc, a_flood_of_addresses_does_no_harm);
 	tcase_add_test(tc, answers_wait_for_the_next_boundary);
 	tcase_add_test(tc, what_cannot_be_delivered_is_counted);
+	suite_add_tcase(s, tc);
+	tc = tcase_create("slow");
+	tcase_add_checked_fixture(tc, setup_slow, teardown);
+	tcase_add_test(tc, links_take_their_time);
+	tcase_add_test(tc, a_port_that_goes_takes_what_was_for_it);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

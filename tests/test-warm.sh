@@ -19,6 +19,10 @@ echo "mac $(cat /sys/class/net/eth0/address)"; echo "sum $(cat /usr/bin/[a-d]* 2
 hostname >/root/mine; sync; for i in 0 1 2 3; do ping -c 1 -W 5 vm$i >/dev/null && echo reaches vm$i; done
 disco-mark numa; find /usr/share >/dev/null; disco-mark functional; echo "kept $(cat /root/mine)"'
 
+# The server is no clone, and serves until its clones are off.
+run_ok 120 --warm --vms 2 --nfs /usr/share --exec 'ls -d /nfs/misc'
+[ "$(said vm1)" = /nfs/misc ] || fail "a clone sees no files of the server: $(tail -n 3 "$work/out")"
+
 # once THREADS: statistics less the host's in $work/THREADS, output in $work/THREADS.out.
 once() {
 	run 280 --warm --vms 4 --threads "$1" --check-invariants --stats "$work/stats.json" --exec "$job"

@@ -65,6 +65,15 @@ void virtio_break(struct virtio *v)
 	}
 }
 
+void virtio_config_changed(struct virtio *v)
+{
+	v->config_generation++;
+	if (!(v->status & STATUS_DRIVER_OK))
+		return;
+	v->isr |= ISR_CONFIG;
+	device_irq(&v->dev, true);
+}
+
 static void reset(struct virtio *v)
 {
 	memset(v->queue, 0, sizeof(v->queue));
@@ -73,6 +82,8 @@ static void reset(struct virtio *v)
 	v->features_sel = v->driver_features_sel = v->queue_sel = 0;
 	v->status = v->isr = 0;
 	device_irq(&v->dev, false);
+	if (v->ops->reset)
+		v->ops->reset(v);
 }
 
 static void kick(struct virtio *v, struct virtq *q)
@@ -118,12 +129,17 @@ static void set_status(struct virtio *v, uint32_t value)
 			kick(v, &v->queue[i]);
 }
 
+static unsigned queue_max(const struct virtio *v)
+{
+	return v->ops->queue_max ? v->ops->queue_max : VIRTQ_MAX;
+}
+
 static bool queue_valid(const struct virtio *v, const struct virtq *q)
 {
 	const struct vm *vm = v->dev.vm;
 	uint64_t n = q->size;
 
-	return n && n <= VIRTQ_MAX && !(n & (n - 1)) && !(q->desc & 15) && !(q->avail & 1) &&
+	return n && n <= queue_max(v) && !(n & (n - 1)) && !(q->desc & 15) && !(q->avail & 1) &&
 	       !(q->used & 3) && gm_valid(vm, q->desc, 16 * n) &&
 	       gm_valid(vm, q->avail, 6 + 2 * n) && gm_valid(vm, q->used, 6 + 8 * n);
 }
@@ -199,13 +215,15 @@ uint64_t virtio_read(struct device *d, struct vcpu *vcpu, uint64_t offset, unsig
 	case DEVICE_FEATURES:
 		return v->features_sel < 2 ? (uint32_t)(v->offered >> (32 * v->features_sel)) : 0;
 	case QUEUE_NUM_MAX:
-		return q ? VIRTQ_MAX : 0;
+		return q ? queue_max(v) : 0;
 	case QUEUE_READY:
 		return q && q->ready;
 	case INTERRUPT_STATUS:
 		return v->isr;
 	case STATUS:
 		return v->status;
+	case CONFIG_GENERATION:
+		return v->config_generation;
 	case SHM_LEN:
 	case SHM_LEN + 4:
 	case SHM_BASE:
@@ -224,6 +242,8 @@ void virtio_write(
 	unsigned shift;
 
 	(void)vcpu;
+	if (offset >= CONFIG && v->ops->config_write)
+		v->ops->config_write(v, offset - CONFIG, size, value);
 	if (offset >= CONFIG || size != 4)
 		return;
 	switch (offset) {
@@ -283,6 +303,7 @@ int virtio_clone(struct device *d, const struct device *from)
 	v->queue_sel = original->queue_sel;
 	v->status = original->status;
 	v->isr = original->isr;
+	v->config_generation = original->config_generation;
 	memcpy(v->queue, original->queue, sizeof(v->queue));
 	return 0;
 }

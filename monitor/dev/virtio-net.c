@@ -46,6 +46,12 @@ enum {
 	GSO_TCPV4 = 1,
 	GSO_TCPV6 = 4,
 };
+/*
+ * Linux fills the ring with buffers of 1.5 KiB at first, which are used up before there are any of
+ * a page: the fewer the better. But it posts new ones only when more than 32 are used up, and the
+ * others must hold a packet of 64 KiB, or both sides would wait: of 64 they could not.
+ */
+enum { QUEUE_MAX = 128 };
 /* Receive buffers to choose from: a page of Linux's ring in use is left for others by 16 packets.
  */
 enum { LOOKAHEAD = 16 };
@@ -80,8 +86,9 @@ struct virtio_net {
 	struct config config;
 	bool sharing;
 	uint64_t tx_malformed;
+	uint64_t charged_at; /* 1 + machine time for which an interrupt was charged; see charge() */
 
-	struct rx_buffer buffer[VIRTQ_MAX]; /* in the order of the ring */
+	struct rx_buffer buffer[QUEUE_MAX]; /* in the order of the ring */
 	unsigned n_buffers;
 	uint32_t generation; /* of the rings that these are of */
 
@@ -91,6 +98,46 @@ struct virtio_net {
 static bool has(const struct virtio_net *n, uint64_t feature)
 {
 	return n->v.features & feature;
+}
+
+/*
+ * What the monitor does for a guest takes time of the guest's, of the vCPU that the card
+ * interrupts: the memmap's records of pages it shares, and one interrupt of its other vCPUs at a
+ * boundary, for all pages that change hands at it.
+ */
+static void charge_pages(struct virtio_net *n, uint32_t pages)
+{
+	struct vm *vm = n->v.dev.vm;
+	const struct cluster *c = vm->cluster;
+	uint64_t cycles = pages * c->machine->cost.page_share;
+
+	if (!pages)
+		return;
+	if (n->charged_at != c->now + 1)
+		cycles += c->machine->cost.shootdown;
+	n->charged_at = c->now + 1;
+	c->engine->vcpu_charge(&vm->vcpu[0], cycles);
+}
+
+/*
+ * And bytes it copies from the memory of `node`, once, at the receiver: that they rest in the
+ * monitor on their way is not the machine's doing. cost.page_copy is of pages near by; in numa
+ * fidelity each line that is not takes longer by what the machine's latencies say.
+ */
+static void charge_copy(struct virtio_net *n, uint32_t bytes, unsigned node)
+{
+	struct vm *vm = n->v.dev.vm;
+	const struct cluster *c = vm->cluster;
+	const struct machine *m = c->machine;
+	unsigned here = vm_home_node(vm);
+	uint64_t cycles = bytes * m->cost.page_copy / PAGE_SIZE;
+
+	if (c->numa && m->latency_ns[here][node] > m->latency_ns[here][here])
+		cycles += (uint64_t)(bytes / m->l2.line_bytes) *
+			  (m->latency_ns[here][node] - m->latency_ns[here][here]) *
+			  (m->clock_hz / 1000000) / 1000;
+	if (cycles)
+		c->engine->vcpu_charge(&vm->vcpu[0], cycles);
 }
 
 /* ---- sending ----------------------------------------------------------------------------- */
@@ -134,7 +181,7 @@ static uint32_t whole_page(struct virtio_net *n, uint64_t pa, uint32_t bytes)
 static unsigned gather(
 	struct virtio_net *n, const struct virtio_chain *c, struct packet_span span[SPANS_MAX])
 {
-	uint32_t at = HEADER_BYTES, bytes, copied = 0;
+	uint32_t at = HEADER_BYTES, bytes, copied = 0, shared = 0;
 	unsigned used = 0;
 	struct virtio_span rest = virtio_readable(c, at, c->readable - at);
 	struct virtio_segment s;
@@ -147,6 +194,7 @@ static unsigned gather(
 			mpn = whole_page(n, s.pa, bytes);
 			if (mpn != MPN_NONE) {
 				span[used++] = (struct packet_span){.mpn = mpn, .bytes = bytes};
+				shared++;
 				continue;
 			}
 			if (!virtio_copy_from(&n->v, c, at, n->buf + copied, bytes))
@@ -158,6 +206,7 @@ static unsigned gather(
 			copied += bytes;
 		}
 	}
+	charge_pages(n, shared);
 	return used;
 }
 
@@ -182,7 +231,7 @@ static int transmit(struct virtio_net *n, struct virtq *q)
 				used = gather(n, &c, span);
 				if (!used)
 					return 0;
-				subnet_send(n->port, span, used, &offload);
+				subnet_send(n->port, span, used, &offload, vm_home_node(v->dev.vm));
 			} else {
 				n->tx_malformed++;
 			}
@@ -222,7 +271,7 @@ static void look_ahead(struct virtio_net *n)
 
 	for (unsigned i = 0; i < n->n_buffers; i++)
 		spare += !n->buffer[i].placed;
-	for (; spare < LOOKAHEAD && n->n_buffers < VIRTQ_MAX; spare++) {
+	for (; spare < LOOKAHEAD && n->n_buffers < QUEUE_MAX; spare++) {
 		if (virtio_pop(&n->v, q, &c) <= 0)
 			return;
 		/* A buffer that could not even hold the header breaks the specification. */
@@ -274,7 +323,7 @@ struct place {
 /* Where a packet goes, piece by piece. */
 struct placing {
 	unsigned n;
-	struct place place[VIRTQ_MAX];
+	struct place place[QUEUE_MAX];
 };
 
 /* Place bytes that are to be copied. */
@@ -342,12 +391,14 @@ struct source {
 	uint32_t at;                    /* bytes taken, of the header and of the packet */
 	const struct packet_span *span; /* where the next is */
 	uint32_t in_span;
+	uint32_t copied, mapped; /* bytes, pages */
 };
 
-static void count_copied(struct virtio_net *n, const struct source *from, uint32_t bytes)
+static void count_copied(struct virtio_net *n, struct source *from, uint32_t bytes)
 {
 	struct subnet_stats *s = subnet_port_stats(n->port);
 
+	from->copied += bytes;
 	if (from->k->bytes < PAGE_SIZE)
 		s->copied_small += bytes;
 	else if (!n->sharing)
@@ -399,6 +450,7 @@ static bool fill(
 			if (n->sharing && is_whole(from->span) && some == PAGE_SIZE &&
 				!(s.pa & (PAGE_SIZE - 1))) {
 				map_page(n, s.pa, from->span->mpn);
+				from->mapped++;
 			} else {
 				data = packet_span_data(n->packets, from->span) + from->in_span;
 				if (from->span->mpn != MPN_NONE)
@@ -538,6 +590,8 @@ static int net_deliver(void *arg, const struct packet *k)
 	}
 	err = has(n, F_MRG_RXBUF) ? deliver_merged(n, &from) : deliver_single(n, &from);
 	if (!err) {
+		charge_pages(n, from.mapped);
+		charge_copy(n, from.copied, k->node);
 		look_out_for_copies(v->dev.vm, k);
 		virtio_notify(v, &v->queue[RX]);
 	}
@@ -600,6 +654,7 @@ static const struct virtio_ops net_ops = {
 		.clone = net_clone},
 	.id = 1,
 	.n_queues = 2,
+	.queue_max = QUEUE_MAX,
 	.at_boundary = true,
 	.kick = net_kick,
 };

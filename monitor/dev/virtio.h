@@ -19,7 +19,7 @@
 
 #include "monitor/board.h"
 
-enum { VIRTQ_MAX = 256, VIRTIO_MAX_QUEUES = 2 };
+enum { VIRTQ_MAX = 256, VIRTIO_MAX_QUEUES = 4 };
 
 #define VIRTIO_F_RING_INDIRECT_DESC (1ull << 28)
 #define VIRTIO_F_RING_EVENT_IDX     (1ull << 29)
@@ -54,17 +54,23 @@ struct virtio_ops {
 	struct device_ops dev; /* type, VIRTIO_DEVICE_OPS, stats, destroy */
 	uint32_t id;           /* section 5 */
 	unsigned n_queues;
-	bool at_boundary; /* its work reaches beyond the VM */
+	unsigned queue_max; /* entries of a queue at most; 0: VIRTQ_MAX */
+	bool at_boundary;   /* its work reaches beyond the VM */
 	/* Serve a queue until pop gives no more; returns what the last pop returned, or -EAGAIN to
 	 * be called again at the next boundary. */
 	int (*kick)(struct virtio *v, struct virtq *q);
+	/* The driver writes to the configuration space; NULL: in vain. Any `offset` and value. */
+	void (*config_write)(struct virtio *v, uint64_t offset, unsigned size, uint64_t value);
+	/* The driver reset the device; NULL: the model keeps nothing of it. */
+	void (*reset)(struct virtio *v);
 };
 
 struct virtio { /* the first member of each model's own struct */
 	struct device dev;
 	const struct virtio_ops *ops;
 	uint64_t offered;   /* features */
-	const void *config; /* read-only to the driver, constant: its generation is always 0 */
+	const void *config; /* changes only with virtio_config_changed(), or by config_write() */
+	uint32_t config_generation;
 	unsigned config_bytes;
 
 	uint64_t features; /* the driver's choice; settled by FEATURES_OK */
@@ -92,6 +98,8 @@ void virtio_common_stats(struct virtio *v, struct json_t *object);
 
 /* The driver is up and the queue may be used. */
 bool virtio_live(const struct virtio *v, const struct virtq *q);
+/* The configuration space changed: the driver is told if it is up (section 2.5). Boundary. */
+void virtio_config_changed(struct virtio *v);
 /* The driver broke the rules: stop until it resets the device. */
 void virtio_break(struct virtio *v);
 

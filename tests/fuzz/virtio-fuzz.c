@@ -6,9 +6,12 @@
  * Anything but a crash, a sanitizer report or a hang is right; after each program the VM's memory
  * must still be consistent.
  */
+#include <linux/fuse.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "sharing/share.h"
+#include "tests/fs-files.h"
 #include "tests/virtio-driver.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -47,7 +50,16 @@ static const char *disk_image(void)
 	return path;
 }
 
-enum { SLOTS = 5 };
+static const char *files(void)
+{
+	if (!*files_dir) {
+		make_files();
+		atexit(remove_files);
+	}
+	return files_dir;
+}
+
+enum { FS = 5, SLOTS };
 
 /* Guest memory is made of the few places where something is listening: rings, tables, buffers. */
 static uint64_t place(struct program *p)
@@ -60,7 +72,8 @@ static uint64_t place(struct program *p)
 	case 1:
 		return avail_pa((unsigned)slot, word >> 12 & 1) + (word >> 2 & 0x1f);
 	case 2:
-		return BUF + (word >> 2) * 16;
+		/* Half of them whole pages, which are what is mapped. */
+		return BUF + ((word >> 2) * 16 & ~(word & 0x8000 ? PAGE_SIZE - 1ull : 0));
 	default:
 		return VM_RAM_BASE + FAKE_RAM_BYTES - (word >> 2 & 0xff);
 	}
@@ -102,6 +115,57 @@ static void disk_request(struct program *p, unsigned type)
 	put_desc(d, 3, place(p), 1, WRITE, 0);
 	offer(0, 0, 0);
 	set_reg(0, 0x50, 0);
+}
+
+/* The same for the file system: the reply's header, pages, and what the program wants. */
+static void fs_send(unsigned queue, const struct fuse_in_header *h, const uint64_t args[8],
+	uint32_t args_bytes, uint64_t pa, uint32_t bytes, uint32_t pages)
+{
+	uint64_t d = desc_pa(FS, queue);
+
+	gm_write(&fake.vm, BUF, h, sizeof(*h));
+	gm_write(&fake.vm, BUF + sizeof(*h), args, 64);
+	put_desc(d, 0, BUF, (uint32_t)sizeof(*h) + args_bytes, NEXT, 1);
+	put_desc(d, 1, BUF + 0x1000, 16, WRITE | NEXT, 2);
+	put_desc(d, 2, BUF + 0x20000, PAGE_SIZE * (pages & 63) + PAGE_SIZE, WRITE | NEXT, 3);
+	put_desc(d, 3, pa, bytes + 1, WRITE, 0);
+	offer(FS, queue, 0);
+	set_reg(FS, 0x50, queue);
+}
+
+static void fs_up(uint32_t flags)
+{
+	struct fuse_in_header h = {.opcode = FUSE_INIT, .len = sizeof(h) + 64};
+	uint64_t args[8] = {7 | 38ull << 32, (uint64_t)flags << 32};
+
+	start(FS, 0);
+	fs_send(1, &h, args, 64, BUF + 0x2000, 0, 0);
+}
+
+static void fs_request(struct program *p, unsigned queue)
+{
+	static const char *const name[] = {"big", "sub", "b", ".."};
+	uint8_t shape = (uint8_t)take(p, 1);
+	struct fuse_in_header h = {
+		.opcode = (uint32_t)take(p, 1) % 64, .nodeid = take(p, 1) % (N_NODES + 2)};
+	uint64_t args[8] = {0};
+	uint32_t bytes = shape & 1 ? (uint32_t)take(p, 1) : 40;
+
+	if (shape & 2) { /* a handle, an offset, a size */
+		if (shape & 32)
+			h.opcode = FUSE_READ;
+		args[1] = take(p, 2);
+		args[2] = take(p, 2);
+	} else if (shape & 4) {
+		strcpy((char *)args, name[take(p, 1) & 3]);
+		bytes = (uint32_t)strlen((char *)args) + 1;
+	} else {
+		for (unsigned i = 0; i < 3; i++)
+			args[i] = take(p, 8);
+	}
+	h.len = shape & 8 ? (uint32_t)take(p, 4) : (uint32_t)sizeof(h) + bytes;
+	fs_send(queue, &h, args, bytes, shape & 16 ? place(p) : BUF + 0x10000, (uint32_t)take(p, 2),
+		(uint32_t)take(p, 1));
 }
 
 /* Of a register: where something is, or near the start. */
@@ -146,6 +210,10 @@ static void step(struct program *p, struct stream *uart, struct stream *console,
 		offer(slot, queue, (uint16_t)(take(p, 1) & 15));
 		break;
 	case 4:
+		if (op & 16) {
+			fs_request(p, queue);
+			break;
+		}
 		request(p, slot % SLOTS, queue);
 		break;
 	case 5:
@@ -173,7 +241,7 @@ static void step(struct program *p, struct stream *uart, struct stream *console,
 		break;
 	case 12:
 		fake_boundary();
-		subnet_run(net, 0);
+		subnet_run(net, fake.cluster.now);
 		pmap_refill(fake.vm.pmap, 0);
 		break;
 	case 13: {
@@ -199,13 +267,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const uint8_t mac[2][6] = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}};
 	struct program p = {data, size};
 	struct vm *vm = fake_vm_create(size & 1, size & 2 ? 16 << 20 : 192 << 10);
+	struct subnet_link link = {1000000000, size & 8 ? 5000 : 0, 0, SUBNET_MTU};
 	struct stream *uart = stream_create(), *console = stream_create();
-	struct subnet *net = subnet_create(fake.cluster.mem, NULL);
+	struct subnet *net = subnet_create(fake.cluster.mem, &link);
 	struct image_cache *images = image_cache_create(fake.cluster.mem);
 	struct disk *disk;
+	struct tree *tree;
 
 	if (disk_open(images, disk_image(), DISK_SHARED, 0xc0000000, &disk))
 		die("no disk");
+	if (tree_open(images, files(), &tree))
+		die("no directory");
+	fake.cluster.share = size & 4 ? SHARE_ALL : 0;
 	plic_create(vm);
 	if (vm->bios)
 		aclint_create(vm);
@@ -217,16 +290,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	virtio_net_create(vm, 2, net, mac[0]);
 	virtio_net_create(vm, 3, net, mac[1]);
 	virtio_rng_create(vm, 4);
+	virtio_fs_create(vm, FS, "fs", tree, size & 4);
 	for (unsigned irq = 1; irq <= BOARD_IRQ_RTC; irq++)
 		mmio_write(BOARD_PLIC + 4 * irq, 4, irq & 7);
 	mmio_write(BOARD_PLIC + 0x2000, 4, UINT32_MAX);
+	if (size & 8)
+		fs_up((uint32_t)size << 20);
 	while (p.left && vm->state != VM_FAILED)
 		step(&p, uart, console, net);
 	fake_boundary();
-	subnet_run(net, 0);
+	subnet_run(net, fake.cluster.now);
 	pmap_check(vm->pmap);
 	memory_check(fake.cluster.mem);
 	fake_devices_destroy();
+	tree_close(tree);
 	image_cache_destroy(images);
 	subnet_destroy(net);
 	stream_destroy(uart);

@@ -2,9 +2,8 @@
 /*
  * A byte stream from one VM to another, to see what the subnet makes of it:
  *   stream serve PORT sendfile|write FILE TIMES   send FILE TIMES times to the first who connects
- *   stream fetch HOST PORT                        read it all; print bytes, seconds and a sum
+ *   stream fetch HOST PORT [FILE]                 read it all, into FILE; print bytes and seconds
  * sendfile(2) sends pages of the page cache as they are; write(2) has the kernel copy them first.
- * The sum is FNV-1a over 64-bit words at the receiver when SUM is set in its environment.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -91,40 +90,28 @@ static int dial(const char *host, const char *port)
 	}
 }
 
-static int fetch(const char *host, const char *port)
+static int fetch(const char *host, const char *port, const char *path)
 {
-	uint64_t sum = 0xcbf29ce484222325u, total = 0;
-	int s = dial(host, port), want_sum = !!getenv("SUM");
+	int from = dial(host, port), file = -1;
 	struct timespec a, b;
-	size_t have = 0;
+	uint64_t total = 0;
 	double seconds;
+	ssize_t n;
 
+	if (path && (file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666)) < 0)
+		fail(path);
 	clock_gettime(CLOCK_MONOTONIC, &a);
-	for (;;) {
-		ssize_t n = read(s, buf + have, CHUNK - have);
-
-		if (n < 0)
-			fail("read");
-		if (n == 0)
-			break;
+	while ((n = read(from, buf, CHUNK)) > 0) {
 		total += (uint64_t)n;
-		have += (size_t)n;
-		for (size_t i = 0; want_sum && i + 8 <= have; i += 8)
-			sum = (sum ^ *(uint64_t *)(buf + i)) * 0x100000001b3u;
-		if (want_sum) { /* what is left of a word */
-			memmove(buf, buf + (have & ~(size_t)7), have & 7);
-			have &= 7;
-		} else {
-			have = 0;
-		}
+		if (path)
+			send_all(file, buf, (size_t)n);
 	}
+	if (n < 0)
+		fail("read");
 	clock_gettime(CLOCK_MONOTONIC, &b);
 	seconds = (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec);
-	printf("%llu bytes %.6f s %.1f MB/s", (unsigned long long)total, seconds,
+	printf("%llu bytes %.6f s %.1f MB/s\n", (unsigned long long)total, seconds,
 		(double)total / 1e6 / seconds);
-	if (want_sum)
-		printf(" sum %016llx", (unsigned long long)sum);
-	printf("\n");
 	return 0;
 }
 
@@ -132,9 +119,9 @@ int main(int argc, char **argv)
 {
 	if (argc == 6 && !strcmp(argv[1], "serve"))
 		return serve(argv[2], argv[3], argv[4], atol(argv[5]));
-	if (argc == 4 && !strcmp(argv[1], "fetch"))
-		return fetch(argv[2], argv[3]);
-	fprintf(stderr,
-		"usage: stream serve PORT sendfile|write FILE TIMES | stream fetch HOST PORT\n");
+	if (argc >= 4 && argc <= 5 && !strcmp(argv[1], "fetch"))
+		return fetch(argv[2], argv[3], argv[4]);
+	fprintf(stderr, "usage: stream serve PORT sendfile|write FILE TIMES\n"
+			"       stream fetch HOST PORT [FILE]\n");
 	return 2;
 }

@@ -129,13 +129,15 @@ static int ram_page(
 	const void *before = old == MPN_NONE ? NULL : frame_data(vm->cluster->mem, old);
 	bool absent;
 	void *p;
+	int err;
 
 	if (old != MPN_NONE && (!write || *writable)) {
 		*host = frame_data(vm->cluster->mem, old);
 		return DONE;
 	}
 	absent = pmap_entry(vm->pmap, ppn)->mpn == MPN_NONE;
-	switch (pmap_fault(vm->pmap, ppn, cpu->node, write, &p, writable)) {
+	err = pmap_fault(vm->pmap, ppn, cpu->node, write, &p, writable);
+	switch (err == -ENOMEM && vm->cluster->patient ? -EAGAIN : err) {
 	case 0:
 		*host = p;
 		cpu->charge += m->cost.page_fault;

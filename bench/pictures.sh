@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Makes the pictures of the README's section on page placement anew, from bench/numa-*.conf: runs under build/pictures, pictures
+# in bench/pictures. The runs are the same on every host; how letters are drawn is gnuplot's and the host's fonts' affair.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+B=${B:-build}
+runs=$B/pictures
+mkdir -p "$runs"
+
+"$B/disco" compare round-robin first-touch disco --config "$here/numa-1vm-read-shared.conf" -o "$runs/read-shared"
+"$B/disco" run --config "$here/numa-2vm-partitioned.conf" --policy disco --quiet --stats "$runs/partitioned.json"
+cp "$runs/read-shared/compare.png" "$here/pictures/policies.png"
+"$B/disco" plot "$runs/read-shared/1-round-robin.json" --kind misses -o "$here/pictures/misses-round-robin.png"
+"$B/disco" plot "$runs/read-shared/3-disco.json" --kind misses -o "$here/pictures/misses-disco.png"
+"$B/disco" plot "$runs/partitioned.json" --kind stall -o "$here/pictures/stall.png"
+"$B/disco" plot "$runs/partitioned.json" --kind pages -o "$here/pictures/pages.png"
