@@ -21,7 +21,8 @@
 #include "sharing/subnet.h"
 
 enum {
-	TICK_MS = 2,
+	TICK_MS = 10,
+	LOOK_SHARE = 20, /* one part in so many */
 	TSS_ADDRESS =
 		0xfffbd000u, /* three pages and one, below the firmware's place, which is empty */
 	IDENTITY_MAP = 0xfffbc000u,
@@ -66,12 +67,16 @@ static void count_time(struct cluster *c)
 		}
 }
 
-/* As many looks as idle CPUs allow. What a look costs, this thread pays: vCPUs go on. */
+/*
+ * As many looks as idle CPUs allow, but never more than a small share of time: this thread pays for
+ * them, and who needs the lock meanwhile waits.
+ */
 static void look_at_content(struct cluster *c)
 {
 	uint64_t elapsed = (c->now - c->content_at) * c->machine->n_cpus, ran = 0;
+	uint64_t began = host_ns(CLOCK_MONOTONIC);
 
-	if (!c->content)
+	if (!c->content || began < kvm_host.look_again)
 		return;
 	for (unsigned v = 0; v < c->n_vms; v++) {
 		uint64_t mine = 0;
@@ -84,6 +89,7 @@ static void look_at_content(struct cluster *c)
 	content_tick(c->content, c->now, elapsed - MIN(elapsed, ran - c->content_ran));
 	c->content_at = c->now;
 	c->content_ran = ran;
+	kvm_host.look_again = began + (host_ns(CLOCK_MONOTONIC) - began) * LOOK_SHARE;
 }
 
 /* False: no VM runs any more. */
@@ -138,6 +144,8 @@ static int kvm_engine_run(struct cluster *c)
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
 			kvm_vcpu_run(&c->vm[v]->vcpu[i]);
 	for (;;) {
+		uint64_t locked = host_ns(CLOCK_MONOTONIC);
+
 		time_passes();
 		count_time(c);
 		settle(c);
@@ -147,6 +155,7 @@ static int kvm_engine_run(struct cluster *c)
 			break;
 		if (c->at_boundary)
 			c->at_boundary(c, c->at_boundary_arg, 0);
+		kvm_host.locked_ns += host_ns(CLOCK_MONOTONIC) - locked;
 		pthread_mutex_unlock(&kvm_host.lock);
 		nanosleep(&tick, NULL);
 		pthread_mutex_lock(&kvm_host.lock);
@@ -348,6 +357,7 @@ static void kvm_stats(const struct cluster *c, struct json_t *object)
 	}
 	json_object_set_new(object, "vmas", json_integer((json_int_t)kvm_vmas()));
 	json_object_set_new(object, "vmas_max", json_integer((json_int_t)kvm_vmas_max()));
+	json_object_set_new(object, "lock_seconds", json_real((double)kvm_host.locked_ns / 1e9));
 	json_object_set_new(object, "exits", json_integer((json_int_t)exits));
 	json_object_set_new(object, "retries", json_integer((json_int_t)kvm_host.retries));
 	json_object_set_new(object, "faults_missing", json_integer((json_int_t)sum.faults_missing));

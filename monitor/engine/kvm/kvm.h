@@ -72,11 +72,12 @@ struct kvm_host {
 	pthread_mutex_t lock;
 	struct host_memory *memory;
 	pthread_t handler;
-	int handler_stop; /* eventfd: ends the handler */
-	int wake;         /* eventfd: the main loop has something to do at once */
-	bool stopping;    /* every vCPU is to leave; under the lock */
-	uint64_t began;   /* host's ns when machine time was 0 */
-	uint64_t retries; /* KVM_RUN met a mapping that was just being changed */
+	int handler_stop;    /* eventfd: ends the handler */
+	int wake;            /* eventfd: the main loop has something to do at once */
+	bool stopping;       /* every vCPU is to leave; under the lock */
+	uint64_t began;      /* host's ns when machine time was 0 */
+	uint64_t look_again; /* host's ns: not before, for identical pages */
+	uint64_t retries;    /* KVM_RUN met a mapping that was just being changed */
 };
 extern struct kvm_host kvm_host;
 
