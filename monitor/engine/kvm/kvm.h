@@ -78,6 +78,7 @@ struct kvm_host {
 	uint64_t began;      /* host's ns when machine time was 0 */
 	uint64_t look_again; /* host's ns: not before, for identical pages */
 	uint64_t retries;    /* KVM_RUN met a mapping that was just being changed */
+	uint64_t locked_ns;  /* that the main loop had the lock */
 };
 extern struct kvm_host kvm_host;
 
