@@ -192,6 +192,16 @@ static bool note_frame(struct content *c, uint32_t mpn)
 	return false;
 }
 
+/* Equal, and to stay so while we are at it. */
+static bool same_held(struct memory *mem, uint32_t a, uint32_t b)
+{
+	if (memcmp(frame_data(mem, a), frame_data(mem, b), PAGE_SIZE))
+		return false;
+	frame_hold(mem, a);
+	frame_hold(mem, b);
+	return !memcmp(frame_data(mem, a), frame_data(mem, b), PAGE_SIZE);
+}
+
 /*
  * Find a frame with the bytes of mpn, and make them one. `sure`: the page is not being worked on,
  * so that another private page will do.
@@ -213,9 +223,7 @@ static bool merge(struct content *c, struct watched *w, uint32_t mpn, bool sure)
 		if (compared++ == COMPARES)
 			break;
 		c->cycles += c->m->cost.page_copy;
-		frame_hold(c->mem, mpn);
-		frame_hold(c->mem, other);
-		if (memcmp(frame_data(c->mem, mpn), frame_data(c->mem, other), PAGE_SIZE)) {
+		if (!same_held(c->mem, mpn, other)) {
 			w->stats.false_matches++;
 			continue;
 		}

@@ -53,7 +53,7 @@ static void exhausted(struct kvm_view *v, uint32_t ppn)
 		kvm_vcpu_kick(&vm->vcpu[i]);
 }
 
-/* A page, and those around it of which there is nothing either. */
+/* A page, and those around it that were not touched either: one known to be zero was. */
 static int bring(struct kvm_view *v, uint32_t ppn, unsigned node)
 {
 	uint32_t first = ppn & ~(uint32_t)(AROUND - 1), end = MIN(first + AROUND, v->n_pages);
@@ -62,7 +62,7 @@ static int bring(struct kvm_view *v, uint32_t ppn, unsigned node)
 	int err = 0;
 
 	for (uint32_t i = first; !err && i < end; i++)
-		if (pmap_entry(v->vm->pmap, i)->mpn == MPN_NONE)
+		if (i == ppn || pmap_entry(v->vm->pmap, i)->kind == FRAME_FREE)
 			err = pmap_fault(v->vm->pmap, i, node, true, &host, &writable);
 	return pmap_entry(v->vm->pmap, ppn)->mpn == MPN_NONE ? err : 0;
 }

@@ -3,9 +3,12 @@
  * Views: see kvm.h. An absent page is one of anonymous memory that userfaultfd guards in missing
  * mode; a present one is a page of a node's memfd. One that may not be stored to has both the right
  * to write in the address space and userfaultfd's write protection, because a store must wait in
- * KVM for the handler and not fail. Between mmap() and the protection it is without the right to
- * write: a store in that moment makes KVM_RUN return EFAULT, and is tried again once the lock is
- * free (vcpu.c).
+ * KVM for the handler and not fail.
+ *
+ * Until userfaultfd watches a new mapping, it is without rights that would let a vCPU do what the
+ * handler must know of: store to a frame of others, or have the kernel put a page of its own where
+ * there is nothing. An access in that moment makes KVM_RUN return EFAULT, and is tried again once
+ * the lock is free (vcpu.c).
  *
  * The kernel keeps one record (a VMA) for each run of pages that lie side by side in their memfd,
  * too; protected and unprotected ones of a run share it. Neighbours with neighbouring frames are
@@ -58,11 +61,18 @@ static void map_at(void *where, uint32_t n, int prot, int flags, int fd, uint64_
 			errno == ENOMEM ? " (vm.max_map_count is too small for so many VMs)" : "");
 }
 
+static void allow(const struct kvm_view *v, uint32_t ppn, uint32_t n)
+{
+	if (mprotect(
+		    (void *)(uintptr_t)at(v, ppn), (size_t)n << PAGE_SHIFT, PROT_READ | PROT_WRITE))
+		die("%u pages of %s cannot be given rights: %s", n, v->vm->name, strerror(errno));
+}
+
 static void put_nothing(struct kvm_view *v, uint32_t ppn, uint32_t n)
 {
-	map_at((void *)(uintptr_t)at(v, ppn), n, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	map_at((void *)(uintptr_t)at(v, ppn), n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	watch(v, ppn, n, UFFDIO_REGISTER_MODE_MISSING);
+	allow(v, ppn, n);
 	v->vm->e->unmaps++;
 }
 
@@ -77,8 +87,7 @@ static void put_frames(struct kvm_view *v, uint32_t ppn, uint32_t n, uint32_t mp
 	watch(v, ppn, n, UFFDIO_REGISTER_MODE_WP);
 	if (!writable) {
 		protect(v, ppn, n, true);
-		if (mprotect(where, (size_t)n << PAGE_SHIFT, PROT_READ | PROT_WRITE))
-			die("mprotect: %s", strerror(errno));
+		allow(v, ppn, n);
 	}
 	v->vm->e->maps++;
 }
