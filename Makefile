@@ -106,7 +106,7 @@ fuzz: fuzz-deps
 # Debian packages needed to build, to test and to make the guest, and to measure; installed only when missing.
 DEPS    := gcc make libc6-dev libfdt-dev libjansson-dev libconfig-dev libxxhash-dev libhwloc-dev \
            libnuma-dev check gnuplot-nox e2fsprogs cpio xz-utils ca-certificates debian-archive-keyring \
-           qemu-system-misc qemu-system-x86 opensbi u-boot-qemu binutils-riscv64-linux-gnu gcc-riscv64-unknown-elf jq
+           qemu-system-misc qemu-system-x86 opensbi u-boot-qemu binutils-riscv64-linux-gnu gcc-riscv64-unknown-elf jq acpica-tools
 FUZZ_DEPS := clang libclang-rt-dev
 deps fuzz-deps:
 	@missing=$$(for p in $(DEPS) $(if $(filter fuzz-deps,$@),$(FUZZ_DEPS)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \

@@ -22,7 +22,7 @@
 
 enum {
 	TICK_MS = 10,
-	LOOK_SHARE = 20, /* one part in so many */
+	LOOK_SHARE = 100, /* one part in so many */
 	TSS_ADDRESS =
 		0xfffbd000u, /* three pages and one, below the firmware's place, which is empty */
 	IDENTITY_MAP = 0xfffbc000u,
