@@ -82,6 +82,8 @@ static void handle(const struct uffd_msg *m)
 		die("userfaultfd: a fault at %llx, where no VM is", (unsigned long long)address);
 	ppn = first = (uint32_t)((address - (uint64_t)(uintptr_t)v->base) >> PAGE_SHIFT);
 	node = node_of(v->vm, m->arg.pagefault.feat.ptid);
+	if (v->mapped[ppn] == SAMPLED)
+		kvm_sample_touched(v, ppn, node, write);
 	if (pmap_entry(v->vm->pmap, ppn)->mpn == MPN_NONE)
 		err = bring(v, ppn, node);
 	else if (write)

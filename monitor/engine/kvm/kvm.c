@@ -40,6 +40,11 @@ static uint64_t host_ns(clockid_t clock)
 					: (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+static uint64_t monotonic_ns(void)
+{
+	return host_ns(CLOCK_MONOTONIC);
+}
+
 static uint64_t cycles_of(const struct machine *m, uint64_t ns)
 {
 	return (uint64_t)((unsigned __int128)ns * m->clock_hz / 1000000000u);
@@ -68,9 +73,9 @@ static void count_time(struct cluster *c)
 }
 
 /*
- * Looks at the rate asked for, none beyond it on idle CPUs: here that is not free, as each page found
- * costs system calls and a fault when it is stored to next, and who needs the lock meanwhile waits. So
- * it is never more than a small share of time, either.
+ * Looks at the rate asked for, none beyond it on idle CPUs: here that is not free, as each page
+ * found costs system calls and a fault when it is stored to next, and who needs the lock meanwhile
+ * waits. So it is never more than a small share of time, either.
  */
 static void look_at_content(struct cluster *c)
 {
@@ -87,6 +92,19 @@ static void look_at_content(struct cluster *c)
 	}
 	content_tick(c->content, c->now, 0);
 	kvm_host.look_again = began + (host_ns(CLOCK_MONOTONIC) - began) * LOOK_SHARE;
+}
+
+/*
+ * Pages that move or become shared cost the host records (VMAs), of which it has a limit that no
+ * fault may meet: near it, no page does any more. Counting takes long, so it is not done often.
+ */
+static bool short_of_vmas(const struct cluster *c)
+{
+	if (c->now >= kvm_host.count_again) {
+		kvm_host.few_vmas = kvm_vmas() > kvm_vmas_max() / 4 * 3;
+		kvm_host.count_again = c->now + c->machine->clock_hz;
+	}
+	return kvm_host.few_vmas;
 }
 
 /* False: no VM runs any more. */
@@ -146,7 +164,10 @@ static int kvm_engine_run(struct cluster *c)
 		time_passes();
 		count_time(c);
 		settle(c);
-		look_at_content(c);
+		if (!short_of_vmas(c)) {
+			look_at_content(c);
+			kvm_sample(monotonic_ns(), monotonic_ns);
+		}
 		placement_tick(c->placement, c->now);
 		if (!look_after(c) || c->stop || c->now >= c->stop_at)
 			break;
@@ -186,12 +207,14 @@ static int kvm_open(struct cluster *c, struct machine *m, uint64_t limit)
 		return err;
 	kvm_host.c = c;
 	kvm_cpuid_init();
+	kvm_sampler_create();
 	return 0;
 }
 
 static void kvm_close(struct cluster *c)
 {
 	(void)c;
+	kvm_sampler_destroy();
 	host_memory_destroy(kvm_host.memory);
 	free(kvm_host.cpuid);
 	kvm_unprobe();
@@ -313,7 +336,7 @@ static void check_view(const struct kvm_view *v)
 		bool writable;
 		uint32_t mpn;
 
-		if (!v->mapped[ppn])
+		if (v->mapped[ppn] != MAPPED_READ && v->mapped[ppn] != MAPPED_WRITE)
 			continue;
 		mpn = pmap_view(mem, v->vm->pmap, ppn, v->node, &writable);
 		if (mpn != v->mpn[ppn] || (v->mapped[ppn] == MAPPED_WRITE && !writable))
@@ -349,6 +372,8 @@ static void kvm_stats(const struct cluster *c, struct json_t *object)
 		sum.maps += e->maps;
 		sum.unmaps += e->unmaps;
 		sum.protects += e->protects;
+		sum.sampled += e->sampled;
+		sum.touched += e->touched;
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
 			exits += c->vm[v]->vcpu[i].e->exits;
 	}
@@ -362,43 +387,9 @@ static void kvm_stats(const struct cluster *c, struct json_t *object)
 	json_object_set_new(object, "maps", json_integer((json_int_t)sum.maps));
 	json_object_set_new(object, "unmaps", json_integer((json_int_t)sum.unmaps));
 	json_object_set_new(object, "protects", json_integer((json_int_t)sum.protects));
+	json_object_set_new(object, "sampled", json_integer((json_int_t)sum.sampled));
+	json_object_set_new(object, "touched", json_integer((json_int_t)sum.touched));
 }
-
-/* ---- placement: nobody samples yet what is hot */
-
-static void counts(void *arg, uint32_t mpn, uint32_t *misses, uint32_t *writes)
-{
-	(void)arg, (void)mpn, (void)misses, (void)writes;
-}
-
-static void load(void *arg, struct placement_load *l)
-{
-	(void)arg, (void)l;
-}
-
-static void reset(void *arg)
-{
-	(void)arg;
-}
-
-static void charge(void *arg, unsigned node, uint64_t cycles)
-{
-	(void)arg, (void)node, (void)cycles;
-}
-
-static uint64_t interrupted(void *arg)
-{
-	(void)arg;
-	return 0;
-}
-
-static const struct placement_ops kvm_placement_ops = {
-	.counts = counts,
-	.load = load,
-	.reset = reset,
-	.charge = charge,
-	.interrupted = interrupted,
-};
 
 static const struct pmap_ops kvm_pmap_ops = {.shootdown = kvm_shootdown, .hold = kvm_hold};
 

@@ -15,6 +15,7 @@
  *   vcpu.c   a thread for each vCPU: exits
  *   cpuid.c  what CPU the guest sees
  *   view.c   putting frames into a view and taking them out
+ *   sample.c what pages are hot
  *   fault.c  the thread that answers faults
  *   pc.c     the board: power, reset, interrupt lines
  *   acpi.c   the tables that describe it
@@ -31,7 +32,12 @@
 #include "numa/host.h"
 
 /* How a page is mapped in a view. */
-enum mapped { NOT_MAPPED, MAPPED_READ, MAPPED_WRITE };
+enum mapped {
+	NOT_MAPPED,
+	MAPPED_READ,
+	MAPPED_WRITE,
+	SAMPLED /* not mapped, to see who touches it */
+};
 
 /* What the CPUs of one node see of one VM. */
 struct kvm_view {
@@ -47,7 +53,7 @@ struct kvm_view {
 struct engine_vm {
 	struct kvm_view view;
 	uint32_t lines; /* levels of interrupt lines, by GSI */
-	uint64_t faults_missing, faults_write, maps, unmaps, protects;
+	uint64_t faults_missing, faults_write, maps, unmaps, protects, sampled, touched;
 };
 
 struct engine_vcpu {
@@ -78,7 +84,10 @@ struct kvm_host {
 	uint64_t began;      /* host's ns when machine time was 0 */
 	uint64_t look_again; /* host's ns: not before, for identical pages */
 	uint64_t retries;    /* KVM_RUN met a mapping that was just being changed */
-	uint64_t locked_ns;  /* that the main loop had the lock */
+	struct kvm_sampler *sampler;
+	uint64_t count_again; /* cycles: VMAs are counted again */
+	bool few_vmas;
+	uint64_t locked_ns; /* that the main loop had the lock */
 };
 extern struct kvm_host kvm_host;
 
@@ -119,6 +128,8 @@ void kvm_view_shootdown(struct kvm_view *v, uint32_t ppn, uint32_t old);
 void kvm_view_abandon(struct kvm_view *v, uint32_t ppn);
 /* Take the right to write from a page until kvm_view_update(). */
 void kvm_view_protect(struct kvm_view *v, uint32_t ppn);
+/* Take a mapped page out, for sample.c; it is there again when it is touched. */
+void kvm_view_sample(struct kvm_view *v, uint32_t ppn);
 /* Those who wait for a fault in these pages look again. */
 void kvm_view_wake(struct kvm_view *v, uint32_t ppn, uint32_t n);
 /* Lines of /proc/self/maps, and how many the host allows. */
@@ -129,6 +140,16 @@ uint64_t kvm_vmas_max(void);
 
 void kvm_faults_start(void);
 void kvm_faults_stop(void);
+
+/* ---- sample.c: all with the lock */
+
+void kvm_sampler_create(void);
+void kvm_sampler_destroy(void);
+/* Take some pages out, if it is time for that; `clock` tells the time now. */
+void kvm_sample(uint64_t now_ns, uint64_t (*clock)(void));
+/* A page that was taken out is touched by a CPU of `node`: may move it. */
+void kvm_sample_touched(struct kvm_view *v, uint32_t ppn, unsigned node, bool write);
+extern const struct placement_ops kvm_placement_ops;
 
 /* ---- pc.c */
 

@@ -109,9 +109,14 @@ static struct want want(const struct kvm_view *v, uint32_t ppn)
 	return (struct want){mpn, writable ? MAPPED_WRITE : MAPPED_READ};
 }
 
+static bool present(const struct kvm_view *v, uint32_t ppn)
+{
+	return v->mapped[ppn] == MAPPED_READ || v->mapped[ppn] == MAPPED_WRITE;
+}
+
 static bool is(const struct kvm_view *v, uint32_t ppn, struct want w)
 {
-	return v->mapped[ppn] == w.mapped && (!w.mapped || v->mpn[ppn] == w.mpn);
+	return present(v, ppn) ? w.mapped == v->mapped[ppn] && v->mpn[ppn] == w.mpn : !w.mapped;
 }
 
 /* Does `b`, k pages after `a`, go on where a is? Frames of two nodes are in two files. */
@@ -128,7 +133,7 @@ void kvm_view_update(struct kvm_view *v, uint32_t ppn, uint32_t n)
 {
 	for (uint32_t i = 0, k; i < n; i += k) {
 		struct want w = want(v, ppn + i);
-		bool in_place = v->mapped[ppn + i] && w.mapped && v->mpn[ppn + i] == w.mpn;
+		bool in_place = present(v, ppn + i) && w.mapped && v->mpn[ppn + i] == w.mpn;
 
 		k = 1;
 		if (is(v, ppn + i, w))
@@ -155,7 +160,7 @@ void kvm_view_update(struct kvm_view *v, uint32_t ppn, uint32_t n)
 
 void kvm_view_shootdown(struct kvm_view *v, uint32_t ppn, uint32_t old)
 {
-	if (!v->mapped[ppn] || v->mpn[ppn] != old)
+	if (!present(v, ppn) || v->mpn[ppn] != old)
 		return;
 	/* Some are told before the tables have changed: then it is found out at the next touch. */
 	if (is(v, ppn, want(v, ppn))) {
@@ -164,6 +169,12 @@ void kvm_view_shootdown(struct kvm_view *v, uint32_t ppn, uint32_t old)
 		return;
 	}
 	kvm_view_update(v, ppn, 1);
+}
+
+void kvm_view_sample(struct kvm_view *v, uint32_t ppn)
+{
+	put_nothing(v, ppn, 1);
+	v->mapped[ppn] = SAMPLED;
 }
 
 void kvm_view_abandon(struct kvm_view *v, uint32_t ppn)
