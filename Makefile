@@ -106,7 +106,7 @@ fuzz: fuzz-deps
 # Debian packages needed to build, to test and to make the guest, and to measure; installed only when missing.
 DEPS    := gcc make libc6-dev libfdt-dev libjansson-dev libconfig-dev libxxhash-dev libhwloc-dev \
            libnuma-dev check gnuplot-nox e2fsprogs cpio xz-utils ca-certificates debian-archive-keyring \
-           qemu-system-misc qemu-system-x86 opensbi u-boot-qemu binutils-riscv64-linux-gnu gcc-riscv64-unknown-elf jq acpica-tools
+           qemu-system-misc qemu-system-x86 opensbi u-boot-qemu binutils-riscv64-linux-gnu gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf jq acpica-tools
 FUZZ_DEPS := clang libclang-rt-dev
 deps fuzz-deps:
 	@missing=$$(for p in $(DEPS) $(if $(filter fuzz-deps,$@),$(FUZZ_DEPS)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
@@ -119,6 +119,10 @@ deps fuzz-deps:
 # The Debian guest, in the user's cache directory; prints where.
 guest: deps
 	@guests/debian/fetch
+
+# A program of guests/workloads for SPLASHOS: make build/splashos/radix/kernel. What is up to date, its Makefile knows.
+$(B)/splashos/%/kernel: FORCE
+	@$(MAKE) -s -C guests/splashos PROGRAM=$* OUT=$(abspath $(@D))
 
 # Eight VMs compile a program each; the results stay under build/demo.
 demo: deps
@@ -142,7 +146,7 @@ bench-peers: deps
 	@$(MAKE) --no-print-directory all
 	@B=$(B) bench/peers.sh
 
-# The README's pictures of page placement, from their runs; five minutes.
+# The README's pictures of sharing and page placement, from their runs; a quarter of an hour.
 pictures: deps
 	@$(MAKE) --no-print-directory all
 	@guests/debian/fetch >/dev/null
@@ -160,6 +164,7 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: all check lab tests deps fuzz-deps fuzz guest demo bench bench-peers pictures install clean
+FORCE:
+.PHONY: all check lab tests deps fuzz-deps fuzz guest demo bench bench-peers pictures install clean FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

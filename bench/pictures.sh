@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Makes the pictures of the README's section on page placement anew, from bench/numa-*.conf: runs under build/pictures, pictures
-# in bench/pictures. The runs are the same on every host; how letters are drawn is gnuplot's and the host's fonts' affair.
+# Makes the README's pictures anew: of sharing, from bench/server.conf, and of page placement, from bench/numa-*.conf. Runs are left
+# under build/pictures, pictures in bench/pictures. The runs are the same on every host; how letters are drawn is gnuplot's and the host's fonts' affair.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 B=${B:-build}
 runs=$B/pictures
 mkdir -p "$runs"
+
+"$B/disco" compare --vary share all all,-net all,-content all,-zero all,-free all,-disk all,-boot none \
+	--config "$here/server.conf" -o "$runs/share"
+cp "$runs/share/compare.png" "$here/pictures/share.png"
+"$B/disco" plot "$runs/share/1-all.json" --kind sharing -o "$here/pictures/sharing.png"
 
 "$B/disco" compare round-robin first-touch disco --config "$here/numa-1vm-read-shared.conf" -o "$runs/read-shared"
 "$B/disco" run --config "$here/numa-2vm-partitioned.conf" --policy disco --quiet --stats "$runs/partitioned.json"

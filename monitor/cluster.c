@@ -27,22 +27,35 @@
 
 /* --- the guest's files --- */
 
-/* Run guests/NAME/fetch for an architecture; its last line of output names the directory that holds
- * the files. */
-static int fetch_guest(const char *name, const char *arch, char dir[PATH_MAX])
+/*
+ * Run guests/NAME/fetch, for a guest NAME/VARIANT with that word as its argument, and for another
+ * architecture than the simulator's with that; its last line of output names the directory that
+ * holds the files.
+ */
+static int fetch_guest(const char *guest, const char *arch, char dir[PATH_MAX])
 {
-	char *program = xasprintf("%s/%s/fetch", DISCO_GUESTS_DIR, name);
+	int name_length = (int)strcspn(guest, "/");
+	const char *variant = guest[name_length] ? guest + name_length + 1 : NULL;
+	char *program = xasprintf("%s/%.*s/fetch", DISCO_GUESTS_DIR, name_length, guest);
+	bool other = strcmp(arch, board_virt.arch);
+	const char *argv[5] = {program};
 	int out[2], status, err = 0;
 	pid_t child;
 	FILE *f;
 
 	if (access(program, X_OK)) {
-		err = complain(ENOENT, "--guest: there is no guest '%s' (no %s)", name, program);
+		err = complain(ENOENT, "--guest: there is no guest '%s' (no %s)", guest, program);
 		free(program);
 		return err;
 	}
 	if (pipe(out))
 		die("pipe: %s", strerror(errno));
+	if (variant)
+		argv[1] = variant;
+	if (other) {
+		argv[variant ? 2 : 1] = "--arch";
+		argv[variant ? 3 : 2] = arch;
+	}
 	child = fork();
 	if (child < 0)
 		die("fork: %s", strerror(errno));
@@ -50,7 +63,7 @@ static int fetch_guest(const char *name, const char *arch, char dir[PATH_MAX])
 		dup2(out[1], STDOUT_FILENO);
 		close(out[0]);
 		close(out[1]);
-		execl(program, program, "--arch", arch, (char *)NULL);
+		execv(program, (char *const *)argv);
 		_exit(127);
 	}
 	close(out[1]);
@@ -62,11 +75,23 @@ static int fetch_guest(const char *name, const char *arch, char dir[PATH_MAX])
 		fclose(f);
 	if (waitpid(child, &status, 0) < 0 || status || !dir[0])
 		err = complain(
-			EIO, "the guest '%s' could not be fetched: %s failed", name, program);
+			EIO, "the guest '%s' could not be fetched: %s failed", guest, program);
 	free(program);
 	return err;
 }
 
+/* dir/name, or NULL if the guest has no such file. */
+static char *guest_file(const char *dir, const char *name)
+{
+	char *path = xasprintf("%s/%s", dir, name);
+
+	if (!access(path, F_OK))
+		return path;
+	free(path);
+	return NULL;
+}
+
+/* A guest has a kernel; what boots without an initrd or a root disk has none. */
 static int find_guest(struct run *r)
 {
 	const struct run_options *o = r->options;
@@ -81,9 +106,14 @@ static int find_guest(struct run *r)
 	if (!o->kernel)
 		r->guest_kernel = xasprintf("%s/kernel", dir);
 	if (!o->initrd)
-		r->guest_initrd = xasprintf("%s/initrd", dir);
+		r->guest_initrd = guest_file(dir, "initrd");
 	if (!o->n_disks && !o->no_disk)
-		r->guest_disk = xasprintf("%s/root.img", dir);
+		r->guest_disk = guest_file(dir, "root.img");
+	if (o->exec && !o->initrd && !r->guest_initrd)
+		return complain(EINVAL,
+			"--exec: the guest '%s' has no initrd that runs commands; --append "
+			"gives it arguments",
+			o->guest);
 	return 0;
 }
 
@@ -169,11 +199,12 @@ void run_archive(const struct run *r, unsigned id, struct cpio *c)
 	free(ip);
 }
 
-/* What a VM finds behind its initrd. One that others are cloned from is nobody yet. */
+/* What a VM finds behind its initrd, if the guest has one. One that others are cloned from is
+ * nobody yet. */
 static void boot_archive(const struct run *r, unsigned id, struct cpio *c)
 {
 	memset(c, 0, sizeof(*c));
-	if (!r->options->guest && !r->options->exec)
+	if (!r->options->exec && !r->guest_initrd && !(r->options->guest && r->options->initrd))
 		return;
 	if (!r->options->warm) {
 		run_archive(r, id, c);
@@ -531,6 +562,7 @@ void run_destroy(struct run *r)
 	free(r->guest_initrd);
 	free(r->guest_disk);
 	free(r->series);
+	snapshots_free(r);
 	if (r->machine)
 		machine_free(r->machine);
 }

@@ -19,6 +19,7 @@ static const struct {
 	bool numa; /* only of runs with the memory system */
 } kinds[] = {
 	{"memory", plot_memory, false},
+	{"sharing", plot_sharing, false},
 	{"misses", plot_misses, true},
 	{"stall", plot_stall, true},
 	{"pages", plot_pages, true},
@@ -33,10 +34,12 @@ struct args {
 static const struct argp_option options[] = {
 	{"output", 'o', "FILE", 0, "Picture to write, .png or .svg (default: STATS.png)", 0},
 	{"kind", 'k', "KIND", 0,
-		"memory: virtual (V) against machine (M) memory by kind, at each snapshot; misses: "
+		"memory: virtual (V) against machine (M) memory by kind, at each snapshot; "
+		"sharing: "
+		"each VM's memory by who else uses its frames; misses: "
 		"local and remote over time; stall: how CPU time divides; pages: on which node "
-		"each "
-		"page is. Default: all the file has, each its own FILE-KIND.png if several",
+		"each page is. Default: memory, and after a run in numa fidelity all of them, as "
+		"FILE-KIND.png",
 		0},
 	{0},
 };
@@ -48,7 +51,7 @@ static error_t set_kind(struct args *a, const char *name)
 			a->kind = (int)i;
 			return 0;
 		}
-	complain(0, "--kind: '%s' is none of memory, misses, stall, pages", name);
+	complain(0, "--kind: '%s' is none of memory, sharing, misses, stall, pages", name);
 	return ECANCELED;
 }
 
@@ -81,9 +84,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = {{&command_help, 0, NULL, 0}, {0}};
 static const struct argp argp = {options, parse, "STATS.json",
-	"Draws the statistics of a run: memory, and after a run in numa fidelity misses, stalls "
-	"and "
-	"where the pages are.",
+	"Draws the statistics of a run: memory, who shares it, and after a run in numa fidelity "
+	"misses, stalls and where the pages are.",
 	children, NULL, NULL};
 
 static char *default_output(const char *stats)

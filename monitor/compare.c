@@ -73,29 +73,13 @@ static enum measure choose_measure(const json_t *runs)
 	return m;
 }
 
-/* The last snapshot before power-off. */
-static const json_t *last_snapshot(const json_t *run)
-{
-	const json_t *list = json_object_get(run, "snapshots"), *found = NULL, *s;
-	size_t i;
-
-	json_array_foreach(list, i, s)
-	{
-		const char *event = json_string_value(json_object_get(s, "event"));
-
-		if (!found || (event && strcmp(event, "end")))
-			found = s;
-	}
-	return found;
-}
-
 static struct result read_result(const json_t *run, enum measure m)
 {
 	const json_t *numa = numa_of(run), *v;
 	const json_t *counts = json_object_get(numa, m == MEASURE_REGION ? "region" : "total");
 	const json_t *moves = json_object_get(m == MEASURE_REGION ? counts : numa, "moves");
 	const json_t *machine = json_object_get(json_object_get(run, "inputs"), "machine");
-	const json_t *snapshot = last_snapshot(run);
+	const json_t *snapshot = plot_last_snapshot(run);
 	double cpu = MAX(number(counts, "cpu_cycles"), 1);
 	struct result r = {.there = json_is_object(numa), .local = -1, .stalls = -1};
 

@@ -68,7 +68,8 @@ static const struct option_row rows[] = {
 	{"memory", "SIZE", SIZE, FIELD(memory), MIB, 512ull << 30, false,
 		"Memory of each VM, with K, M or G (default: 128M)"},
 	{"guest", "NAME", TEXT, FIELD(guest), 0, 0, false,
-		"Guest to boot, fetched on first use (default: debian, unless --kernel or --bios)"},
+		"Guest to boot, made on first use: debian (the default, unless --kernel or "
+		"--bios) or splashos/PROGRAM"},
 	{"kernel", "FILE", TEXT, FIELD(kernel), 0, 0, false,
 		"Kernel: a RISC-V Image; with --bios any file or ELF, handed to the firmware"},
 	{"initrd", "FILE", TEXT, FIELD(initrd), 0, 0, false, "Initial RAM disk"},
@@ -549,13 +550,25 @@ static int check_engine(struct run_options *o)
 	return 0;
 }
 
+/* NAME or NAME/VARIANT: words that become part of a path and an argument of a program. */
+static bool is_guest_name(const char *guest)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	size_t name = strspn(guest, letters);
+
+	if (guest[name] != '/')
+		return name && !guest[name];
+	return name && guest[name + 1] != '-' && guest[name + 1] &&
+	       !guest[name + 1 + strspn(guest + name + 1, letters)];
+}
+
 static int check(struct run_options *o)
 {
 	if (check_engine(o))
 		return -EINVAL;
 	if (!o->guest && !o->kernel && !o->bios)
 		o->guest = xstrdup("debian");
-	if (o->guest && (o->guest[strspn(o->guest, "abcdefghijklmnopqrstuvwxyz0123456789-")]))
+	if (o->guest && !is_guest_name(o->guest))
 		return complain(EINVAL, "--guest: '%s' is not the name of a guest", o->guest);
 	if (o->fidelity && strcmp(o->fidelity, "functional") && strcmp(o->fidelity, "numa"))
 		return complain(

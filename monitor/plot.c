@@ -41,6 +41,21 @@ void plot_quoted(FILE *out, const char *text)
 	fputc('\'', out);
 }
 
+const json_t *plot_last_snapshot(const json_t *run)
+{
+	const json_t *list = json_object_get(run, "snapshots"), *found = NULL, *s;
+	size_t i;
+
+	json_array_foreach(list, i, s)
+	{
+		const char *event = json_string_value(json_object_get(s, "event"));
+
+		if (!found || (event && strcmp(event, "end")))
+			found = s;
+	}
+	return found;
+}
+
 bool plot_is_picture(const char *name)
 {
 	const char *dot = strrchr(name, '.');
@@ -88,7 +103,7 @@ static int draw(const char *script, const char *file, bool svg)
 		return complain(errno, "gnuplot cannot be started: %s", strerror(errno));
 	fprintf(out, "set terminal %s\nset output ",
 		svg ? "svg standalone size 900,560 font 'DejaVu Sans,13' background '#ffffff'"
-		    : "pngcairo size 1350,840 font 'DejaVu Sans,12' fontscale 1.5");
+		    : "pngcairo size 1200,750 font 'DejaVu Sans,12' fontscale 1.33");
 	plot_quoted(out, file);
 	fprintf(out, "\n%s", script);
 	status = pclose(out);

@@ -16,6 +16,7 @@
 typedef int plot_fn(FILE *out, const json_t *root);
 
 plot_fn plot_memory;         /* virtual against machine memory at each snapshot */
+plot_fn plot_sharing;        /* who shares each VM's memory */
 plot_fn plot_misses;         /* local and remote misses over time */
 plot_fn plot_stall;          /* how each VM's CPU time divides */
 plot_fn plot_pages;          /* on which node each page is */
@@ -26,6 +27,8 @@ plot_fn plot_compare_memory; /* the same: machine memory by kind */
 bool plot_is_picture(const char *name);
 /* A JSON file, or NULL after one line on stderr. */
 json_t *plot_load(const char *path);
+/* Of a statistics file, the last snapshot before power-off; NULL: it has none. */
+const json_t *plot_last_snapshot(const json_t *run);
 /* Draw to a .png or .svg, whole or not at all. 0, or a negative errno after one line on stderr. */
 int plot_draw(plot_fn *script, const json_t *root, const char *from, const char *output);
 

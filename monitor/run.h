@@ -8,6 +8,7 @@
  *   warm.c      cloning VMs from one that has booted
  *   inputs.c    what comes from outside: terminal, `disco console`, signals, the host's clock
  *   report.c    progress and tables for people
+ *   sharers.c   who shares with whom
  *   stats.c     snapshots, digests and the JSON file
  *   series.c    the time series
  *   stats-numa.c, report-numa.c   the memory system's part of the JSON file and of the tables
@@ -23,6 +24,7 @@
 #include "monitor/cpio.h"
 #include "monitor/options.h"
 #include "monitor/series.h"
+#include "monitor/sharers.h"
 #include "monitor/vm.h"
 
 enum guest_phase {
@@ -71,6 +73,8 @@ struct snapshot {
 	uint64_t monitor_bytes;
 	uint64_t duplicates; /* frames that sharing all zero and identical pages would free; only
 				while they are searched for */
+	unsigned n_vms;
+	struct sharer *sharers; /* by VM; of each snapshot its own */
 };
 
 /* What --warm did. */
@@ -165,6 +169,7 @@ void report_end(struct run *r);
 /* stats.c */
 void snapshot_fill(const struct run *r, struct snapshot *s, const char *event);
 void snapshot_take(struct run *r, const char *event);
+void snapshots_free(struct run *r);
 void snapshot_track_peak(struct run *r);
 uint64_t monitor_bytes(const struct run *r);
 uint64_t run_instructions(const struct run *r);

@@ -70,12 +70,21 @@ void snapshot_fill(const struct run *r, struct snapshot *s, const char *event)
 	s->monitor_bytes = monitor_bytes(r);
 	if (r->cluster.content)
 		s->duplicates = content_census(r->cluster.content);
+	s->n_vms = r->cluster.n_vms;
+	s->sharers = sharers_count(r->cluster.mem, r->cluster.vm, r->cluster.n_vms);
 }
 
 void snapshot_take(struct run *r, const char *event)
 {
 	if (r->n_snapshots < SNAPSHOT_MAX)
 		snapshot_fill(r, &r->snapshot[r->n_snapshots++], event);
+}
+
+void snapshots_free(struct run *r)
+{
+	for (unsigned i = 0; i < r->n_snapshots; i++)
+		free(r->snapshot[i].sharers);
+	free(r->warm.snapshot.sharers);
 }
 
 void snapshot_track_peak(struct run *r)
@@ -347,6 +356,7 @@ static json_t *snapshot_json(const struct snapshot *s)
 	json_object_set_new(o, "machine_bytes", kinds_json(s->machine));
 	set(o, "monitor_bytes", s->monitor_bytes);
 	set(o, "duplicate_bytes", s->duplicates * PAGE_SIZE);
+	json_object_set_new(o, "sharers", sharers_json(s->sharers, s->n_vms));
 	return o;
 }
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # What a user gets for a mistake: one line on stderr, a non-zero status, and no file left behind.
-# And help for every subcommand. No guest is booted.
+# And help for every subcommand; every option of run is in the manual page. No guest is booted.
 set -u
 disco=${DISCO:?}
+manual=$(cd "$(dirname "$0")/.." && pwd)/monitor/disco.1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export XDG_RUNTIME_DIR=$work/run
@@ -38,6 +39,9 @@ done
 for option in machine vms vcpus memory guest kernel initrd append bios disk exec stats threads seed \
 	timeout config share nfs net no-net fidelity policy console-log name virtual-timeout quiet; do
 	"$disco" run --help | grep -q -- "--$option" || fail "run --help does not know --$option"
+done
+for option in $("$disco" run --help | grep -o '^ *\(-., \)\?--[a-z-]*' | grep -o -e '--.*'); do
+	sed 's/\\-/-/g' "$manual" | grep -q -e "fB$option[ \\\\]" || fail "the manual page does not know $option"
 done
 "$disco" --version | grep -q '^disco [0-9]' || fail "no version"
 "$disco" topology --machine flash8 | grep -q 900 || fail "topology shows no remote latency"
@@ -123,7 +127,7 @@ refuses 'ends in .png or .svg' plot schema.js -o picture.gif
 refuses 'none of memory' plot schema.js --kind colours
 refuses 'had no caches' plot schema.js --kind misses
 echo '{"schema": 1, "numa": {"modelled": true, "vms": [{"pages": "0*x"}]}}' >schema.js
-for kind in misses stall pages; do
+for kind in misses stall pages sharing; do
 	refuses 'not statistics' plot schema.js --kind $kind
 done
 
@@ -155,6 +159,8 @@ cat >small.js <<'END'
 {"schema": 1,
  "inputs": {"machine": {"name": "'; touch pwned; '", "clock_hz": 1000000, "nodes": [1, 1]}},
  "vms": [1],
+ "snapshots": [{"event": "`touch pwned`", "cycles": 5, "sharers": [{"own": 1048576, "disk": 0, "first_disk": 4096,
+   "first_other": 0, "others": 0, "text": 4096, "zero": 0}]}],
  "numa": {"policy": "disco", "modelled": true, "moves": {},
   "vms": [{"name": "`touch pwned`", "cpu_cycles": 100, "pages": "0*200 1+*20 - 1*10",
    "marks": [{"value": 3, "cycles": 50}],
@@ -163,7 +169,7 @@ cat >small.js <<'END'
    "migrations": [0, 1, 1], "replications": [0, 0, 0], "collapses": [0, 0, 0]}}}
 END
 if command -v gnuplot >/dev/null; then
-	for kind in misses stall pages; do
+	for kind in misses stall pages sharing; do
 		for end in png svg; do
 			"$disco" plot small.js --kind $kind -o $kind.$end >out 2>err ||
 				fail "plot --kind $kind: $(cat err)"

@@ -14,12 +14,12 @@ grep -q '^l2 = { size = "256K"' "$work/small.conf" || fail "flash8.conf has no L
 numa='taskset -c 0 make -s -C /usr/local/share/disco/numa'
 # Two VMs are never quite together: each waits until both have left a region before it makes the next memory without caches.
 for kind in read-shared partitioned write-shared; do
-	numa+=" && /tmp/numa $kind 48 1 && sleep 0.2 && disco-mark functional && sleep 0.2"
+	numa+=" && /tmp/numa $kind ROUNDS 1 && sleep 0.2 && disco-mark functional && sleep 0.2"
 done
 
 # example VMS POLICY: statistics in $work/VMS-POLICY.json
 example() {
-	run_ok 300 --config "$root/bench/numa-$1-read-shared.conf" --machine "$work/small.conf" --policy "$2" --quiet --exec "$numa" \
+	run_ok 300 --config "$root/bench/numa-$1-read-shared.conf" --machine "$work/small.conf" --policy "$2" --quiet --exec "${numa//ROUNDS/$rounds}" \
 		--stats "$work/$1-$2.json"
 	[ "$(jq '.numa.regions | length' "$work/$1-$2.json")" = 3 ] || fail "$1, $2: not three regions: $(cat "$work/out")"
 }
@@ -32,18 +32,20 @@ is() { # TEXT EXPRESSION: an awk expression that must be true
 }
 
 for vms in 1vm 2vm; do
+	# Two VMs do not begin at the same moment, so their regions must be longer to be one.
+	rounds=48
+	[ $vms = 1vm ] || rounds=120
 	example $vms round-robin
-	example $vms first-touch
 	example $vms disco
 	[ $failures -eq 0 ] || finish
 	for kind in read-shared partitioned write-shared; do
 		what="$vms, $kind"
-		robin=$(region $vms round-robin $kind cycles) touch=$(region $vms first-touch $kind cycles) disco_=$(region $vms disco $kind cycles)
-		echo "$what: round-robin $robin cycles, first-touch $touch, disco $disco_; local" \
-			"$(region $vms round-robin $kind local_share) $(region $vms first-touch $kind local_share) $(region $vms disco $kind local_share)"
+		robin=$(region $vms round-robin $kind cycles) disco_=$(region $vms disco $kind cycles)
+		echo "$what: round-robin $robin cycles, disco $disco_; local" \
+			"$(region $vms round-robin $kind local_share) $(region $vms disco $kind local_share)"
 		is "$what: round-robin's remote misses" "1 - $(region $vms round-robin $kind local_share) >= 0.85"
 		if [ $kind = write-shared ]; then
-			is "$what: disco's cost" "$disco_ <= 1.03 * $touch && $disco_ <= 1.03 * $robin"
+			is "$what: disco's cost" "$disco_ <= 1.03 * $robin"
 		else
 			is "$what: disco's local misses" "$(region $vms disco $kind local_share) >= 0.7"
 			is "$what: disco's time" "$disco_ <= 0.75 * $robin"
