@@ -35,6 +35,11 @@ struct engine {
 	 * after the guest's next fence.i. Owner thread. */
 	void (*page_written)(struct vm *vm, uint32_t ppn);
 	/*
+	 * NULL, or: the monitor is about to give other frames to n pages (then, `done`: it has),
+	 * for engines to which one change of many pages costs less than many changes. Boundary.
+	 */
+	void (*pages_replaced)(struct vm *vm, uint32_t ppn, uint32_t n, bool done);
+	/*
 	 * Run until every VM has stopped, machine time reaches cluster->stop_at or cluster->stop is
 	 * set. 0, or a negative errno after one line on stderr.
 	 */

@@ -81,11 +81,16 @@ static bool inflate(struct balloon *b, const struct virtio_chain *c)
 /* Whole pages of the buffers, which the guest promises not to need. */
 static void report(struct balloon *b, const struct virtio_chain *c)
 {
+	struct vm *vm = b->v.dev.vm;
+	const struct engine *engine = vm->cluster->engine;
+
 	for (unsigned i = c->n_readable; i < c->n_readable + c->n_writable; i++) {
-		uint64_t offset = gm_offset(b->v.dev.vm, c->seg[i].pa);
+		uint64_t offset = gm_offset(vm, c->seg[i].pa);
 		uint64_t first = (offset + PAGE_SIZE - 1) >> PAGE_SHIFT;
 		uint64_t end = (offset + c->seg[i].bytes) >> PAGE_SHIFT;
 
+		if (engine->pages_replaced && end > first)
+			engine->pages_replaced(vm, (uint32_t)first, (uint32_t)(end - first), false);
 		for (uint64_t ppn = first; ppn < end; ppn++) {
 			forget(b, ppn);
 			b->reported++;

@@ -269,6 +269,14 @@ static void kvm_hold(void *engine, uint32_t ppn, uint32_t mpn)
 	kvm_view_protect(&vm->e->view, ppn);
 }
 
+static void kvm_pages_replaced(struct vm *vm, uint32_t ppn, uint32_t n, bool done)
+{
+	if (done)
+		kvm_view_update(&vm->e->view, ppn, n);
+	else
+		kvm_view_clear(&vm->e->view, ppn, n);
+}
+
 /* a0: the address of the boot parameters; a1: of the page tables. The others wait for a SIPI. */
 static void kvm_vcpu_start(struct vcpu *vcpu, uint64_t pc, uint64_t a0, uint64_t a1)
 {
@@ -408,6 +416,7 @@ const struct engine engine_kvm = {
 	.vcpu_now = kvm_vcpu_now,
 	.vcpu_mtimecmp = kvm_vcpu_mtimecmp,
 	.page_written = kvm_page_written,
+	.pages_replaced = kvm_pages_replaced,
 	.run = kvm_engine_run,
 	.vcpu_instructions = kvm_vcpu_instructions,
 	.vcpu_digest = kvm_vcpu_digest,

@@ -128,6 +128,8 @@ void kvm_view_shootdown(struct kvm_view *v, uint32_t ppn, uint32_t old);
 void kvm_view_abandon(struct kvm_view *v, uint32_t ppn);
 /* Take the right to write from a page until kvm_view_update(). */
 void kvm_view_protect(struct kvm_view *v, uint32_t ppn);
+/* Take all of these pages out. */
+void kvm_view_clear(struct kvm_view *v, uint32_t ppn, uint32_t n);
 /* Take a mapped page out, for sample.c; it is there again when it is touched. */
 void kvm_view_sample(struct kvm_view *v, uint32_t ppn);
 /* Those who wait for a fault in these pages look again. */

@@ -171,6 +171,18 @@ void kvm_view_shootdown(struct kvm_view *v, uint32_t ppn, uint32_t old)
 	kvm_view_update(v, ppn, 1);
 }
 
+void kvm_view_clear(struct kvm_view *v, uint32_t ppn, uint32_t n)
+{
+	bool any = false;
+
+	for (uint32_t i = ppn; i < ppn + n && !any; i++)
+		any = present(v, i);
+	if (!any)
+		return;
+	put_nothing(v, ppn, n);
+	memset(v->mapped + ppn, NOT_MAPPED, n);
+}
+
 void kvm_view_sample(struct kvm_view *v, uint32_t ppn)
 {
 	put_nothing(v, ppn, 1);
