@@ -28,9 +28,16 @@ LDFLAGS += $(SANFLAGS) -pthread
 LDLIBS  += -lnuma -lfdt -ljansson -lconfig -lxxhash -lhwloc -lm
 
 SRC     := $(wildcard numa/*.c sharing/*.c monitor/*.c monitor/*/*.c monitor/engine/*/*.c)
+# The kvm engine is for VMs of this architecture.
+ifneq ($(shell uname -m),x86_64)
+SRC     := $(filter-out monitor/engine/kvm/%,$(SRC))
+endif
 MAIN    := monitor/main.c
 OBJ     := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN),$(SRC)))
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test-*.c))
+ifneq ($(shell uname -m),x86_64)
+TESTS   := $(filter-out %/test-kvm-board,$(TESTS))
+endif
 
 DIFFGEN := $(B)/tests/diff/generate
 comma   := ,

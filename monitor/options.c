@@ -530,7 +530,7 @@ static int check_markers(const struct run_options *o)
 static int check_engine(struct run_options *o)
 {
 	const struct engine *engine = engine_find(o->engine);
-	bool kvm = engine == &engine_kvm;
+	bool kvm = engine && engine != &engine_sim;
 
 	if (!engine)
 		return complain(EINVAL, "--engine: '%s' is none of sim, kvm, auto", o->engine);
