@@ -15,6 +15,7 @@
 #include "monitor/boot.h"
 #include "monitor/engine/kvm/kvm.h"
 #include "tests/fake-vm.h"
+#include "tests/small-machine.h"
 
 enum { TABLE_ROOM = 0x20000, DISKS = 3 };
 
@@ -331,8 +332,6 @@ int main(void)
 {
 	Suite *s = suite_create("kvm-board");
 	TCase *tc = tcase_create("board");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, tables_are_found_from_the_root);
 	tcase_add_test(tc, a_disassembler_reads_the_tables);
@@ -341,9 +340,5 @@ int main(void)
 	tcase_add_test(tc, a_kernel_is_loaded_by_its_protocol);
 	tcase_add_test(tc, what_is_no_kernel_is_refused);
 	suite_add_tcase(s, tc);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(s);
 }
