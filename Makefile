@@ -2,6 +2,7 @@
 #
 #   make            build/disco            make check      all tests
 #   make demo       the 8-VM cluster       make bench      the figures of the README (bench-peers: beside QEMU)
+#   make lab        disco on emulated NUMA hosts with KVM (LAB='boot share': these scripts of tests/lab alone)
 #   make fuzz       each fuzzer of tests/fuzz for FUZZ_SECONDS
 #   make SAN=1 ...  the same with address and undefined-behaviour sanitizers, under build/san
 #   make CC=clang B=build/clang ...        another compiler beside the first
@@ -24,12 +25,19 @@ CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DDISCO_GUESTS_DIR='"$(DATA)/guests"' \
             -DDISCO_MACHINES_DIR='"$(DATA)/numa/machines"'
 CFLAGS  += -std=gnu17 -g $(OPT) $(WARN) $(SANFLAGS) -ffp-contract=off -fno-strict-aliasing -pthread
 LDFLAGS += $(SANFLAGS) -pthread
-LDLIBS  += -lfdt -ljansson -lconfig -lxxhash -lhwloc -lm
+LDLIBS  += -lnuma -lfdt -ljansson -lconfig -lxxhash -lhwloc -lm
 
 SRC     := $(wildcard numa/*.c sharing/*.c monitor/*.c monitor/*/*.c monitor/engine/*/*.c)
+# The kvm engine is for VMs of this architecture.
+ifneq ($(shell uname -m),x86_64)
+SRC     := $(filter-out monitor/engine/kvm/%,$(SRC))
+endif
 MAIN    := monitor/main.c
 OBJ     := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN),$(SRC)))
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test-*.c))
+ifneq ($(shell uname -m),x86_64)
+TESTS   := $(filter-out %/test-kvm-board,$(TESTS))
+endif
 
 DIFFGEN := $(B)/tests/diff/generate
 comma   := ,
@@ -78,6 +86,15 @@ check: deps
 	@$(MAKE) --no-print-directory all tests
 	@tests/run $(B)
 
+# The scripts of tests/lab on emulated hosts of two and of four NUMA nodes whose CPUs have SVM. What they print, and the hosts' consoles,
+# stay in build/lab.
+LAB     ?= $(filter-out lib,$(patsubst tests/lab/%.sh,%,$(wildcard tests/lab/*.sh)))
+lab: deps
+	@$(MAKE) --no-print-directory all
+	@failed=; for s in $(LAB); do for n in 2 4; do \
+	  echo "$$s on $$n nodes"; B=$(B) tests/lab/run $$n tests/lab/$$s.sh || [ $$? -eq 77 ] || failed="$$failed $$s-$$n"; \
+	done; done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
 # Each harness by libFuzzer, under the sanitizers, for so long; inputs found interesting stay in build/fuzz/NAME.corpus for the next time,
 # and one that fails in build/fuzz/NAME.failed-*.
 FUZZ_SECONDS ?= 60
@@ -96,7 +113,7 @@ fuzz: fuzz-deps
 # Debian packages needed to build, to test and to make the guest, and to measure; installed only when missing.
 DEPS    := gcc make libc6-dev libfdt-dev libjansson-dev libconfig-dev libxxhash-dev libhwloc-dev \
            libnuma-dev check gnuplot-nox e2fsprogs cpio xz-utils ca-certificates debian-archive-keyring \
-           qemu-system-misc opensbi u-boot-qemu binutils-riscv64-linux-gnu gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf jq
+           qemu-system-misc qemu-system-x86 opensbi u-boot-qemu binutils-riscv64-linux-gnu gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf jq acpica-tools
 FUZZ_DEPS := clang libclang-rt-dev
 deps fuzz-deps:
 	@missing=$$(for p in $(DEPS) $(if $(filter fuzz-deps,$@),$(FUZZ_DEPS)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
@@ -155,6 +172,6 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all check tests deps fuzz-deps fuzz guest demo bench bench-peers pictures install clean FORCE
+.PHONY: all check lab tests deps fuzz-deps fuzz guest demo bench bench-peers pictures install clean FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

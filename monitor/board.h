@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The board every VM of the `sim` engine sees: QEMU's `virt` (its documented memory map), so that
- * kernels and firmware built for it boot unchanged. One constructor per device; each lives in its
- * own file under monitor/dev/ and is freed by its ops->destroy.
+ * Boards: what surrounds a VM's vCPUs. Every VM of the `sim` engine sees QEMU's `virt` (its
+ * documented memory map), so that kernels and firmware built for it boot unchanged; one of the
+ * `kvm` engine sees a PC without legacy (monitor/engine/kvm/pc.h). One constructor per device; each
+ * lives in its own file under monitor/dev/ and is freed by its ops->destroy.
  */
 #ifndef MONITOR_BOARD_H
 #define MONITOR_BOARD_H
@@ -28,6 +29,32 @@ enum {
 	BOARD_IRQ_RTC = 11,
 	BOARD_IRQ_GENID = 12,
 };
+
+struct boot;
+
+/* Port n of a board that has I/O ports is at this address of the bus, which no memory access has.
+ */
+#define BOARD_PORT(n) (1ull << 63 | (n))
+
+/* Where a board has what all boards have. */
+struct board {
+	const char *arch;   /* as Debian calls it: of the guest to fetch */
+	const char *append; /* to a kernel command line that is not the user's */
+	/* RAM begins at ram_base; what would be at ram_gap or above is at ram_high. */
+	uint64_t ram_base, ram_gap, ram_high;
+	uint64_t uart_base, uart_bytes;
+	unsigned uart_irq;
+	uint64_t virtio_base; /* slots of 4 KiB */
+	uint8_t virtio_irq[BOARD_VIRTIO_SLOTS];
+	/* Attach what a VM has beside UART and virtio devices: interrupt controller, power. */
+	void (*add_platform)(struct vm *vm);
+	/* The parts of boot_open() and boot_vm() that are the board's: after the files are open. */
+	int (*boot_check)(struct boot *b, uint64_t ram_bytes, uint64_t extra_bytes);
+	int (*boot_load)(
+		const struct boot *b, struct vm *vm, const void *extra, uint64_t extra_bytes);
+};
+
+extern const struct board board_virt;
 
 /* All attach themselves to the bus and return the device. */
 struct device *plic_create(

@@ -120,26 +120,34 @@ static int check_fit(const struct boot *b, uint64_t ram_bytes, uint64_t extra_by
 	return 0;
 }
 
-int boot_open(struct boot *b, struct image_cache *cache, const struct boot_files *files,
-	uint64_t ram_bytes, uint64_t extra_bytes)
+int boot_virt_check(struct boot *b, uint64_t ram_bytes, uint64_t extra_bytes)
 {
 	int err = 0;
 
-	memset(b, 0, sizeof(*b));
-	b->files = *files;
-	if (files->bios)
-		err = image_open(cache, files->bios, FRAME_TEXT, &b->bios);
-	if (!err && files->kernel)
-		err = image_open(cache, files->kernel, FRAME_TEXT, &b->kernel);
-	if (!err && files->initrd)
-		err = image_open(cache, files->initrd, FRAME_TEXT, &b->initrd);
-	if (!err && b->bios)
+	if (b->bios)
 		err = read_elf(b->bios, &b->bios_elf);
 	if (!err && b->bios && b->kernel)
 		err = read_elf(b->kernel, &b->kernel_elf);
 	if (!err && !b->bios)
 		err = read_kernel_header(b);
 	return err ? err : check_fit(b, ram_bytes, extra_bytes);
+}
+
+int boot_open(struct boot *b, struct image_cache *cache, const struct boot_files *files,
+	const struct board *board, uint64_t ram_bytes, uint64_t extra_bytes)
+{
+	int err = 0;
+
+	memset(b, 0, sizeof(*b));
+	b->files = *files;
+	b->board = board;
+	if (files->bios)
+		err = image_open(cache, files->bios, FRAME_TEXT, &b->bios);
+	if (!err && files->kernel)
+		err = image_open(cache, files->kernel, FRAME_TEXT, &b->kernel);
+	if (!err && files->initrd)
+		err = image_open(cache, files->initrd, FRAME_TEXT, &b->initrd);
+	return err ? err : board->boot_check(b, ram_bytes, extra_bytes);
 }
 
 void boot_close(struct boot *b)
@@ -166,7 +174,7 @@ static int load_failed(const struct vm *vm, const struct image *img, int err)
 		strerror(-err));
 }
 
-static int map_image(struct vm *vm, struct image *img, uint64_t offset)
+int boot_map_image(struct vm *vm, struct image *img, uint64_t offset)
 {
 	uint32_t n = (uint32_t)(page_up(image_bytes(img)) >> PAGE_SHIFT);
 	unsigned node = vm_home_node(vm);
@@ -181,7 +189,8 @@ static int map_image(struct vm *vm, struct image *img, uint64_t offset)
 			pmap_share_in(
 				vm->pmap, (uint32_t)(offset >> PAGE_SHIFT) + i, mpn, FRAME_TEXT);
 		else
-			err = gm_write(vm, VM_RAM_BASE + offset + ((uint64_t)i << PAGE_SHIFT),
+			err = gm_write(vm,
+				vm->board->ram_base + offset + ((uint64_t)i << PAGE_SHIFT),
 				frame_data(vm->cluster->mem, mpn), PAGE_SIZE);
 		if (err)
 			return load_failed(vm, img, err);
@@ -211,28 +220,28 @@ static int load_raw_or_elf(
 	struct vm *vm, struct image *img, const struct elf *e, uint64_t offset, uint64_t *entry_pa)
 {
 	*entry_pa = e->n_segments ? e->entry : VM_RAM_BASE + offset;
-	return e->n_segments ? copy_segments(vm, img, e) : map_image(vm, img, offset);
+	return e->n_segments ? copy_segments(vm, img, e) : boot_map_image(vm, img, offset);
 }
 
 /*
  * initrd pages, then the VM's own archive in pages of its own. Linux skips zeros between archives
  * (Documentation/driver-api/early-userspace/buffer-format.rst), so padding to a page is harmless.
  */
-static int load_initrd(const struct boot *b, struct vm *vm, const void *extra, uint64_t extra_bytes,
-	uint64_t *pa, uint64_t *bytes)
+int boot_load_initrd(const struct boot *b, struct vm *vm, uint64_t end, const void *extra,
+	uint64_t extra_bytes, uint64_t *offset, uint64_t *bytes)
 {
 	uint64_t shared = b->initrd ? page_up(image_bytes(b->initrd)) : 0;
 	int err = 0;
 
-	*pa = *bytes = 0;
+	*offset = *bytes = 0;
 	if (!shared && !extra_bytes)
 		return 0;
-	*pa = VM_RAM_BASE + vm->ram_bytes - FDT_AREA - page_up(extra_bytes) - shared;
+	*offset = end - page_up(extra_bytes) - shared;
 	*bytes = extra_bytes ? shared + extra_bytes : image_bytes(b->initrd);
 	if (shared)
-		err = map_image(vm, b->initrd, *pa - VM_RAM_BASE);
+		err = boot_map_image(vm, b->initrd, *offset);
 	if (!err && extra_bytes) {
-		err = gm_write(vm, *pa + shared, extra, extra_bytes);
+		err = gm_write(vm, vm->board->ram_base + *offset + shared, extra, extra_bytes);
 		if (err)
 			complain(-err, "machine memory is exhausted while %s is loaded", vm->name);
 	}
@@ -285,13 +294,16 @@ static int load_reset_code(struct vm *vm, uint64_t entry_pa, uint64_t next_pa, u
 	return 0;
 }
 
-int boot_vm(const struct boot *b, struct vm *vm, const void *extra, uint64_t extra_bytes)
+int boot_virt_load(const struct boot *b, struct vm *vm, const void *extra, uint64_t extra_bytes)
 {
 	const struct engine *engine = vm->cluster->engine;
 	uint64_t pc = 0, next_pa = VM_RAM_BASE + KERNEL_RAW, initrd_pa, initrd_bytes, fdt_pa;
 	unsigned starting = b->bios ? vm->n_vcpus : 1;
-	int err = load_initrd(b, vm, extra, extra_bytes, &initrd_pa, &initrd_bytes);
+	int err = boot_load_initrd(
+		b, vm, vm->ram_bytes - FDT_AREA, extra, extra_bytes, &initrd_pa, &initrd_bytes);
 
+	if (initrd_bytes)
+		initrd_pa += VM_RAM_BASE;
 	if (!err)
 		err = load_fdt(b, vm, initrd_pa, initrd_bytes, &fdt_pa);
 	if (!err && b->bios) {
@@ -301,12 +313,17 @@ int boot_vm(const struct boot *b, struct vm *vm, const void *extra, uint64_t ext
 		if (!err)
 			err = load_reset_code(vm, pc, next_pa, &pc);
 	} else if (!err) {
-		err = map_image(vm, b->kernel, b->header.text_offset);
+		err = boot_map_image(vm, b->kernel, b->header.text_offset);
 		pc = VM_RAM_BASE + b->header.text_offset;
 	}
 	for (unsigned i = 0; !err && i < starting; i++)
 		engine->vcpu_start(&vm->vcpu[i], pc, i, fdt_pa);
 	return err;
+}
+
+int boot_vm(const struct boot *b, struct vm *vm, const void *extra, uint64_t extra_bytes)
+{
+	return b->board->boot_load(b, vm, extra, extra_bytes);
 }
 
 void boot_poll_tohost(const struct boot *b, struct vm *vm)

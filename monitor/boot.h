@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Booting: puts kernel, initrd, firmware and device tree into a VM's memory and starts its vCPUs.
- * The files are opened once for the cluster, as images of the global cache, and their pages are
- * mapped into every VM copy-on-write: eight VMs that boot one kernel hold one copy of what they do
- * not change. Everything here is for the boundary, before the run.
+ * Booting: puts kernel, initrd, firmware and what describes the board into a VM's memory and starts
+ * its vCPUs. The files are opened once for the cluster, as images of the global cache, and their
+ * pages are mapped into every VM copy-on-write: eight VMs that boot one kernel hold one copy of
+ * what they do not change. Everything here is for the boundary, before the run.
  *
- * Memory of a VM, from VM_RAM_BASE (QEMU's `virt` does the same):
+ * Memory of a VM on the `virt` board, from VM_RAM_BASE (QEMU does the same); for the PC see
+ * monitor/engine/kvm/boot.c:
  *
  *   0            firmware (--bios), else nothing
  *   2 MiB        kernel: at its header's text_offset, or here when a firmware will start it
@@ -28,6 +29,7 @@ struct boot_files {
 
 struct boot {
 	struct boot_files files;
+	const struct board *board;
 	struct image *kernel, *initrd, *bios;
 	struct kernel_header header;     /* S-mode start only */
 	struct elf bios_elf, kernel_elf; /* n_segments == 0: raw */
@@ -39,7 +41,7 @@ struct boot {
  * one line on stderr; boot_close() in either case.
  */
 int boot_open(struct boot *b, struct image_cache *cache, const struct boot_files *files,
-	uint64_t ram_bytes, uint64_t extra_bytes);
+	const struct board *board, uint64_t ram_bytes, uint64_t extra_bytes);
 void boot_close(struct boot *b);
 
 /*
@@ -47,6 +49,20 @@ void boot_close(struct boot *b);
  * cpio archive to append to the initrd. 0, or a negative errno after one line on stderr.
  */
 int boot_vm(const struct boot *b, struct vm *vm, const void *extra, uint64_t extra_bytes);
+
+/*
+ * For boards: map an image's pages into the VM's memory from byte `offset` on, or copy them if VMs
+ * do not share them. And: put initrd and archive there so that they end at `end` (page-aligned);
+ * where they begin, and their bytes (0: there is none). 0, or a negative errno after one line on
+ * stderr.
+ */
+int boot_map_image(struct vm *vm, struct image *img, uint64_t offset);
+int boot_load_initrd(const struct boot *b, struct vm *vm, uint64_t end, const void *extra,
+	uint64_t extra_bytes, uint64_t *offset, uint64_t *bytes);
+
+/* boot_check and boot_load of the `virt` board. */
+int boot_virt_check(struct boot *b, uint64_t ram_bytes, uint64_t extra_bytes);
+int boot_virt_load(const struct boot *b, struct vm *vm, const void *extra, uint64_t extra_bytes);
 
 /*
  * The `tohost` word of a bare-metal test, polled at the boundary: powers the VM off when it says

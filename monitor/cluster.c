@@ -28,14 +28,17 @@
 /* --- the guest's files --- */
 
 /*
- * Run guests/NAME/fetch, for a guest NAME/VARIANT with that word as its argument; its last line of
- * output names the directory that holds the files.
+ * Run guests/NAME/fetch, for a guest NAME/VARIANT with that word as its argument, and for another
+ * architecture than the simulator's with that; its last line of output names the directory that
+ * holds the files.
  */
-static int fetch_guest(const char *guest, char dir[PATH_MAX])
+static int fetch_guest(const char *guest, const char *arch, char dir[PATH_MAX])
 {
 	int name_length = (int)strcspn(guest, "/");
 	const char *variant = guest[name_length] ? guest + name_length + 1 : NULL;
 	char *program = xasprintf("%s/%.*s/fetch", DISCO_GUESTS_DIR, name_length, guest);
+	bool other = strcmp(arch, board_virt.arch);
+	const char *argv[5] = {program};
 	int out[2], status, err = 0;
 	pid_t child;
 	FILE *f;
@@ -47,6 +50,12 @@ static int fetch_guest(const char *guest, char dir[PATH_MAX])
 	}
 	if (pipe(out))
 		die("pipe: %s", strerror(errno));
+	if (variant)
+		argv[1] = variant;
+	if (other) {
+		argv[variant ? 2 : 1] = "--arch";
+		argv[variant ? 3 : 2] = arch;
+	}
 	child = fork();
 	if (child < 0)
 		die("fork: %s", strerror(errno));
@@ -54,7 +63,7 @@ static int fetch_guest(const char *guest, char dir[PATH_MAX])
 		dup2(out[1], STDOUT_FILENO);
 		close(out[0]);
 		close(out[1]);
-		execl(program, program, variant, (char *)NULL);
+		execv(program, (char *const *)argv);
 		_exit(127);
 	}
 	close(out[1]);
@@ -91,7 +100,7 @@ static int find_guest(struct run *r)
 
 	if (!o->guest)
 		return 0;
-	err = fetch_guest(o->guest, dir);
+	err = fetch_guest(o->guest, r->cluster.engine->board->arch, dir);
 	if (err)
 		return err;
 	if (!o->kernel)
@@ -253,11 +262,7 @@ static int add_devices(struct run *r, struct guest *g)
 	unsigned slot = 0;
 	int err;
 
-	plic_create(vm);
-	if (vm->bios)
-		aclint_create(vm);
-	testdev_create(vm);
-	rtc_create(vm);
+	vm->board->add_platform(vm);
 	if (r->options->warm)
 		genid_create(vm);
 	uart_create(vm, g->uart = stream_create());
@@ -332,20 +337,22 @@ static int boot(struct run *r, unsigned id)
 static int open_boot(struct run *r)
 {
 	const struct run_options *o = r->options;
+	char *append = o->append ? xstrdup(o->append)
+				 : xasprintf("console=ttyS0 panic=-1%s%s", o->exec ? " quiet" : "",
+					   r->cluster.engine->board->append);
 	const struct boot_files files = {
 		.kernel = o->kernel ? o->kernel : r->guest_kernel,
 		.initrd = o->initrd ? o->initrd : r->guest_initrd,
 		.bios = o->bios,
-		.append = o->append                        ? o->append
-			  : o->exec                        ? "console=ttyS0 panic=-1 quiet"
-			  : (o->kernel || r->guest_kernel) ? "console=ttyS0 panic=-1"
-							   : "",
+		.append = o->append || o->kernel || r->guest_kernel ? append : "",
 	};
 	struct cpio largest;
 	int err;
 
 	boot_archive(r, (unsigned)o->vms - 1, &largest);
-	err = boot_open(&r->boot, r->cluster.images, &files, o->memory, largest.n);
+	err = boot_open(&r->boot, r->cluster.images, &files, r->cluster.engine->board, o->memory,
+		largest.n);
+	r->append = append;
 	free(largest.bytes);
 	return err;
 }
@@ -440,17 +447,20 @@ int run_create(struct run *r, const struct run_options *o)
 	memset(r, 0, sizeof(*r));
 	r->options = o;
 	r->interactive = !o->exec;
+	c->engine = engine_find(o->engine);
 	err = machine_load(o->machine, &r->machine);
 	if (!err)
 		err = policy_parse(o->policy, r->machine->n_nodes, &policy);
+	c->machine = r->machine;
+	if (!err && c->engine->open)
+		err = c->engine->open(c, r->machine, o->machine_memory);
 	if (!err)
 		err = find_guest(r);
 	if (err)
 		return err;
 
-	c->machine = r->machine;
-	c->engine = &engine_sim;
-	c->mem = memory_create(r->machine);
+	if (!c->mem)
+		c->mem = memory_create(r->machine);
 	c->mem->boundary = true;
 	if (o->share & SHARE_ZERO)
 		memory_share_zero(c->mem);
@@ -541,10 +551,13 @@ void run_destroy(struct run *r)
 		check_all_is_free(c->mem);
 	if (c->mem)
 		memory_destroy(c->mem);
+	if (c->engine && c->engine->close)
+		c->engine->close(c);
 	if (c->memsys)
 		memsys_destroy(c->memsys); /* until then told whose each frame is */
 	for (unsigned i = 0; i < r->n_boot_images; i++)
 		free(r->boot_image[i].file);
+	free(r->append);
 	free(r->guest_kernel);
 	free(r->guest_initrd);
 	free(r->guest_disk);

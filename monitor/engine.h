@@ -10,6 +10,7 @@
 
 struct engine {
 	const char *name;
+	const struct board *board; /* that its VMs see */
 	/* Allocate vm->e and each vcpu->e; called by vm_create(). */
 	void (*vm_init)(struct vm *vm);
 	void (*vm_free)(struct vm *vm);
@@ -34,6 +35,11 @@ struct engine {
 	 * after the guest's next fence.i. Owner thread. */
 	void (*page_written)(struct vm *vm, uint32_t ppn);
 	/*
+	 * NULL, or: the monitor is about to give other frames to n pages (then, `done`: it has),
+	 * for engines to which one change of many pages costs less than many changes. Boundary.
+	 */
+	void (*pages_replaced)(struct vm *vm, uint32_t ppn, uint32_t n, bool done);
+	/*
 	 * Run until every VM has stopped, machine time reaches cluster->stop_at or cluster->stop is
 	 * set. 0, or a negative errno after one line on stderr.
 	 */
@@ -48,11 +54,22 @@ struct engine {
 	/* die() unless what the engine remembers of VMs' memory agrees with their pmaps. Boundary,
 	 * after the devices' work. */
 	void (*check)(const struct cluster *c);
+	/* NULL, or: open what the engine needs and make c->mem for its machine, which is sized for
+	 * it, at most `limit` bytes (0: none). 0, or a negative errno after one line on stderr. */
+	int (*open)(struct cluster *c, struct machine *m, uint64_t limit);
+	void (*close)(struct cluster *c); /* after memory_destroy(); NULL like open */
+	/* NULL, or: adds what the engine counted to its JSON object in the statistics. */
+	void (*stats)(const struct cluster *c, struct json_t *object);
 	/* Host bytes this VM's engine part takes. */
 	uint64_t (*vm_overhead_bytes)(const struct vm *vm);
 };
 
-extern const struct engine engine_sim;
+extern const struct engine engine_sim, engine_kvm;
+
+/* The engine called "sim", "kvm" or "auto": kvm where it can run. NULL: no such engine. */
+const struct engine *engine_find(const char *name);
+/* Can this host run VMs under KVM? Opens what that needs, and closes it. */
+bool kvm_possible(void);
 
 /* `riscv,isa` of the simulated CPU, and its translation mode ("riscv,sv48"), for the device tree.
  */

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "monitor/board.h"
+#include "monitor/boot.h"
+#include "monitor/boot.h"
 #include "monitor/engine.h"
 #include "monitor/fdt.h"
 #include "numa/util.h"
@@ -172,6 +174,31 @@ static void syscon(void *fdt, const char *name, const char *compatible, uint32_t
 	fdt_ok(fdt_property_u32(fdt, "value", value));
 	end(fdt);
 }
+
+static void add_platform(struct vm *vm)
+{
+	plic_create(vm);
+	if (vm->bios)
+		aclint_create(vm);
+	testdev_create(vm);
+	rtc_create(vm);
+}
+
+const struct board board_virt = {
+	.arch = "riscv64",
+	.ram_base = VM_RAM_BASE,
+	.ram_gap = UINT64_MAX,
+	.ram_high = UINT64_MAX,
+	.uart_base = BOARD_UART,
+	.uart_bytes = 0x100,
+	.uart_irq = BOARD_IRQ_UART,
+	.virtio_base = BOARD_VIRTIO,
+	.append = "",
+	.add_platform = add_platform,
+	.boot_check = boot_virt_check,
+	.boot_load = boot_virt_load,
+	.virtio_irq = {1, 2, 3, 4, 5, 6, 7, 8, 40, 41, 42, 43, 44, 45, 46, 47},
+};
 
 int board_fdt(struct vm *vm, const char *bootargs, uint64_t initrd_pa, uint64_t initrd_bytes,
 	void *buf, int bytes)

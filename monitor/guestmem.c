@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "monitor/board.h"
 #include "monitor/guestmem.h"
 #include "monitor/engine.h"
 
@@ -14,8 +15,24 @@ enum access { READ, PEEK, WRITE, ZERO, TOUCH_READ, TOUCH_WRITE };
 
 bool gm_valid(const struct vm *vm, uint64_t pa, uint64_t bytes)
 {
-	return pa >= VM_RAM_BASE && bytes <= vm->ram_bytes &&
-	       pa - VM_RAM_BASE <= vm->ram_bytes - bytes;
+	const struct board *b = vm->board;
+	uint64_t low = MIN(vm->ram_bytes, b->ram_gap - b->ram_base), high = vm->ram_bytes - low;
+
+	if (pa < b->ram_gap)
+		return pa >= b->ram_base && bytes <= low && pa - b->ram_base <= low - bytes;
+	return pa >= b->ram_high && bytes <= high && pa - b->ram_high <= high - bytes;
+}
+
+uint64_t gm_offset(const struct vm *vm, uint64_t pa)
+{
+	const struct board *b = vm->board;
+
+	return pa < b->ram_gap ? pa - b->ram_base : pa - b->ram_high + (b->ram_gap - b->ram_base);
+}
+
+uint32_t gm_ppn(const struct vm *vm, uint64_t pa)
+{
+	return (uint32_t)(gm_offset(vm, pa) >> PAGE_SHIFT);
 }
 
 /* `buf` is written for READ and PEEK, read for WRITE, unused otherwise. */
@@ -26,7 +43,7 @@ static int walk(struct vm *vm, uint64_t pa, uint8_t *buf, uint64_t bytes, enum a
 
 	if (!gm_valid(vm, pa, bytes))
 		return -EFAULT;
-	for (uint64_t at = pa - VM_RAM_BASE, left = bytes, n; left; at += n, left -= n) {
+	for (uint64_t at = gm_offset(vm, pa), left = bytes, n; left; at += n, left -= n) {
 		uint32_t ppn = (uint32_t)(at >> PAGE_SHIFT);
 		uint64_t in_page = at & (PAGE_SIZE - 1);
 		uint8_t *byte;

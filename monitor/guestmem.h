@@ -14,7 +14,11 @@
 
 #include "monitor/vm.h"
 
+/* Does the VM have memory at all these addresses? */
 bool gm_valid(const struct vm *vm, uint64_t pa, uint64_t bytes);
+/* Where in the VM's memory a valid address is, in bytes; and in which of its pages. */
+uint64_t gm_offset(const struct vm *vm, uint64_t pa);
+uint32_t gm_ppn(const struct vm *vm, uint64_t pa);
 int gm_read(struct vm *vm, uint64_t pa, void *buf, uint64_t bytes);
 int gm_write(struct vm *vm, uint64_t pa, const void *buf, uint64_t bytes);
 int gm_zero(struct vm *vm, uint64_t pa, uint64_t bytes);

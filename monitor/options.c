@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "monitor/command.h"
+#include "monitor/engine.h"
 #include "monitor/options.h"
 #include "monitor/vm.h"
 #include "numa/util.h"
@@ -38,8 +39,19 @@ struct option_row {
 enum { FS_TAG_BYTES = 36 };
 
 static const struct option_row rows[] = {
+	{"engine", "sim|kvm|auto", TEXT, FIELD(engine), 0, 0, false,
+		"What executes VMs: a simulated machine with RISC-V CPUs (sim, the default), or "
+		"this "
+		"computer's CPUs (kvm: x86-64 with hardware virtualization); auto: kvm where it "
+		"can"},
 	{"machine", "NAME|FILE", TEXT, FIELD(machine), 0, 0, false,
-		"Machine to simulate: a preset, or a file (default: flash8)"},
+		"Machine to simulate: a preset, or a file; host: this computer (default: flash8, "
+		"and "
+		"host with --engine kvm)"},
+	{"machine-memory", "SIZE", SIZE, FIELD(machine_memory), 2 * MIB, 64ull << 40, false,
+		"With --engine kvm: how much of this computer's memory VMs may use in all "
+		"(default: "
+		"most of what is free)"},
 	{"fidelity", "NAME", TEXT, FIELD(fidelity), 0, 0, false,
 		"functional: an instruction takes a cycle (default); numa: caches, directory, "
 		"latencies"},
@@ -514,6 +526,30 @@ static int check_markers(const struct run_options *o)
 					o->markers, (unsigned long long)o->vms - 1);
 }
 
+/* Who executes decides what else may be asked for. */
+static int check_engine(struct run_options *o)
+{
+	const struct engine *engine = engine_find(o->engine);
+	bool kvm = engine && engine != &engine_sim;
+
+	if (!engine)
+		return complain(EINVAL, "--engine: '%s' is none of sim, kvm, auto", o->engine);
+	free(o->engine);
+	o->engine = xstrdup(engine->name);
+	if (!o->machine)
+		o->machine = xstrdup(kvm ? "host" : "flash8");
+	if (kvm && (o->warm || o->bios || (o->fidelity && strcmp(o->fidelity, "functional"))))
+		return complain(EINVAL, "--%s is for --engine sim",
+			o->warm   ? "warm"
+			: o->bios ? "bios"
+				  : "fidelity numa");
+	if (!kvm && o->machine_memory)
+		return complain(EINVAL,
+			"--machine-memory is for --engine kvm; a simulated machine's "
+			"memory is in its file");
+	return 0;
+}
+
 /* NAME or NAME/VARIANT: words that become part of a path and an argument of a program. */
 static bool is_guest_name(const char *guest)
 {
@@ -528,6 +564,8 @@ static bool is_guest_name(const char *guest)
 
 static int check(struct run_options *o)
 {
+	if (check_engine(o))
+		return -EINVAL;
 	if (!o->guest && !o->kernel && !o->bios)
 		o->guest = xstrdup("debian");
 	if (o->guest && !is_guest_name(o->guest))
@@ -575,7 +613,7 @@ int options_parse(int argc, char **argv, struct run_options *o)
 	int err;
 
 	memset(o, 0, sizeof(*o));
-	o->machine = xstrdup("flash8");
+	o->engine = xstrdup("sim");
 	o->policy = xstrdup("first-touch");
 	o->markers = xstrdup("all");
 	o->vms = o->vcpus = o->seed = 1;

@@ -27,10 +27,12 @@ struct fs_option {
 
 struct run_options {
 	/* The machine and the VMs. */
+	char *engine; /* a name that engine_find() knows; "auto" is resolved */
 	char *machine;
 	char *fidelity; /* "functional" (NULL too) or "numa" */
 	char *policy;   /* of page placement: NAME[,PARAM=VALUE...] */
 	char *markers;  /* \"all\", \"none\" or names of VMs with commas: options_markers() */
+	uint64_t machine_memory; /* bytes at most, of this computer's; 0: what is free */
 	uint64_t vms, vcpus, memory, seed;
 	/* What they boot. */
 	char *guest; /* NULL: none */

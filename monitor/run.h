@@ -110,6 +110,7 @@ struct run {
 	struct image_record boot_image[3];
 	unsigned n_boot_images;
 	bool interactive;                               /* no --exec: the terminal is a console */
+	char *append;                                   /* the kernel command line */
 	char *guest_kernel, *guest_initrd, *guest_disk; /* of --guest; NULL: not from there */
 
 	enum run_end end;

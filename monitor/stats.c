@@ -490,6 +490,12 @@ static json_t *run_json(const struct run *r)
 	json_object_set_new(o, "content", content_json(r));
 	json_object_set_new(o, "numa", numa_json(r));
 	json_object_set_new(o, "monitor", monitor_json(r));
+	if (r->cluster.engine->stats) {
+		json_t *engine = json_object();
+
+		r->cluster.engine->stats(&r->cluster, engine);
+		json_object_set_new(o, r->cluster.engine->name, engine);
+	}
 	json_object_set_new(o, "host", host_json(r));
 	XXH64_freeState(total);
 	return o;

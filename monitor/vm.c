@@ -77,6 +77,7 @@ struct vm *vm_create(struct cluster *c, const char *name, unsigned n_vcpus, uint
 	vm->cluster = c;
 	vm->id = c->n_vms;
 	snprintf(vm->name, sizeof(vm->name), "%s", name);
+	vm->board = c->engine->board;
 	vm->ram_bytes = ram_bytes;
 	vm->bios = bios;
 	vm->seed = seed;

@@ -18,8 +18,10 @@
 #include "monitor/counts.h"
 #include "monitor/device.h"
 
+struct board;
+
 enum { VM_MAX_VCPUS = MACHINE_MAX_CPUS, VM_MAX_DEVICES = 64, CLUSTER_MAX_VMS = 1024 };
-#define VM_RAM_BASE 0x80000000ull
+#define VM_RAM_BASE 0x80000000ull /* on the `virt` board, the simulator's */
 
 enum vm_state {
 	VM_RUNNING,
@@ -87,7 +89,8 @@ struct vm {
 	struct cluster *cluster;
 	unsigned id;
 	char name[32];
-	uint64_t ram_bytes; /* at VM_RAM_BASE */
+	const struct board *board; /* where things are in its physical memory: monitor/board.h */
+	uint64_t ram_bytes;        /* from board->ram_base on */
 	struct pmap *pmap;
 	struct content_log *log; /* of pages stored to, for cluster.content; NULL without it */
 	unsigned n_vcpus;

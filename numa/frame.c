@@ -34,7 +34,7 @@ struct user_set {
 	/* cap > SET_LINEAR: uint32_t slot[2 * cap] follows, position + 1 or 0, linear probing */
 };
 
-struct memory *memory_create(const struct machine *m)
+struct memory *memory_create_at(const struct machine *m, void *base, int give_back)
 {
 	struct memory *mem = xcalloc(1, sizeof(*mem));
 	struct memory_private *p = mem->p = xcalloc(1, sizeof(*p));
@@ -75,7 +75,9 @@ struct memory *memory_create(const struct machine *m)
 		die("a machine of %llu frames is beyond 32-bit frame numbers",
 			(unsigned long long)total);
 	mem->n_frames = (uint32_t)total;
-	mem->base = lazy_alloc((size_t)total << PAGE_SHIFT);
+	mem->base_lent = base != NULL;
+	mem->base = base ? base : lazy_alloc((size_t)total << PAGE_SHIFT);
+	mem->give_back = give_back;
 	p->frame = lazy_alloc(total * sizeof(struct frame));
 	p->replicas = lazy_alloc(total * sizeof(p->replicas[0]));
 	p->pins = lazy_alloc(total * sizeof(p->pins[0]));
@@ -83,6 +85,11 @@ struct memory *memory_create(const struct machine *m)
 		for (uint64_t i = 0; i < m->monitor_text >> PAGE_SHIFT; i++)
 			frame_take_exact(mem, node, FRAME_MONITOR);
 	return mem;
+}
+
+struct memory *memory_create(const struct machine *m)
+{
+	return memory_create_at(m, NULL, MADV_DONTNEED);
 }
 
 void memory_destroy(struct memory *mem)
@@ -104,7 +111,8 @@ void memory_destroy(struct memory *mem)
 	lazy_free(p->pins, mem->n_frames * sizeof(p->pins[0]));
 	lazy_free(p->replicas, mem->n_frames * sizeof(p->replicas[0]));
 	lazy_free(p->frame, mem->n_frames * sizeof(struct frame));
-	lazy_free(mem->base, (size_t)mem->n_frames << PAGE_SHIFT);
+	if (!mem->base_lent)
+		lazy_free(mem->base, (size_t)mem->n_frames << PAGE_SHIFT);
 	free(p->owner);
 	free(p);
 	free(mem);
@@ -475,7 +483,7 @@ static void pool_trim(struct memory *mem, struct pool *pool)
 			n++)
 			;
 		if (n < TRIM_RUN || madvise(frame_data(mem, pool->first + i),
-					    (size_t)n << PAGE_SHIFT, MADV_DONTNEED))
+					    (size_t)n << PAGE_SHIFT, mem->give_back))
 			continue;
 		for (uint32_t k = 0; k < n; k++)
 			f[i + k].flags = 0;

@@ -65,6 +65,10 @@ struct frame_owner_ops {
 	 * store must copy first. from == to: it was there, and the others come. NULL: as moved(),
 	 * and nothing where it stays, for an owner who never stores to a frame with other users. */
 	void (*merged)(void *arg, uint32_t page, uint32_t from, uint32_t to);
+	/* No CPU may store to frame `mpn` for `page` before this call to the monitor has ended,
+	 * though the page is where it was. For engines whose CPUs run at the boundary, too; may be
+	 * NULL. */
+	void (*hold)(void *arg, uint32_t page, uint32_t mpn);
 	/* die() unless each page this owner has is in a frame that knows it as a user; how many it
 	 * has. For memory_check_owners(); may be NULL. */
 	uint64_t (*check)(const void *arg);
@@ -96,7 +100,9 @@ struct move_stats {
 };
 
 struct memory {
-	uint8_t *base; /* host address of machine address 0; lazily backed */
+	uint8_t *base;  /* host address of machine address 0; lazily backed */
+	bool base_lent; /* by the caller of memory_create_at() */
+	int give_back;  /* advice for madvise(2) */
 	uint32_t n_frames;
 	unsigned n_nodes;
 	bool boundary; /* true while the boundary's single thread runs */
@@ -130,6 +136,9 @@ struct memory {
 
 /* All free, but for each node's copy of the monitor's code. */
 struct memory *memory_create(const struct machine *m);
+/* The same in memory of the caller's, zeroes so far, which he frees after memory_destroy().
+ * `give_back` is advice for madvise(2) that makes pages of it zero and the host's again. */
+struct memory *memory_create_at(const struct machine *m, void *base, int give_back);
 void memory_destroy(struct memory *mem);
 
 /* Host address of a frame's 4096 bytes. Run phase. */

@@ -90,10 +90,30 @@ static void get_latencies(hwloc_topology_t topo, struct machine *m)
 	hwloc_distances_release(topo, d);
 }
 
+/*
+ * A CPU can be near several nodes: fast memory beside large memory, or memory without CPUs, which
+ * is near to all. It belongs to the node that is near the fewest CPUs, and of equal ones to the
+ * first.
+ */
+static hwloc_bitmap_t own_cpus(hwloc_topology_t topo, unsigned node, unsigned n_nodes)
+{
+	hwloc_obj_t me = hwloc_get_obj_by_type(topo, HWLOC_OBJ_NUMANODE, node);
+	hwloc_bitmap_t own = hwloc_bitmap_dup(me->cpuset);
+	int weight = hwloc_bitmap_weight(me->cpuset);
+
+	for (unsigned i = 0; i < n_nodes; i++) {
+		hwloc_obj_t other = hwloc_get_obj_by_type(topo, HWLOC_OBJ_NUMANODE, i);
+		int theirs = hwloc_bitmap_weight(other->cpuset);
+
+		if (theirs < weight || (theirs == weight && i < node))
+			hwloc_bitmap_andnot(own, own, other->cpuset);
+	}
+	return own;
+}
+
 static int get_nodes(hwloc_topology_t topo, struct machine *m)
 {
 	int n_nodes = hwloc_get_nbobjs_by_type(topo, HWLOC_OBJ_NUMANODE);
-	hwloc_bitmap_t seen;
 
 	if (n_nodes < 1)
 		return complain(ENODEV, "host: hwloc finds no memory node");
@@ -101,28 +121,26 @@ static int get_nodes(hwloc_topology_t topo, struct machine *m)
 		return complain(E2BIG, "host: %d nodes; at most %d are supported", n_nodes,
 			MACHINE_MAX_NODES);
 	m->n_nodes = (unsigned)n_nodes;
-	/* A CPU can be near several nodes (fast and large memory); it belongs to the first. */
-	seen = hwloc_bitmap_alloc();
 	for (unsigned i = 0; i < m->n_nodes; i++) {
-		hwloc_obj_t node = hwloc_get_obj_by_type(topo, HWLOC_OBJ_NUMANODE, i);
 		struct machine_node *to = &m->node[i];
-		hwloc_bitmap_t mine = hwloc_bitmap_dup(node->cpuset);
+		hwloc_obj_t node = hwloc_get_obj_by_type(topo, HWLOC_OBJ_NUMANODE, i);
+		hwloc_bitmap_t mine = own_cpus(topo, i, m->n_nodes);
 
-		hwloc_bitmap_andnot(mine, mine, seen);
-		hwloc_bitmap_or(seen, seen, mine);
 		to->first_cpu = m->n_cpus;
 		to->n_cpus = (unsigned)MAX(hwloc_bitmap_weight(mine), 0);
 		to->mem_bytes = node->attr->numanode.local_memory & ~4095ull;
-		hwloc_bitmap_free(mine);
 		if (to->n_cpus > MACHINE_MAX_CPUS - m->n_cpus) {
-			hwloc_bitmap_free(seen);
+			hwloc_bitmap_free(mine);
 			return complain(E2BIG, "host: more than %d CPUs are not supported",
 				MACHINE_MAX_CPUS);
 		}
-		for (unsigned k = 0; k < to->n_cpus; k++)
+		m->node_os[i] = node->os_index;
+		for (int os = hwloc_bitmap_first(mine); os >= 0; os = hwloc_bitmap_next(mine, os)) {
+			m->cpu_os[m->n_cpus] = (unsigned)os;
 			m->cpu_node[m->n_cpus++] = (uint8_t)i;
+		}
+		hwloc_bitmap_free(mine);
 	}
-	hwloc_bitmap_free(seen);
 	return 0;
 }
 
@@ -145,6 +163,7 @@ int machine_host(struct machine **out)
 		goto out;
 	machine_defaults(m);
 	m->monitor_text = 0; /* it is where the host put it */
+	m->host = true;
 	strcpy(m->name, "host");
 	strcpy(m->description, "this computer, as hwloc sees it");
 	m->clock_hz = clock_hz(topo);

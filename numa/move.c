@@ -310,8 +310,20 @@ static bool owners_known(const struct memory *mem, uint32_t mpn)
 	return true;
 }
 
+void frame_hold(struct memory *mem, uint32_t mpn)
+{
+	for (uint32_t i = 0; i < frame_users(mem, mpn); i++) {
+		struct frame_user u = frame_user(mem, mpn, i);
+		const struct owner *o = memory_owner(mem, u.owner);
+
+		if (o && o->ops->hold)
+			o->ops->hold(o->arg, u.page, mpn);
+	}
+}
+
 static void copy_page(struct memory *mem, uint32_t from, uint32_t to)
 {
+	frame_hold(mem, from);
 	memcpy(frame_data(mem, to), frame_data(mem, from), PAGE_SIZE);
 	if (mem->copied)
 		mem->copied(mem->copied_arg, from, to);

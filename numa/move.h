@@ -34,11 +34,15 @@ int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to);
 /* Give `node` a copy of the page of its own. mpn may be the master or any copy. Errors as above. */
 int page_replicate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to);
 
+/* Nobody stores to this frame until the work at hand at the boundary is done: what is copied or
+ * compared now stays true. Moves do it themselves. */
+void frame_hold(struct memory *mem, uint32_t mpn);
+
 /*
  * Two pages with the same bytes become one: the users of `from` use `to`, copy-on-write, and `from`
  * is freed, with its copies. `to` keeps its kind, but a private one becomes FRAME_SAME. The caller
- * has compared them. -EINVAL: one of them is not the master of a page of a guest, or both are the
- * same; -EBUSY: one is pinned; -ENOTSUP: a user of `from` cannot be told.
+ * has compared them while they were held. -EINVAL: one of them is not the master of a page of a
+ * guest, or both are the same; -EBUSY: one is pinned; -ENOTSUP: a user of `from` cannot be told.
  */
 int page_merge(struct memory *mem, uint32_t from, uint32_t to);
 

@@ -269,6 +269,14 @@ static void page_forget(void *arg, uint32_t ppn, uint32_t old)
 	pm->ops->shootdown(pm->engine, ppn, old);
 }
 
+static void page_hold(void *arg, uint32_t ppn, uint32_t mpn)
+{
+	struct pmap *pm = arg;
+
+	if (pm->ops->hold)
+		pm->ops->hold(pm->engine, ppn, mpn);
+}
+
 static void page_merged(void *arg, uint32_t ppn, uint32_t from, uint32_t to)
 {
 	struct pmap *pm = arg;
@@ -352,6 +360,7 @@ static const struct frame_owner_ops owner_ops = {
 	.forget = page_forget,
 	.replicated = page_replicated,
 	.merged = page_merged,
+	.hold = page_hold,
 	.check = check_pages,
 };
 

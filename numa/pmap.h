@@ -34,6 +34,12 @@ struct pmap_ops {
 	 * for each such frame, by the thread that made the change, before the frame can be reused.
 	 */
 	void (*shootdown)(void *engine, uint32_t ppn, uint32_t old);
+	/*
+	 * For an engine whose CPUs run at the boundary, too: none of them may store to ppn, which
+	 * is in frame `mpn`, before the monitor has done what it is at; they may read. NULL: none
+	 * runs then.
+	 */
+	void (*hold)(void *engine, uint32_t ppn, uint32_t mpn);
 };
 
 struct pmap_entry {

@@ -192,6 +192,16 @@ static bool note_frame(struct content *c, uint32_t mpn)
 	return false;
 }
 
+/* Equal, and to stay so while we are at it. */
+static bool same_held(struct memory *mem, uint32_t a, uint32_t b)
+{
+	if (memcmp(frame_data(mem, a), frame_data(mem, b), PAGE_SIZE))
+		return false;
+	frame_hold(mem, a);
+	frame_hold(mem, b);
+	return !memcmp(frame_data(mem, a), frame_data(mem, b), PAGE_SIZE);
+}
+
 /*
  * Find a frame with the bytes of mpn, and make them one. `sure`: the page is not being worked on,
  * so that another private page will do.
@@ -213,7 +223,7 @@ static bool merge(struct content *c, struct watched *w, uint32_t mpn, bool sure)
 		if (compared++ == COMPARES)
 			break;
 		c->cycles += c->m->cost.page_copy;
-		if (memcmp(frame_data(c->mem, mpn), frame_data(c->mem, other), PAGE_SIZE)) {
+		if (!same_held(c->mem, mpn, other)) {
 			w->stats.false_matches++;
 			continue;
 		}
@@ -226,6 +236,15 @@ static bool merge(struct content *c, struct watched *w, uint32_t mpn, bool sure)
 		return true;
 	}
 	return false;
+}
+
+/* Zero, and to stay so while we are at it. */
+static bool held_zero(struct memory *mem, uint32_t mpn)
+{
+	if (!frame_is_zero(mem, mpn))
+		return false;
+	frame_hold(mem, mpn);
+	return frame_is_zero(mem, mpn);
 }
 
 /* Look at a page. True: there is no point in looking again soon. */
@@ -249,7 +268,7 @@ static bool look(struct content *c, struct watched *w, uint32_t ppn, bool hinted
 	w->stats.looks++;
 	w->stats.hinted += hinted;
 	c->cycles += c->m->cost.page_scan;
-	if (kind != FRAME_DISK && !of_file(kind) && c->o.zero && frame_is_zero(c->mem, mpn)) {
+	if (kind != FRAME_DISK && !of_file(kind) && c->o.zero && held_zero(c->mem, mpn)) {
 		pmap_zero(w->pm, ppn);
 		c->cycles += c->m->cost.shootdown;
 		w->stats.found_zero++;

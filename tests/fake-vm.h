@@ -118,6 +118,7 @@ static inline struct vm *fake_vm_create(bool bios, uint64_t mem_bytes)
 	fake.cluster.engine = &fake_engine;
 	fake.cluster.mem = memory_create(m);
 	fake.vm.cluster = &fake.cluster;
+	fake.vm.board = &board_virt;
 	fake.vm.ram_bytes = FAKE_RAM_BYTES;
 	fake.vm.n_vcpus = FAKE_VCPUS;
 	fake.vm.vcpu = fake.vcpu;

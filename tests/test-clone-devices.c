@@ -15,7 +15,7 @@
 enum { RNG, BLK, NET };
 enum { QUEUE = VM_RAM_BASE + 0x10000, BUF = VM_RAM_BASE + 0x20000, BLOCKS = 8 };
 
-struct board {
+struct box {
 	struct vm *vm;
 	struct stream *stream;
 	struct disk *disk;
@@ -25,10 +25,10 @@ static struct image_cache *images;
 static struct subnet *subnet;
 static char disk_file[] = "/tmp/disco-test-XXXXXX";
 
-static struct board board(void)
+static struct box board(void)
 {
 	uint8_t mac[6] = {2, 0, 0, 0, 0, (uint8_t)sim.n_vms};
-	struct board b = {
+	struct box b = {
 		.vm = vm_create(&sim, "vm", 1, SIM_RAM_BYTES, false, 1 + sim.n_vms),
 		.stream = stream_create(),
 	};
@@ -95,7 +95,7 @@ static uint16_t answered(struct vm *vm)
 	return n;
 }
 
-static void disk_transfer(struct board *b, bool write, uint64_t block, uint32_t ppn)
+static void disk_transfer(struct box *b, bool write, uint64_t block, uint32_t ppn)
 {
 	struct disk_segment seg = {(uint64_t)ppn << PAGE_SHIFT, PAGE_SIZE};
 
@@ -104,7 +104,7 @@ static void disk_transfer(struct board *b, bool write, uint64_t block, uint32_t 
 		0);
 }
 
-static uint64_t block_word(struct board *b, uint64_t block)
+static uint64_t block_word(struct box *b, uint64_t block)
 {
 	disk_transfer(b, false, block, 0x300);
 	return get64(b->vm, VM_RAM_BASE + 0x300000);
@@ -122,7 +122,7 @@ static void setup(void)
 	subnet = subnet_create(sim.mem, NULL);
 }
 
-static void teardown(struct board *b, unsigned n)
+static void teardown(struct box *b, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		pmap_check(b[i].vm->pmap);
@@ -141,7 +141,7 @@ static void teardown(struct board *b, unsigned n)
 
 START_TEST(a_clones_devices_are_as_the_guest_left_them)
 {
-	struct board b[2] = {[0] = board()};
+	struct box b[2] = {[0] = board()};
 	struct vm *vm = b[0].vm, *clone;
 	uint64_t id[2][2];
 
@@ -201,7 +201,7 @@ END_TEST
 
 START_TEST(a_clone_has_the_originals_disk_and_its_own_writes)
 {
-	struct board b[3] = {[0] = board()};
+	struct box b[3] = {[0] = board()};
 	struct vm *to[2];
 
 	put64(b[0].vm, VM_RAM_BASE + 0x200000, 111);
@@ -229,7 +229,7 @@ END_TEST
 
 START_TEST(a_network_driver_that_is_up_keeps_its_address)
 {
-	struct board b[2] = {[0] = board()};
+	struct box b[2] = {[0] = board()};
 	struct vm *clone;
 
 	bring_up(b[0].vm, NET);
@@ -247,7 +247,7 @@ START_TEST(a_device_that_cannot_be_cloned_is_named)
 {
 	static struct device_ops ops = {.type = "stone"};
 	static struct device stone = {.ops = &ops, .base = 0x50000000, .size = 0x1000};
-	struct board b = board();
+	struct box b = board();
 
 	device_attach(b.vm, &stone);
 	ck_assert_int_eq(vm_check_cloneable(b.vm), -ENOTSUP);

@@ -424,6 +424,63 @@ START_TEST(the_host_is_read_through_hwloc)
 }
 END_TEST
 
+/* 2, 4 and 8 sockets, as hwloc would show them. */
+START_TEST(hosts_of_many_sockets)
+{
+	static const unsigned sockets[] = {2, 4, 8};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sockets); i++) {
+		char text[80];
+		struct machine *m;
+
+		snprintf(text, sizeof(text), "pack:%u numa:1(memory=1073741824) core:8 pu:2",
+			sockets[i]);
+		setenv("HWLOC_SYNTHETIC", text, 1);
+		m = load("host");
+		ck_assert(m->host);
+		ck_assert_uint_eq(m->n_nodes, sockets[i]);
+		ck_assert_uint_eq(m->n_cpus, 16 * sockets[i]);
+		for (unsigned cpu = 0; cpu < m->n_cpus; cpu++) {
+			ck_assert_uint_eq(m->cpu_node[cpu], cpu / 16);
+			ck_assert_uint_eq(m->cpu_os[cpu], cpu);
+		}
+		check_sane(m);
+		machine_free(m);
+	}
+	unsetenv("HWLOC_SYNTHETIC");
+}
+END_TEST
+
+/* Node numbers with holes, and a node of 4 GiB that has no CPUs and is near to all. */
+START_TEST(a_host_with_memory_that_has_no_cpus)
+{
+	struct machine *m;
+	unsigned far = 0, near = 0;
+
+	setenv("HWLOC_XMLFILE", "tests/machines/far-memory.xml", 1);
+	m = load("host");
+	unsetenv("HWLOC_XMLFILE");
+	ck_assert_uint_eq(m->n_nodes, 3);
+	ck_assert_uint_eq(m->n_cpus, 4);
+	for (unsigned i = 0; i < 3; i++) {
+		if (m->node_os[i] == 2) {
+			ck_assert_uint_eq(m->node[i].n_cpus, 0);
+			ck_assert_uint_eq(m->node[i].mem_bytes, 4ull << 30);
+			far++;
+		} else {
+			ck_assert(m->node_os[i] == 0 || m->node_os[i] == 3);
+			ck_assert_uint_eq(m->node[i].n_cpus, 2);
+			ck_assert_uint_eq(m->cpu_os[m->node[i].first_cpu], m->node_os[i] ? 2 : 0);
+			near++;
+		}
+	}
+	ck_assert_uint_eq(far, 1);
+	ck_assert_uint_eq(near, 2);
+	check_sane(m);
+	machine_free(m);
+}
+END_TEST
+
 START_TEST(printing_fits_a_terminal)
 {
 	static const char *const name[] = {"flash8", "big64", "origin2000-32", "server2"};
@@ -464,6 +521,8 @@ int main(void)
 	tcase_add_test(tc, what_is_no_file_is_one_clear_line);
 	tcase_add_test(tc, damaged_files_do_no_harm);
 	tcase_add_test(tc, the_host_is_read_through_hwloc);
+	tcase_add_test(tc, hosts_of_many_sockets);
+	tcase_add_test(tc, a_host_with_memory_that_has_no_cpus);
 	tcase_add_test(tc, printing_fits_a_terminal);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -349,6 +349,7 @@ static void guest_start(struct world *w, unsigned i)
 	g->w = w;
 	g->vm.cluster = &fake.cluster;
 	g->vm.id = i;
+	g->vm.board = &board_virt;
 	g->vm.ram_bytes = BYTES;
 	g->vm.n_vcpus = 1;
 	g->vm.vcpu = &g->vcpu;

@@ -134,7 +134,8 @@ static void drop_unused_symbols(struct module *m)
 	size_t count = symtab->sh_size / sizeof(*symbol), kept = 0, names = 1, locals = 0;
 	uint32_t *new_index = allocate(count * sizeof(*new_index));
 	Elf64_Sym *kept_symbol = allocate(symtab->sh_size);
-	char *kept_name = allocate(strtab->sh_size + 1);
+	size_t room = strtab->sh_size + 1;
+	char *kept_name = allocate(room);
 	bool *referred = allocate(count);
 
 	if (!count || !strtab->sh_size || name[strtab->sh_size - 1])
@@ -165,8 +166,13 @@ static void drop_unused_symbols(struct module *m)
 		// Labels inside functions are referred to by number only.
 		length = strlen(name + symbol[i].st_name);
 		if (length && strncmp(name + symbol[i].st_name, ".L", 2)) {
-			if (names + length + 1 > strtab->sh_size + 1)
-				die("names of symbols overlap");
+			// x86's assembler lets a name be the end of another; here each has its own place.
+			if (names + length + 1 > room) {
+				room = 2 * room + length;
+				kept_name = room < UINT32_MAX ? realloc(kept_name, room) : NULL;
+				if (!kept_name)
+					die("too many names");
+			}
 			kept_symbol[kept].st_name = (Elf64_Word)names;
 			memcpy(kept_name + names, name + symbol[i].st_name, length + 1);
 			names += length + 1;

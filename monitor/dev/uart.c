@@ -277,9 +277,9 @@ struct device *uart_create(struct vm *vm, struct stream *s)
 	struct uart *u = xcalloc(1, sizeof(*u));
 
 	u->dev.ops = &uart_ops;
-	u->dev.base = BOARD_UART;
-	u->dev.size = 0x100;
-	u->dev.irq = BOARD_IRQ_UART;
+	u->dev.base = vm->board->uart_base;
+	u->dev.size = vm->board->uart_bytes;
+	u->dev.irq = vm->board->uart_irq;
 	u->stream = s;
 	vm->console = s;
 	device_attach(vm, &u->dev);

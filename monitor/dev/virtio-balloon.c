@@ -16,6 +16,7 @@
 
 #include "monitor/dev/balloon.h"
 #include "monitor/dev/virtio.h"
+#include "monitor/guestmem.h"
 #include "monitor/engine.h"
 #include "numa/util.h"
 
@@ -56,7 +57,7 @@ static void forget(struct balloon *b, uint64_t ppn)
 /* An array of 32-bit page frame numbers; those outside the guest's memory are ignored. */
 static bool inflate(struct balloon *b, const struct virtio_chain *c)
 {
-	uint64_t first = VM_RAM_BASE >> PAGE_SHIFT, pages = pmap_pages(b->v.dev.vm->pmap);
+	const struct vm *vm = b->v.dev.vm;
 	uint32_t pfn[BATCH];
 
 	for (uint32_t at = 0; at + 4 <= c->readable;) {
@@ -66,11 +67,11 @@ static bool inflate(struct balloon *b, const struct virtio_chain *c)
 			return false;
 		at += 4 * n;
 		for (uint32_t i = 0; i < n; i++) {
-			uint64_t ppn = le32toh(pfn[i]) - first;
+			uint64_t pa = (uint64_t)le32toh(pfn[i]) << PAGE_SHIFT;
 
-			if (le32toh(pfn[i]) < first || ppn >= pages)
+			if (!gm_valid(vm, pa, PAGE_SIZE))
 				continue;
-			forget(b, ppn);
+			forget(b, gm_ppn(vm, pa));
 			b->taken++;
 		}
 	}
@@ -80,11 +81,16 @@ static bool inflate(struct balloon *b, const struct virtio_chain *c)
 /* Whole pages of the buffers, which the guest promises not to need. */
 static void report(struct balloon *b, const struct virtio_chain *c)
 {
+	struct vm *vm = b->v.dev.vm;
+	const struct engine *engine = vm->cluster->engine;
+
 	for (unsigned i = c->n_readable; i < c->n_readable + c->n_writable; i++) {
-		uint64_t offset = c->seg[i].pa - VM_RAM_BASE;
+		uint64_t offset = gm_offset(vm, c->seg[i].pa);
 		uint64_t first = (offset + PAGE_SIZE - 1) >> PAGE_SHIFT;
 		uint64_t end = (offset + c->seg[i].bytes) >> PAGE_SHIFT;
 
+		if (engine->pages_replaced && end > first)
+			engine->pages_replaced(vm, (uint32_t)first, (uint32_t)(end - first), false);
 		for (uint64_t ppn = first; ppn < end; ppn++) {
 			forget(b, ppn);
 			b->reported++;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "monitor/dev/virtio.h"
+#include "monitor/guestmem.h"
 #include "monitor/engine.h"
 #include "numa/util.h"
 #include "sharing/content.h"
@@ -71,6 +72,20 @@ static void hint(struct vm *vm, const struct disk_segment *seg, unsigned n)
 	}
 }
 
+/* Tell the engine of the runs of pages that a read fills. */
+static void replaced(struct vm *vm, const struct disk_segment *seg, unsigned n, bool done)
+{
+	const struct engine *engine = vm->cluster->engine;
+
+	for (unsigned i = 0; engine->pages_replaced && i < n; i++) {
+		uint32_t first = (uint32_t)(seg[i].pa_offset >> PAGE_SHIFT);
+		uint32_t end = (uint32_t)((seg[i].pa_offset + seg[i].bytes - 1) >> PAGE_SHIFT) + 1;
+
+		if (end - first > 1)
+			engine->pages_replaced(vm, first, end - first, done);
+	}
+}
+
 /* Move `bytes` between the disk and the part of the chain that `span` covers. */
 static uint8_t transfer(struct virtio_blk *b, uint64_t sector, struct virtio_span span, bool write)
 {
@@ -83,7 +98,7 @@ static uint8_t transfer(struct virtio_blk *b, uint64_t sector, struct virtio_spa
 	for (; virtio_span_next(&span, &s); n++) {
 		if (s.bytes % SECTOR_SIZE)
 			return S_IOERR;
-		seg[n] = (struct disk_segment){s.pa - VM_RAM_BASE, s.bytes};
+		seg[n] = (struct disk_segment){gm_offset(vm, s.pa), s.bytes};
 	}
 	if (!n)
 		return S_OK;
@@ -92,7 +107,9 @@ static uint8_t transfer(struct virtio_blk *b, uint64_t sector, struct virtio_spa
 		if (!err && disk_mode(b->disk) == DISK_PRIVATE && !(b->v.features & F_FLUSH))
 			err = disk_flush(b->disk);
 	} else {
+		replaced(vm, seg, n, false);
 		err = disk_read(b->disk, vm->pmap, node, sector, seg, n);
+		replaced(vm, seg, n, true);
 		/* Even a failed read may have changed some of the pages. */
 		for (unsigned i = 0; i < n; i++) {
 			uint64_t last = seg[i].pa_offset + seg[i].bytes - 1;

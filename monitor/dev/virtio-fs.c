@@ -314,7 +314,7 @@ static int file_frame(
 static int map_page(struct virtio_fs *f, uint32_t id, uint64_t at, uint64_t pa)
 {
 	struct vm *vm = f->v.dev.vm;
-	uint32_t ppn = (uint32_t)((pa - VM_RAM_BASE) >> PAGE_SHIFT), mpn;
+	uint32_t ppn = gm_ppn(vm, pa), mpn;
 	bool was_cached;
 	int err = file_frame(f, id, (uint32_t)(at >> PAGE_SHIFT), &mpn, &was_cached);
 

@@ -329,15 +329,15 @@ void virtio_init(struct virtio *v, struct vm *vm, unsigned slot, const struct vi
 	uint64_t features, const void *config, unsigned config_bytes)
 {
 	if (slot >= BOARD_VIRTIO_SLOTS)
-		die("the board has %d virtio slots", BOARD_VIRTIO_SLOTS);
+		die("boards have %d virtio slots", BOARD_VIRTIO_SLOTS);
 	v->ops = ops;
 	v->offered = features | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_INDIRECT_DESC |
 		     VIRTIO_F_RING_EVENT_IDX;
 	v->config = config;
 	v->config_bytes = config_bytes;
 	v->dev.ops = &ops->dev;
-	v->dev.base = BOARD_VIRTIO + 0x1000 * slot;
+	v->dev.base = vm->board->virtio_base + 0x1000 * slot;
 	v->dev.size = 0x1000;
-	v->dev.irq = (slot < 8 ? BOARD_IRQ_VIRTIO : BOARD_IRQ_VIRTIO_MORE) + slot;
+	v->dev.irq = vm->board->virtio_irq[slot];
 	device_attach(vm, &v->dev);
 }

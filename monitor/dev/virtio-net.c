@@ -174,7 +174,7 @@ static uint32_t whole_page(struct virtio_net *n, uint64_t pa, uint32_t bytes)
 	if (bytes != PAGE_SIZE || !n->sharing)
 		return MPN_NONE;
 	return pmap_share_out(
-		vm->pmap, (uint32_t)((pa - VM_RAM_BASE) >> PAGE_SHIFT), vm_home_node(vm));
+		vm->pmap, gm_ppn(vm, pa), vm_home_node(vm));
 }
 
 /* The chain's packet as spans; how many, or 0: memory failed. */
@@ -259,7 +259,7 @@ static bool is_page(const struct rx_buffer *b)
 static bool is_shared(const struct virtio_net *n, const struct rx_buffer *b)
 {
 	return b->pa &&
-	       pmap_entry(n->v.dev.vm->pmap, (uint32_t)((b->pa - VM_RAM_BASE) >> PAGE_SHIFT))->cow;
+	       pmap_entry(n->v.dev.vm->pmap, gm_ppn(n->v.dev.vm, b->pa))->cow;
 }
 
 /* Have some buffers to choose from that are not placed yet, if the ring has them. */
@@ -412,7 +412,7 @@ static void count_copied(struct virtio_net *n, struct source *from, uint32_t byt
 static void map_page(struct virtio_net *n, uint64_t pa, uint32_t mpn)
 {
 	struct vm *vm = n->v.dev.vm;
-	uint32_t ppn = (uint32_t)((pa - VM_RAM_BASE) >> PAGE_SHIFT);
+	uint32_t ppn = gm_ppn(vm, pa);
 
 	pmap_share_in(vm->pmap, ppn, mpn, frame_kind(vm->cluster->mem, mpn));
 	vm->cluster->engine->page_written(vm, ppn);

@@ -10,6 +10,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "monitor/board.h"
 #include "monitor/engine/sim/code.h"
 #include "monitor/engine/sim/pool.h"
 #include "sharing/content.h"
@@ -490,6 +491,7 @@ static const struct pmap_ops sim_pmap_ops = {.shootdown = sim_shootdown};
 
 const struct engine engine_sim = {
 	.name = "sim",
+	.board = &board_virt,
 	.vm_init = sim_vm_init,
 	.vm_free = sim_vm_free,
 	.pmap_ops = &sim_pmap_ops,

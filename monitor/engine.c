@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which engines there are.
+ */
+#include <string.h>
+
+#include "monitor/engine.h"
+
+const struct engine *engine_find(const char *name)
+{
+#ifdef __x86_64__ /* the only architecture whose VMs the kvm engine knows */
+	if (!strcmp(name, "auto"))
+		return kvm_possible() ? &engine_kvm : &engine_sim;
+	if (!strcmp(name, engine_kvm.name))
+		return &engine_kvm;
+#endif
+	if (!strcmp(name, "auto"))
+		return &engine_sim;
+	return strcmp(name, engine_sim.name) ? NULL : &engine_sim;
+}

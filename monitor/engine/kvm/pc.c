@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The board of VMs under KVM: a PC without legacy, as far as Linux lets one be. Interrupt
+ * controllers and timers are KVM's; here are the registers by which a guest powers off and resets
+ * (ACPI 6.4, section 4.8.3.7, for hardware-reduced machines; the keyboard controller's reset line,
+ * which Linux tries too), the interrupt lines, and where all of it is.
+ *
+ * A line is an input of the I/O APIC. Those above 15 come first: the others have a past as ISA
+ * interrupts, about which kernels make assumptions.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "monitor/board.h"
+#include "monitor/engine/kvm/kvm.h"
+#include "numa/util.h"
+
+enum {
+	SLEEP_ENABLE = 1 << 5,
+	SLEEP_TYPE_SHIFT = 2,
+	SLEEP_TYPE_MASK = 7,
+	KEYBOARD_COMMAND = 4, /* port 0x64 */
+	KEYBOARD_RESET = 0xfe,
+};
+
+static void reset(struct vm *vm)
+{
+	vm->reset_wanted = true;
+	snprintf(vm->reason, sizeof(vm->reason), "reset");
+	vm_power_off(vm, 0);
+}
+
+static uint64_t nothing_read(struct device *d, struct vcpu *vcpu, uint64_t offset, unsigned size)
+{
+	(void)d, (void)vcpu, (void)offset, (void)size;
+	return 0;
+}
+
+static void power_write(
+	struct device *d, struct vcpu *vcpu, uint64_t offset, unsigned size, uint64_t value)
+{
+	(void)vcpu, (void)size;
+	if (offset == PC_POWER - PC_POWER && value & SLEEP_ENABLE &&
+		(value >> SLEEP_TYPE_SHIFT & SLEEP_TYPE_MASK) == PC_SLEEP_OFF)
+		vm_power_off(d->vm, 0);
+	else if (offset == PC_RESET - PC_POWER && value == PC_RESET_VALUE)
+		reset(d->vm);
+}
+
+static void keyboard_write(
+	struct device *d, struct vcpu *vcpu, uint64_t offset, unsigned size, uint64_t value)
+{
+	(void)vcpu, (void)size;
+	if (offset == KEYBOARD_COMMAND && value == KEYBOARD_RESET)
+		reset(d->vm);
+}
+
+static void destroy(struct device *d)
+{
+	free(d);
+}
+
+static const struct device_ops power_ops = {
+	.type = "power", .read = nothing_read, .write = power_write, .destroy = destroy};
+static const struct device_ops keyboard_ops = {
+	.type = "keyboard", .read = nothing_read, .write = keyboard_write, .destroy = destroy};
+
+static struct device *attach(
+	struct vm *vm, const struct device_ops *ops, uint64_t port, uint64_t bytes)
+{
+	struct device *d = xcalloc(1, sizeof(*d));
+
+	d->ops = ops;
+	d->base = BOARD_PORT(port);
+	d->size = bytes;
+	device_attach(vm, d);
+	return d;
+}
+
+static void line(struct device *d, unsigned irq, bool level)
+{
+	struct engine_vm *e = d->vm->e;
+	struct kvm_irq_level l = {.irq = irq, .level = level};
+
+	if ((e->lines >> irq & 1) == level)
+		return;
+	e->lines ^= 1u << irq;
+	if (ioctl(e->view.fd, KVM_IRQ_LINE, &l))
+		die("KVM: interrupt line %u of %s: %s", irq, d->vm->name, strerror(errno));
+}
+
+static void add_platform(struct vm *vm)
+{
+	attach(vm, &keyboard_ops, PC_KEYBOARD, 5);
+	vm->irq_chip = attach(vm, &power_ops, PC_POWER, 4);
+	vm->irq_line = line;
+}
+
+const struct board board_pc = {
+	.arch = "amd64",
+	.append = " nokaslr no_timer_check",
+	.ram_base = 0,
+	.ram_gap = PC_GAP,
+	.ram_high = 1ull << 32,
+	.uart_base = BOARD_PORT(PC_UART),
+	.uart_bytes = 8,
+	.uart_irq = PC_IRQ_UART,
+	.virtio_base = PC_VIRTIO,
+	.virtio_irq = {16, 17, 18, 19, 20, 21, 22, 23, 5, 6, 7, 10, 11, 12, 14, 15},
+	.add_platform = add_platform,
+	.boot_check = kvm_boot_check,
+	.boot_load = kvm_boot_load,
+};

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A thread for each vCPU, which does nothing but KVM_RUN and, with the lock, what it returned for.
+ * Interrupts, timers and idling are the kernel's. To get a vCPU out: set immediate_exit, then send
+ * its thread a signal, whose handler does nothing; whichever of the two comes in time ends KVM_RUN.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "monitor/board.h"
+#include "monitor/engine/kvm/kvm.h"
+#include "numa/util.h"
+
+enum { KICK = SIGUSR1, MAX_RETRIES = 100000 };
+
+/* ---- exits */
+
+static uint64_t device_read(struct vcpu *vcpu, uint64_t pa, unsigned size)
+{
+	struct device *d = device_find(vcpu->vm, pa, size);
+
+	/* Where nothing is, the bus floats high, as on a PC. */
+	return d ? d->ops->read(d, vcpu, pa - d->base, size) : UINT64_MAX;
+}
+
+static void device_write(struct vcpu *vcpu, uint64_t pa, unsigned size, uint64_t value)
+{
+	struct device *d = device_find(vcpu->vm, pa, size);
+
+	if (d)
+		d->ops->write(d, vcpu, pa - d->base, size, value);
+}
+
+static void port(struct vcpu *vcpu, struct kvm_run *run)
+{
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+	unsigned size = run->io.size;
+
+	for (uint32_t i = 0; i < run->io.count; i++, data += size) {
+		uint64_t value = 0;
+
+		if (run->io.direction == KVM_EXIT_IO_OUT) {
+			memcpy(&value, data, size);
+			device_write(vcpu, BOARD_PORT(run->io.port), size, value);
+		} else {
+			value = device_read(vcpu, BOARD_PORT(run->io.port), size);
+			memcpy(data, &value, size);
+		}
+	}
+}
+
+static void mmio(struct vcpu *vcpu, struct kvm_run *run)
+{
+	unsigned size = MIN(run->mmio.len, 8u);
+	uint64_t value = 0;
+
+	if (run->mmio.is_write) {
+		memcpy(&value, run->mmio.data, size);
+		device_write(vcpu, run->mmio.phys_addr, size, value);
+	} else {
+		value = device_read(vcpu, run->mmio.phys_addr, size);
+		memcpy(run->mmio.data, &value, size);
+	}
+}
+
+static void act(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->e->run;
+	struct vm *vm = vcpu->vm;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		port(vcpu, run);
+		break;
+	case KVM_EXIT_MMIO:
+		mmio(vcpu, run);
+		break;
+	case KVM_EXIT_SHUTDOWN:
+		vm_fail(vm, "vCPU %u: triple fault", vcpu->id);
+		break;
+	case KVM_EXIT_SYSTEM_EVENT:
+		vm_fail(vm, "KVM: system event %u", run->system_event.type);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		vm_fail(vm, "vCPU %u: the CPU refuses its state (hardware reason %#llx)", vcpu->id,
+			(unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		vm_fail(vm, "vCPU %u: KVM cannot go on (suberror %u)", vcpu->id,
+			run->internal.suberror);
+		break;
+	default:
+		vm_fail(vm, "vCPU %u: KVM stopped for reason %u", vcpu->id, run->exit_reason);
+	}
+	if (vm->state != VM_RUNNING)
+		for (unsigned i = 0; i < vm->n_vcpus; i++)
+			kvm_vcpu_kick(&vm->vcpu[i]);
+}
+
+/* ---- the thread */
+
+static void set_up(struct vcpu *vcpu)
+{
+	struct engine_vcpu *e = vcpu->e;
+	struct kvm_segment code = {.limit = 0xffffffff,
+		.selector = 0x10,
+		.type = 11,
+		.present = 1,
+		.s = 1,
+		.l = 1,
+		.g = 1};
+	struct kvm_segment data = {.limit = 0xffffffff,
+		.selector = 0x18,
+		.type = 3,
+		.present = 1,
+		.db = 1,
+		.s = 1,
+		.g = 1};
+	struct kvm_regs regs = {.rip = e->rip, .rsi = e->rsi, .rflags = 2};
+	struct kvm_sregs s;
+
+	if (ioctl(e->fd, KVM_GET_SREGS, &s))
+		die("KVM_GET_SREGS: %s", strerror(errno));
+	s.cs = code;
+	s.ds = s.es = s.fs = s.gs = s.ss = data;
+	s.cr0 = 0x80000033; /* PG, NE, ET, MP, PE */
+	s.cr3 = e->cr3;
+	s.cr4 = 0x620;  /* OSXMMEXCPT, OSFXSR, PAE */
+	s.efer = 0x500; /* LMA, LME */
+	if (ioctl(e->fd, KVM_SET_SREGS, &s) || ioctl(e->fd, KVM_SET_REGS, &regs))
+		die("KVM refuses the registers that %s begins with: %s", vcpu->vm->name,
+			strerror(errno));
+}
+
+/* KVM_RUN failed. True: try again. */
+static bool may_retry(struct vcpu *vcpu, unsigned *retries)
+{
+	if (errno == EINTR || errno == EAGAIN)
+		return true;
+	if (errno == EFAULT && ++*retries < MAX_RETRIES) {
+		/* A mapping that was just being changed, by someone with the lock. */
+		pthread_mutex_lock(&kvm_host.lock);
+		kvm_host.retries++;
+		pthread_mutex_unlock(&kvm_host.lock);
+		return true;
+	}
+	pthread_mutex_lock(&kvm_host.lock);
+	vm_fail(vcpu->vm, "vCPU %u: KVM_RUN: %s", vcpu->id, strerror(errno));
+	pthread_mutex_unlock(&kvm_host.lock);
+	return false;
+}
+
+static void *run_vcpu(void *arg)
+{
+	struct vcpu *vcpu = arg;
+	struct engine_vcpu *e = vcpu->e;
+	const struct machine *m = vcpu->vm->cluster->machine;
+	bool go_on = true;
+	unsigned retries = 0;
+
+	host_bind_thread(m, m->cpu_node[e->bound], -1);
+	pthread_mutex_lock(&kvm_host.lock);
+	e->tid = (pid_t)syscall(SYS_gettid);
+	pthread_mutex_unlock(&kvm_host.lock);
+	if (e->boot)
+		set_up(vcpu);
+	while (go_on) {
+		int err = ioctl(e->fd, KVM_RUN, 0);
+
+		if (err && !may_retry(vcpu, &retries))
+			break;
+		pthread_mutex_lock(&kvm_host.lock);
+		if (!err) {
+			retries = 0;
+			e->exits++;
+			act(vcpu);
+		}
+		go_on = vcpu->vm->state == VM_RUNNING && !kvm_host.stopping;
+		pthread_mutex_unlock(&kvm_host.lock);
+	}
+	pthread_mutex_lock(&kvm_host.lock);
+	e->ended = true;
+	pthread_mutex_unlock(&kvm_host.lock);
+	return NULL;
+}
+
+static void woken(int signal)
+{
+	(void)signal;
+}
+
+void kvm_vcpu_run(struct vcpu *vcpu)
+{
+	struct sigaction action = {.sa_handler = woken};
+	struct engine_vcpu *e = vcpu->e;
+
+	sigaction(KICK, &action, NULL);
+	e->started = true;
+	e->ended = false;
+	e->bound = vcpu->cpu;
+	vcpu->state = VCPU_RUNNABLE;
+	if (pthread_create(&e->thread, NULL, run_vcpu, vcpu))
+		die("no thread for a vCPU of %s", vcpu->vm->name);
+}
+
+void kvm_vcpu_kick(struct vcpu *vcpu)
+{
+	struct engine_vcpu *e = vcpu->e;
+
+	if (!e->started || e->ended)
+		return;
+	__atomic_store_n(&e->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	pthread_kill(e->thread, KICK);
+}
+
+/* ---- making and unmaking */
+
+void kvm_vcpu_create(struct vcpu *vcpu)
+{
+	struct engine_vcpu *e = vcpu->e = xcalloc(1, sizeof(*e));
+	int bytes = ioctl(kvm_host.fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+
+	e->fd = ioctl(vcpu->vm->e->view.fd, KVM_CREATE_VCPU, vcpu->id);
+	if (e->fd < 0 || bytes < (int)sizeof(struct kvm_run))
+		die("KVM makes no vCPU %u for %s: %s", vcpu->id, vcpu->vm->name, strerror(errno));
+	e->run = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, e->fd, 0);
+	if (e->run == MAP_FAILED)
+		die("KVM: %s", strerror(errno));
+	kvm_cpuid_set(vcpu);
+}
+
+void kvm_vcpu_destroy(struct vcpu *vcpu)
+{
+	munmap(vcpu->e->run, (size_t)ioctl(kvm_host.fd, KVM_GET_VCPU_MMAP_SIZE, 0));
+	close(vcpu->e->fd);
+	free(vcpu->e);
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Machine memory on a real NUMA host: each node's frames are pages of one memfd whose memory comes
+ * from that node and no other. All memfds lie side by side in one range of the monitor's address
+ * space, so that frame_data() is what it is on a simulated machine, and a frame can be mapped a
+ * second time, where a guest sees it, by its memfd and its place in that.
+ *
+ * Boundary, and before the run.
+ */
+#ifndef NUMA_HOST_H
+#define NUMA_HOST_H
+
+#include "numa/frame.h"
+#include "numa/machine.h"
+
+struct host_memory;
+
+/*
+ * Give each node of a machine that is this host as much memory as it has free now, less a reserve
+ * for others; `limit`: at most so many bytes in all, spread as the free memory is (0: no limit). 0,
+ * or a negative errno after one line on stderr.
+ */
+int host_memory_size(struct machine *m, uint64_t limit);
+
+/* Memory for a machine that is this host. 0, or a negative errno after one line on stderr. */
+int host_memory_create(const struct machine *m, struct host_memory **out, struct memory **mem);
+/* After memory_destroy(). */
+void host_memory_destroy(struct host_memory *h);
+
+/* Where a frame is: its memfd, and the offset there. Frames of one node with neighbouring numbers
+ * are neighbours. */
+int host_frame(
+	const struct host_memory *h, const struct memory *mem, uint32_t mpn, uint64_t *offset);
+
+/* Let the calling thread run on the CPUs of this node only (cpu < 0), or on this CPU only. */
+void host_bind_thread(const struct machine *m, unsigned node, int cpu);
+
+#endif

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What can be known of the PC board without KVM: the ACPI tables are well-formed, and say what is
+ * there (a disassembler that is not ours agrees), registers power off and reset, memory goes on
+ * behind the gap, and a bzImage is loaded as its protocol wants.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "monitor/boot.h"
+#include "monitor/engine/kvm/kvm.h"
+#include "tests/fake-vm.h"
+#include "tests/small-machine.h"
+
+enum { TABLE_ROOM = 0x20000, DISKS = 3 };
+
+static uint8_t tables[TABLE_ROOM];
+
+static struct vm *pc_create(void)
+{
+	struct vm *vm = fake_vm_create(false, 64 << 20);
+
+	vm->board = &board_pc;
+	vm->e = xcalloc(1, sizeof(*vm->e));
+	board_pc.add_platform(vm);
+	return vm;
+}
+
+static void pc_destroy(struct vm *vm)
+{
+	free(vm->e);
+	fake_vm_destroy();
+}
+
+static uint64_t at64(uint64_t at)
+{
+	uint64_t v;
+
+	memcpy(&v, tables + at, 8);
+	return v;
+}
+
+static uint32_t at32(uint64_t at)
+{
+	uint32_t v;
+
+	memcpy(&v, tables + at, 4);
+	return v;
+}
+
+static unsigned sum(const uint8_t *p, uint64_t n)
+{
+	uint8_t s = 0;
+
+	while (n--)
+		s = (uint8_t)(s + *p++);
+	return s;
+}
+
+/* The offset of a table that the XSDT names; its sum is 0. */
+static uint64_t find(const char *signature)
+{
+	uint64_t xsdt = at64(24) - PC_BIOS;
+
+	ck_assert_mem_eq(tables + xsdt, "XSDT", 4);
+	ck_assert_uint_eq(sum(tables + xsdt, at32(xsdt + 4)), 0);
+	for (uint64_t i = xsdt + 36; i < xsdt + at32(xsdt + 4); i += 8) {
+		uint64_t t = at64(i) - PC_BIOS;
+
+		ck_assert_uint_eq(sum(tables + t, at32(t + 4)), 0);
+		if (!memcmp(tables + t, signature, 4))
+			return t;
+	}
+	ck_abort_msg("no table %s", signature);
+	return 0;
+}
+
+START_TEST(tables_are_found_from_the_root)
+{
+	struct vm *vm = pc_create();
+	uint64_t n, fadt, madt, dsdt;
+
+	for (unsigned i = 0; i < DISKS; i++)
+		virtio_rng_create(vm, i);
+	n = acpi_build(vm, tables, sizeof(tables), PC_BIOS);
+	ck_assert_uint_lt(n, sizeof(tables));
+	ck_assert_mem_eq(tables, "RSD PTR ", 8);
+	ck_assert_uint_eq(sum(tables, 20), 0);
+	ck_assert_uint_eq(sum(tables, 36), 0);
+	fadt = find("FACP");
+	ck_assert_uint_eq(at32(fadt + 112) & 1u << 20, 1u << 20);
+	dsdt = at64(fadt + 140) - PC_BIOS;
+	ck_assert_mem_eq(tables + dsdt, "DSDT", 4);
+	ck_assert_uint_eq(sum(tables + dsdt, at32(dsdt + 4)), 0);
+	madt = find("APIC");
+	/* An entry of 8 bytes for each vCPU, one of 12 for the I/O APIC. */
+	ck_assert_uint_eq(at32(madt + 4), 44 + 8 * FAKE_VCPUS + 12);
+	pc_destroy(vm);
+}
+END_TEST
+
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, what)); text++)
+		n++;
+	return n;
+}
+
+START_TEST(a_disassembler_reads_the_tables)
+{
+	struct vm *vm = pc_create();
+	char dir[] = "/tmp/disco-acpi-XXXXXX", command[200], path[64], *text = xcalloc(1, 1 << 20);
+	uint64_t dsdt;
+	FILE *f;
+
+	if (system("command -v iasl >/dev/null 2>&1")) {
+		fprintf(stderr, "iasl is missing: the tables are not disassembled\n");
+		free(text);
+		pc_destroy(vm);
+		return;
+	}
+	for (unsigned i = 0; i < DISKS; i++)
+		virtio_rng_create(vm, i);
+	acpi_build(vm, tables, sizeof(tables), PC_BIOS);
+	dsdt = at64(find("FACP") + 140) - PC_BIOS;
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/dsdt.aml", dir);
+	f = fopen(path, "w");
+	ck_assert_uint_eq(fwrite(tables + dsdt, 1, at32(dsdt + 4), f), at32(dsdt + 4));
+	fclose(f);
+	snprintf(command, sizeof(command),
+		"cd %s && iasl -d dsdt.aml >/dev/null 2>err && iasl -tc dsdt.dsl >/dev/null 2>>err",
+		dir);
+	ck_assert_int_eq(system(command), 0);
+	snprintf(path, sizeof(path), "%s/dsdt.dsl", dir);
+	f = fopen(path, "r");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_gt(fread(text, 1, (1 << 20) - 1, f), 0);
+	fclose(f);
+	ck_assert_uint_eq(count(text, "\"LNRO0005\""), DISKS);
+	ck_assert_uint_eq(count(text, "\"PNP0501\""), 1);
+	ck_assert_uint_eq(count(text, "Memory32Fixed (ReadWrite,"), DISKS);
+	ck_assert_uint_eq(
+		count(text, "Interrupt (ResourceConsumer, Level, ActiveHigh, Exclusive"), DISKS);
+	ck_assert_uint_eq(count(text, "0xD0002000"), 1);
+	ck_assert_uint_eq(count(text, "Name (_S5"), 1);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	ck_assert_int_eq(system(command), 0);
+	free(text);
+	pc_destroy(vm);
+}
+END_TEST
+
+static void port_write(struct vm *vm, unsigned port, uint8_t value)
+{
+	struct device *d = device_find(vm, BOARD_PORT(port), 1);
+
+	ck_assert_ptr_nonnull(d);
+	d->ops->write(d, &vm->vcpu[0], BOARD_PORT(port) - d->base, 1, value);
+}
+
+START_TEST(a_guest_ends_itself)
+{
+	struct vm *vm = pc_create();
+
+	port_write(vm, PC_POWER, 5 << 2); /* without the bit that makes it so */
+	port_write(vm, PC_POWER, 4 << 2 | 1 << 5);
+	port_write(vm, PC_RESET, 0);
+	port_write(vm, 0x64, 0xff);
+	ck_assert_int_eq(vm->state, VM_RUNNING);
+	port_write(vm, PC_POWER, PC_SLEEP_OFF << 2 | 1 << 5);
+	ck_assert_int_eq(vm->state, VM_OFF);
+	ck_assert(!vm->reset_wanted);
+	vm->state = VM_RUNNING;
+	port_write(vm, PC_RESET, PC_RESET_VALUE);
+	ck_assert(vm->reset_wanted);
+	vm->state = VM_RUNNING;
+	vm->reset_wanted = false;
+	port_write(vm, 0x64, 0xfe);
+	ck_assert(vm->reset_wanted);
+	ck_assert_int_eq(vm->state, VM_OFF);
+	pc_destroy(vm);
+}
+END_TEST
+
+START_TEST(memory_goes_on_behind_the_gap)
+{
+	struct vm *vm = pc_create();
+	uint64_t gib = 1ull << 30;
+
+	ck_assert(gm_valid(vm, 0, FAKE_RAM_BYTES));
+	ck_assert(!gm_valid(vm, 1, FAKE_RAM_BYTES));
+	ck_assert(!gm_valid(vm, 4 * gib, 1));
+	vm->ram_bytes = 4 * gib;
+	ck_assert(gm_valid(vm, 3 * gib - 8, 8));
+	ck_assert(!gm_valid(vm, 3 * gib - 8, 9));
+	ck_assert(!gm_valid(vm, 3 * gib, 1));
+	ck_assert(!gm_valid(vm, 4 * gib - 1, 2));
+	ck_assert(gm_valid(vm, 4 * gib, gib));
+	ck_assert(!gm_valid(vm, 4 * gib, gib + 1));
+	ck_assert(!gm_valid(vm, 5 * gib, 1));
+	ck_assert(!gm_valid(vm, UINT64_MAX, 2));
+	ck_assert_uint_eq(gm_offset(vm, 3 * gib - 1), 3 * gib - 1);
+	ck_assert_uint_eq(gm_offset(vm, 4 * gib), 3 * gib);
+	vm->ram_bytes = FAKE_RAM_BYTES;
+	pc_destroy(vm);
+}
+END_TEST
+
+/* ---- a kernel */
+
+enum { SETUP_SECTS = 3, KERNEL_BYTES = 9000 };
+
+static void make_kernel(const char *path, unsigned version, uint32_t init_size)
+{
+	uint8_t *k = xcalloc(1, KERNEL_BYTES);
+	const uint16_t flag = 0xaa55, flags = 1, v = (uint16_t)version;
+	const uint32_t addr_max = 0x7fffffff, cmdline = 100;
+	const uint64_t preferred = 1 << 20;
+	FILE *f = fopen(path, "w");
+
+	for (unsigned i = (SETUP_SECTS + 1) * 512; i < KERNEL_BYTES; i++)
+		k[i] = (uint8_t)(i * 7);
+	k[0x1f1] = SETUP_SECTS;
+	memcpy(k + 0x1fe, &flag, 2);
+	memcpy(k + 0x202, "HdrS", 4);
+	memcpy(k + 0x206, &v, 2);
+	memcpy(k + 0x22c, &addr_max, 4);
+	memcpy(k + 0x236, &flags, 2);
+	memcpy(k + 0x238, &cmdline, 4);
+	memcpy(k + 0x258, &preferred, 8);
+	memcpy(k + 0x260, &init_size, 4);
+	ck_assert_uint_eq(fwrite(k, 1, KERNEL_BYTES, f), KERNEL_BYTES);
+	fclose(f);
+	free(k);
+}
+
+static uint64_t started[3];
+
+static void fake_start(struct vcpu *vcpu, uint64_t pc, uint64_t a0, uint64_t a1)
+{
+	(void)vcpu;
+	started[0] = pc;
+	started[1] = a0;
+	started[2] = a1;
+}
+
+START_TEST(a_kernel_is_loaded_by_its_protocol)
+{
+	char path[] = "/tmp/disco-bzimage-XXXXXX";
+	struct boot_files files = {.kernel = path, .append = "console=ttyS0"};
+	struct vm *vm = pc_create();
+	struct engine engine = fake_engine;
+	struct image_cache *cache = image_cache_create(fake.cluster.mem);
+	static const char extra[] = "an archive";
+	uint8_t page[4096];
+	uint64_t entry;
+	uint32_t word;
+	struct boot b;
+
+	close(mkstemp(path));
+	engine.vcpu_start = fake_start;
+	fake.cluster.engine = &engine;
+	make_kernel(path, 0x20f, 1 << 20);
+	ck_assert_int_eq(boot_open(&b, cache, &files, &board_pc, FAKE_RAM_BYTES, sizeof(extra)), 0);
+	ck_assert_int_eq(boot_vm(&b, vm, extra, sizeof(extra)), 0);
+	ck_assert_uint_eq(started[0], 0x100200);
+	/* The part after the setup is at 1 MiB. */
+	ck_assert_int_eq(gm_read(vm, 0x100000, page, sizeof(page)), 0);
+	for (unsigned i = 0; i < sizeof(page); i++)
+		ck_assert_uint_eq(page[i], (uint8_t)((i + (SETUP_SECTS + 1) * 512) * 7));
+	/* Command line, archive as initrd, memory map. */
+	ck_assert_int_eq(gm_read32(vm, started[1] + 0x228, &word), 0);
+	ck_assert_int_eq(gm_read(vm, word, page, 14), 0);
+	ck_assert_str_eq((char *)page, files.append);
+	ck_assert_int_eq(gm_read32(vm, started[1] + 0x218, &word), 0);
+	ck_assert_int_eq(gm_read(vm, word, page, sizeof(extra)), 0);
+	ck_assert_str_eq((char *)page, extra);
+	ck_assert_int_eq(gm_read(vm, started[1] + 0x1e8, page, 1), 0);
+	ck_assert_uint_eq(page[0], 3);
+	/* The address of the entry is itself: three levels down to a page of 2 MiB. */
+	ck_assert_int_eq(gm_read64(vm, started[2], &entry), 0);
+	ck_assert_int_eq(gm_read64(vm, entry & ~4095ull, &entry), 0);
+	ck_assert_int_eq(gm_read64(vm, entry & ~4095ull, &entry), 0);
+	ck_assert_uint_eq(entry, 0x83);
+	boot_close(&b);
+	fake_devices_destroy();
+	image_cache_destroy(cache);
+	unlink(path);
+	pc_destroy(vm);
+}
+END_TEST
+
+START_TEST(what_is_no_kernel_is_refused)
+{
+	char path[] = "/tmp/disco-bzimage-XXXXXX";
+	static char text[120];
+	struct boot_files files = {.kernel = path, .append = text};
+	struct vm *vm = pc_create();
+	struct image_cache *cache = image_cache_create(fake.cluster.mem);
+	struct boot b;
+
+	close(mkstemp(path));
+	make_kernel(path, 0x20b, 1 << 20);
+	ck_assert_int_eq(boot_open(&b, cache, &files, &board_pc, FAKE_RAM_BYTES, 0), -EINVAL);
+	boot_close(&b);
+	make_kernel(path, 0x20f, 3 << 20);
+	ck_assert_int_eq(boot_open(&b, cache, &files, &board_pc, FAKE_RAM_BYTES, 1), -ENOSPC);
+	boot_close(&b);
+	memset(text, 'x', sizeof(text) - 1);
+	make_kernel(path, 0x20f, 1 << 20);
+	ck_assert_int_eq(boot_open(&b, cache, &files, &board_pc, FAKE_RAM_BYTES, 0), -E2BIG);
+	boot_close(&b);
+	ck_assert_int_eq(truncate(path, 600), 0);
+	text[0] = '\0';
+	ck_assert_int_eq(boot_open(&b, cache, &files, &board_pc, FAKE_RAM_BYTES, 0), -EINVAL);
+	boot_close(&b);
+	image_cache_destroy(cache);
+	unlink(path);
+	pc_destroy(vm);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("kvm-board");
+	TCase *tc = tcase_create("board");
+
+	tcase_add_test(tc, tables_are_found_from_the_root);
+	tcase_add_test(tc, a_disassembler_reads_the_tables);
+	tcase_add_test(tc, a_guest_ends_itself);
+	tcase_add_test(tc, memory_goes_on_behind_the_gap);
+	tcase_add_test(tc, a_kernel_is_loaded_by_its_protocol);
+	tcase_add_test(tc, what_is_no_kernel_is_refused);
+	suite_add_tcase(s, tc);
+	return run_suite(s);
+}
