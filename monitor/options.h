@@ -28,6 +28,7 @@ struct fs_option {
 struct run_options {
 	/* The machine and the VMs. */
 	char *machine;
+	char *mode;     /* of virtualization: a mode_name */
 	char *fidelity; /* "functional" (NULL too) or "numa" */
 	char *policy;   /* of page placement: NAME[,PARAM=VALUE...] */
 	char *markers;  /* \"all\", \"none\" or names of VMs with commas: options_markers() */
