@@ -437,6 +437,23 @@ static void make_content(struct run *r)
 		r->cluster.content = content_create(r->cluster.mem, r->machine, &options);
 }
 
+static int set_mode(struct run *r, const struct policy *policy)
+{
+	const struct run_options *o = r->options;
+
+	mode_parse(o->mode, &r->cluster.mode);
+	if (r->cluster.mode != MODE_NATIVE)
+		return 0;
+	if (o->vcpus > r->machine->n_cpus)
+		return complain(EINVAL, "--mode native: %llu vCPUs, but %s has %u CPUs",
+			(unsigned long long)o->vcpus, r->machine->name, r->machine->n_cpus);
+	if (policy->kind->moves)
+		return complain(EINVAL,
+			"--mode native: there is no monitor to move pages, as --policy %s does",
+			policy->kind->name);
+	return 0;
+}
+
 int run_create(struct run *r, const struct run_options *o)
 {
 	struct cluster *c = &r->cluster;
@@ -454,6 +471,8 @@ int run_create(struct run *r, const struct run_options *o)
 	c->machine = r->machine;
 	if (!err && c->engine->open)
 		err = c->engine->open(c, r->machine, o->machine_memory);
+	if (!err)
+		err = set_mode(r, &policy);
 	if (!err)
 		err = find_guest(r);
 	if (err)

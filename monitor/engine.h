@@ -44,6 +44,8 @@ struct engine {
 	 * set. 0, or a negative errno after one line on stderr.
 	 */
 	int (*run)(struct cluster *c);
+	/* Where the time of a vCPU went since it was started, up to now. Boundary. */
+	void (*vcpu_account)(const struct vcpu *vcpu, struct account *out);
 	/* Guest instructions executed by a vCPU. Boundary. */
 	uint64_t (*vcpu_instructions)(const struct vcpu *vcpu);
 	/* Fold registers and CSRs of a vCPU into the run's digest: XXH64 over architectural state.

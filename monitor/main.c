@@ -17,6 +17,7 @@ static const struct command commands[] = {
 	{"fidelity", "switch a running cluster's memory-system model on or off", cmd_fidelity},
 	{"topology", "print a machine: nodes, CPUs, memory, caches, latencies", cmd_topology},
 	{"policies", "list the policies by which pages are placed and moved", cmd_policies},
+	{"stats", "print a statistics file: where time went, what entered the monitor", cmd_stats},
 	{"plot", "draw a statistics file: memory, misses, stalls, pages", cmd_plot},
 };
 

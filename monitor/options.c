@@ -55,6 +55,12 @@ static const struct option_row rows[] = {
 	{"fidelity", "NAME", TEXT, FIELD(fidelity), 0, 0, false,
 		"functional: an instruction takes a cycle (default); numa: caches, directory, "
 		"latencies"},
+	{"mode", "NAME", TEXT, FIELD(mode), 0, 0, false,
+		"How the machine is virtualized. plain (default): the monitor is there for calls, "
+		"devices and first touches, translation is the guest's own; nested: as by today's "
+		"hardware, translation in two stages; trap: as by Disco, each privileged "
+		"instruction and TLB miss enters the monitor; native: no monitor, one VM has the "
+		"machine"},
 	{"policy", "NAME[,PARAM=VALUE...]", TEXT, FIELD(policy), 0, 0, false,
 		"Where pages go, and when they move (default: first-touch)"},
 	{"markers", "all|none|VM[,VM...]", TEXT, FIELD(markers), 0, 0, false,
@@ -562,6 +568,26 @@ static bool is_guest_name(const char *guest)
 	       !guest[name + 1 + strspn(guest + name + 1, letters)];
 }
 
+/* Without a monitor there is nobody to share pages, take them away, or clone. */
+static int check_mode(struct run_options *o)
+{
+	enum mode mode;
+
+	if (mode_parse(o->mode, &mode))
+		return complain(
+			EINVAL, "--mode: '%s' is none of plain, nested, trap, native", o->mode);
+	if (mode != MODE_NATIVE)
+		return 0;
+	if (o->vms > 1 || o->overcommit)
+		return complain(EINVAL, "--mode native is a machine without a monitor: "
+					"one VM, and no --overcommit");
+	if (o->share != SHARE_ALL && o->share)
+		return complain(EINVAL, "--mode native has no monitor to share pages: leave out "
+					"--share");
+	o->share = 0;
+	return 0;
+}
+
 static int check(struct run_options *o)
 {
 	if (check_engine(o))
@@ -573,7 +599,7 @@ static int check(struct run_options *o)
 	if (o->fidelity && strcmp(o->fidelity, "functional") && strcmp(o->fidelity, "numa"))
 		return complain(
 			EINVAL, "--fidelity: '%s' is neither functional nor numa", o->fidelity);
-	if (check_markers(o))
+	if (check_markers(o) || check_mode(o))
 		return -EINVAL;
 	if (o->net && o->no_net)
 		return complain(EINVAL, "net and no-net exclude each other");
@@ -614,6 +640,7 @@ int options_parse(int argc, char **argv, struct run_options *o)
 
 	memset(o, 0, sizeof(*o));
 	o->engine = xstrdup("sim");
+	o->mode = xstrdup("plain");
 	o->policy = xstrdup("first-touch");
 	o->markers = xstrdup("all");
 	o->vms = o->vcpus = o->seed = 1;

@@ -29,6 +29,7 @@ struct run_options {
 	/* The machine and the VMs. */
 	char *engine; /* a name that engine_find() knows; "auto" is resolved */
 	char *machine;
+	char *mode;     /* of virtualization: a mode_name */
 	char *fidelity; /* "functional" (NULL too) or "numa" */
 	char *policy;   /* of page placement: NAME[,PARAM=VALUE...] */
 	char *markers;  /* \"all\", \"none\" or names of VMs with commas: options_markers() */

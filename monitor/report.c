@@ -352,6 +352,7 @@ void report_end(struct run *r)
 		print_content(r);
 		print_net(r);
 		report_numa(r);
+		report_time(r);
 		printf("%s: %.3f s of machine time in %.1f s on %u host thread%s, %.0f M "
 		       "instr/s.\n",
 			r->machine->name, virtual_seconds(r, r->cluster.now), r->host_seconds,

@@ -11,6 +11,7 @@
  *   sharers.c   who shares with whom
  *   stats.c     snapshots, digests and the JSON file
  *   series.c    the time series
+ *   stats-modes.c   where vCPUs' time went, and what entered the monitor
  *   stats-numa.c, report-numa.c   the memory system's part of the JSON file and of the tables
  */
 #ifndef MONITOR_RUN_H
@@ -125,7 +126,7 @@ struct run {
 	struct warm warm;
 	uint64_t peak_pages;
 	struct series *series;
-	double host_seconds; /* of the run itself */
+	double host_seconds;             /* of the run itself */
 	uint64_t next_look, short_since; /* of overcommit.c; cycles */
 };
 
@@ -178,6 +179,16 @@ int stats_write(const struct run *r, const char *path);
 
 /* report-numa.c: nothing unless the memory system was modelled. */
 void report_numa(const struct run *r);
+
+/* stats-modes.c. After the run. */
+struct account account_of_vm(const struct vm *vm);
+struct json_t *account_time_json(const struct account *a); /* new */
+struct json_t *account_traps_json(const struct account *a);
+/* A line of where all vCPUs' time went. */
+void report_time(const struct run *r);
+/* Tables from a statistics file. */
+void stats_print_time(const struct json_t *root, FILE *out);
+void stats_print_traps(const struct json_t *root, FILE *out);
 
 /* stats-numa.c. After the run. The sums are for clusters that have a memory system. */
 struct tally numa_cpu(const struct cluster *c, unsigned cpu);

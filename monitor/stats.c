@@ -182,10 +182,13 @@ static json_t *machine_json(const struct machine *m)
 static json_t *vcpu_json(const struct run *r, const struct vcpu *v)
 {
 	json_t *o = json_object();
+	struct account a;
 
 	set(o, "instructions", r->cluster.engine->vcpu_instructions(v));
 	set(o, "ran_cycles", v->ran_cycles);
 	set(o, "migrations", v->migrations);
+	r->cluster.engine->vcpu_account(v, &a);
+	json_object_set_new(o, "time", account_time_json(&a));
 	set(o, "last_cpu", v->cpu);
 	return o;
 }
@@ -296,6 +299,7 @@ static json_t *vm_json(const struct run *r, const struct guest *g, uint64_t dige
 		[GUEST_FAILED] = "failed"};
 	const struct vm *vm = g->vm;
 	json_t *o = json_object(), *vcpus = json_array();
+	struct account account;
 
 	json_object_set_new(o, "name", json_string(vm->name));
 	json_object_set_new(o, "state", json_string(phases[g->phase]));
@@ -318,6 +322,9 @@ static json_t *vm_json(const struct run *r, const struct guest *g, uint64_t dige
 	for (unsigned v = 0; v < vm->n_vcpus; v++)
 		json_array_append_new(vcpus, vcpu_json(r, &vm->vcpu[v]));
 	json_object_set_new(o, "vcpus", vcpus);
+	account = account_of_vm(vm);
+	json_object_set_new(o, "time", account_time_json(&account));
+	json_object_set_new(o, "traps", account_traps_json(&account));
 	json_object_set_new(o, "memory", vm_memory_json(r, vm));
 	json_object_set_new(o, "devices", devices_json(vm));
 	set(o, "console_bytes", stream_output_bytes(g->uart));
@@ -420,7 +427,7 @@ static json_t *images_json(const struct run *r)
 static json_t *monitor_json(const struct run *r)
 {
 	const struct cluster *c = &r->cluster;
-	uint64_t pmaps = 0, engine = 0;
+	uint64_t pmaps = 0, engine = 0, tables = 0;
 	json_t *o = json_object();
 	struct memory_usage u;
 
@@ -428,8 +435,10 @@ static json_t *monitor_json(const struct run *r)
 	for (unsigned i = 0; i < c->n_vms; i++) {
 		pmaps += pmap_overhead_bytes(c->vm[i]->pmap);
 		engine += c->engine->vm_overhead_bytes(c->vm[i]);
+		tables += (uint64_t)c->vm[i]->n_tables * PAGE_SIZE;
 	}
-	set(o, "text_bytes", (uint64_t)u.kind[FRAME_MONITOR] * PAGE_SIZE);
+	set(o, "text_bytes", (uint64_t)u.kind[FRAME_MONITOR] * PAGE_SIZE - tables);
+	set(o, "table_bytes", tables);
 	set(o, "memmap_bytes", memory_overhead_bytes(c->mem));
 	set(o, "pmap_bytes", pmaps);
 	set(o, "engine_bytes", engine);

@@ -15,6 +15,7 @@
 #include "numa/pmap.h"
 #include "numa/memsys.h"
 #include "numa/placement.h"
+#include "monitor/account.h"
 #include "monitor/counts.h"
 #include "monitor/device.h"
 
@@ -131,6 +132,7 @@ struct vm {
 	uint64_t started_at, stopped_at; /* cycles */
 
 	struct engine_vm *e; /* the engine's part: code cache and the like */
+	uint32_t n_tables;   /* frames that the engine's tables of translations take */
 };
 
 struct cluster {
@@ -143,6 +145,7 @@ struct cluster {
 	 * last look: machine time, and the time all vCPUs have run. */
 	struct content *content;
 	uint64_t content_at, content_ran;
+	enum mode mode; /* how it is virtualized; before any VM is created */
 	unsigned share; /* enum share: the ways of sharing pages that are on */
 	unsigned n_vms;
 	struct vm **vm;

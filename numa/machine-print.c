@@ -190,7 +190,8 @@ void machine_print(const struct machine *m, FILE *out)
 	fprintf(out, "  %-4s %9u entries", "TLB", m->tlb_entries);
 	if (m->tlb_ways)
 		fprintf(out, ", %u-way", m->tlb_ways);
-	fputs(m->tlb_pages > 1 ? ", each a pair of pages\n" : "\n", out);
+	fputs(m->tlb_pages > 1 ? ", each a pair of pages" : "", out);
+	fprintf(out, "; monitor's L2TLB (mode trap) %" PRIu32 "\n", m->l2tlb_entries);
 	fprintf(out, "  L2 hit %" PRIu32 " ns; another CPU's cache answers: +%" PRIu32 " ns\n",
 		m->l2_hit_ns, m->dirty_extra_ns);
 	fprintf(out,
@@ -215,4 +216,9 @@ void machine_print(const struct machine *m, FILE *out)
 	for (unsigned i = 0; i < ARRAY_SIZE(row); i++)
 		fprintf(out, "  %-14s %11" PRIu64 " %10s\n", row[i].name, row[i].cycles,
 			human_cycles(a, sizeof(a), m, row[i].cycles));
+	fprintf(out,
+		"  in mode trap: emulate %" PRIu64 ", reflect %" PRIu64 ", L2TLB hit %" PRIu64
+		", TLB fill %" PRIu64 "; native: uncached %" PRIu64 "\n",
+		m->cost.emulate, m->cost.reflect, m->cost.l2tlb_hit, m->cost.tlb_fill,
+		m->cost.uncached);
 }

@@ -53,6 +53,7 @@ static const struct number machine_numbers[] = {
 	FIELD(struct machine, tlb_entries, false, 1, 1 << 20),
 	FIELD(struct machine, tlb_ways, false, 0, 1 << 20),
 	FIELD(struct machine, tlb_pages, false, 1, 2),
+	FIELD(struct machine, l2tlb_entries, false, 0, 1 << 20),
 	FIELD(struct machine, l2_hit_ns, false, 0, 1000000),
 	FIELD(struct machine, dirty_extra_ns, false, 0, 1000000),
 	FIELD(struct machine, controller_ns, false, 0, 1000000),
@@ -80,6 +81,11 @@ static const struct number cost_numbers[] = {
 	COST(vcpu_switch),
 	COST(mmio),
 	COST(tlb_refill),
+	COST(emulate),
+	COST(reflect),
+	COST(l2tlb_hit),
+	COST(tlb_fill),
+	COST(uncached),
 };
 
 /* A whole number, also as 3e9 or, where sizes are meant, as "64K". */
@@ -344,6 +350,7 @@ void machine_defaults(struct machine *m)
 	m->l2 = (struct machine_cache){1 << 20, 128, 2};
 	m->tlb_entries = 64;
 	m->tlb_pages = 2;
+	m->l2tlb_entries = 2048;
 	m->l2_hit_ns = 50;
 	m->dirty_extra_ns = 250;
 	m->controller_ns = 100;
@@ -363,6 +370,11 @@ void machine_defaults(struct machine *m)
 	m->cost.vcpu_switch = 1000;
 	m->cost.mmio = 300;
 	m->cost.tlb_refill = 14;
+	m->cost.emulate = 40;
+	m->cost.reflect = 60;
+	m->cost.l2tlb_hit = 5;
+	m->cost.tlb_fill = 300;
+	m->cost.uncached = 120;
 }
 
 static int get_top(const struct source *s, config_setting_t *set)

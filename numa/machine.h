@@ -48,6 +48,7 @@ struct machine {
 	uint32_t tlb_entries;
 	uint32_t tlb_ways;       /* 0: fully associative */
 	uint32_t tlb_pages;      /* pages an entry maps: 1, or 2 for the page pairs of MIPS */
+	uint32_t l2tlb_entries;  /* of each vCPU's TLB in software, in mode trap; 0: none */
 	uint32_t l2_hit_ns;      /* an L1 miss that the L2 has */
 	uint32_t dirty_extra_ns; /* a miss that another CPU's cache has to answer, beyond the way */
 	uint32_t controller_ns;  /* occupancy of the home's controller by one request ... */
@@ -72,6 +73,14 @@ struct machine {
 		uint64_t vcpu_switch;           /* change the vCPU a CPU runs */
 		uint64_t mmio;                  /* emulate one device access */
 		uint64_t tlb_refill; /* TLB miss, beyond the accesses to the page table */
+		/* In mode trap: */
+		uint64_t emulate;   /* one privileged instruction, beyond the trap */
+		uint64_t reflect;   /* begin a trap in the guest's kernel, beyond the trap */
+		uint64_t l2tlb_hit; /* TLB miss that the software TLB answers, beyond tlb_refill */
+		uint64_t tlb_fill;  /* and one it does not: walk, look up, enter; beyond trap and
+				       tlb_refill */
+		/* In mode native: */
+		uint64_t uncached; /* one access to a device's register */
 	} cost;
 };
 

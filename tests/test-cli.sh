@@ -29,7 +29,7 @@ refuses() {
 	rm -f -- *.json *.png *.tmp
 }
 
-for command in run console topology plot compare fidelity policies; do
+for command in run console topology plot compare fidelity policies stats; do
 	"$disco" $command --help >help 2>err || fail "$command --help fails"
 	grep -q "Usage: disco $command" help || fail "$command --help has no usage line"
 	[ ! -s err ] || fail "$command --help writes to stderr"
@@ -37,7 +37,7 @@ for command in run console topology plot compare fidelity policies; do
 	refuses 'unknown option' $command --no-such-option
 done
 for option in machine vms vcpus memory guest kernel initrd append bios disk exec stats threads seed \
-	timeout config share nfs net no-net fidelity policy console-log name virtual-timeout quiet; do
+	timeout config share nfs net no-net fidelity mode policy console-log name virtual-timeout quiet; do
 	"$disco" run --help | grep -q -- "--$option" || fail "run --help does not know --$option"
 done
 for option in $("$disco" run --help | grep -o '^ *\(-., \)\?--[a-z-]*' | grep -o -e '--.*'); do
@@ -131,6 +131,14 @@ for kind in misses stall pages sharing; do
 	refuses 'not statistics' plot schema.js --kind $kind
 done
 
+refuses 'none of plain, nested, trap, native' run --kernel good-kernel --mode hybrid
+refuses 'one VM' run --kernel good-kernel --mode native --vms 2
+refuses 'no monitor to share' run --kernel good-kernel --mode native --share disk
+refuses 'has 8 CPUs' run --kernel good-kernel --mode native --vcpus 9
+refuses 'no monitor to move' run --kernel good-kernel --mode native --policy disco
+refuses 'which statistics' stats
+refuses 'missing.js' stats missing.js
+refuses 'no statistics' stats schema.js
 refuses 'neither functional nor numa' run --kernel good-kernel --fidelity fine
 refuses 'policy' run --kernel good-kernel --policy anywhere
 refuses 'policy' run --kernel good-kernel --policy disco,sharing=often

@@ -497,7 +497,7 @@ START_TEST(printing_fits_a_terminal)
 			ck_assert_msg(
 				end - line <= 104, "%s: %.*s", name[i], (int)(end - line), line);
 		ck_assert_uint_ge(lines, 25 + m->n_nodes);
-		ck_assert_uint_le(lines, 36 + m->n_nodes);
+		ck_assert_uint_le(lines, 37 + m->n_nodes);
 		ck_assert_ptr_nonnull(strstr(text, m->description));
 		machine_free(m);
 	}

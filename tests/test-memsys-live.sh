@@ -49,4 +49,8 @@ compared 'patterns, all moving' 1000000 0 --vcpus 4 --memory 128M --policy disco
 debian
 compared boot 50000000 1 --vms 2 --vcpus 2 --memory 96M --policy disco,trigger=16,sharing=4 --contention --virtual-timeout 1 \
 	--guest debian
+# Walks in two stages, and refills by the monitor.
+for mode in nested trap; do
+	compared "boot, $mode" 5000000 1 --mode $mode --vms 2 --vcpus 2 --memory 96M --policy disco,trigger=16 --virtual-timeout 0.15 --guest debian
+done
 finish

@@ -63,6 +63,8 @@ struct engine_vm {
 	uint64_t generation; /* the last given to any hart of this VM */
 	uint64_t flushes;    /* of the whole arena */
 	uint64_t decoded;    /* instructions */
+	uint32_t *table;     /* frames of the monitor's tables (mode.c), vm->n_tables of them; */
+	uint32_t level[3];   /* mode nested: where those of each level begin */
 };
 
 enum { CODE_PRESENT = 1, CODE_DIRTY = 2 };

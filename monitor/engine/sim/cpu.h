@@ -5,12 +5,16 @@
  * between them in slices. That is why nothing here is atomic, and why LR/SC needs no bookkeeping: a
  * reservation cannot be broken within a slice, and is dropped at the start of the next one.
  *
- *   insn.def   one row an instruction: encoding, operands, meaning     (decode.c, exec.c, disasm.c)
- *   code.c     decoded blocks, kept by (virtual, physical) address      exec.c   runs them
- *   mmu.c      translation, PMP, soft TLB, slow loads and stores        csr.c    control registers
- *   trap.c     exceptions, interrupts, returns                         sbi.c    the monitor's
- * M-mode sched.c    which vCPU runs on which CPU                            sim.c    quanta, host
- * threads
+ *   insn.def   one row an instruction: encoding, operands, meaning (decode.c, exec.c, disasm.c)
+ *   code.c     decoded blocks, kept by (virtual, physical) address
+ *   exec.c     runs them
+ *   mmu.c      translation, PMP, soft TLB, slow loads and stores
+ *   csr.c      control registers
+ *   trap.c     exceptions, interrupts, returns
+ *   sbi.c      the monitor's M-mode
+ *   mode.c     ways of virtualizing, what they cost, where time goes
+ *   sched.c    which vCPU runs on which CPU
+ *   sim.c      quanta, host threads
  */
 #ifndef SIM_CPU_H
 #define SIM_CPU_H
@@ -176,6 +180,16 @@ struct engine_vcpu {
 	uint64_t traps; /* taken in all */
 	uint64_t sbi_calls;
 
+	/* The books (mode.c); `account` is right as of `since`, when also these were noted: */
+	uint64_t since, monitor_since, retired_since;
+	bool idled;           /* time that passes before it runs again is idle time */
+	uint64_t exit_cycles; /* to enter and leave the monitor, where the mode says so */
+	uint64_t enters;      /* bit per event: it enters the monitor, because of the mode */
+	enum mode mode;
+	struct l2tlb_entry *l2tlb; /* mode trap: the machine's l2tlb_entries; NULL: none */
+	uint64_t l2tlb_generation; /* entries of earlier ones are gone */
+	struct account account;
+
 	unsigned tlb_used;       /* bit per memory context with entries */
 	uint64_t big_lo, big_hi; /* all superpages in the TLB lie in [lo, hi) */
 	uint64_t exec_pages[64]; /* Bloom filter of code pages translated in this address space */
@@ -219,8 +233,11 @@ bool pmp_uniform(const struct engine_vcpu *cpu, uint64_t pa);
  * there. */
 bool mem_code16(const struct engine_vcpu *cpu, uint64_t pa, uint16_t *half);
 
+/* As the guest demands: */
 void tlb_flush(struct engine_vcpu *cpu);
 void tlb_flush_page(struct engine_vcpu *cpu, uint64_t va);
+/* What the hardware knows: the monitor's own TLB in software, if it has one, stays. */
+void tlb_flush_hardware(struct engine_vcpu *cpu);
 /* Forget every mapping (or only the right to write) of one frame. */
 void tlb_forget_host(struct engine_vcpu *cpu, const uint8_t *host, bool only_write);
 /* Forget every right to write: the next store to each page takes the slow path. */
@@ -294,6 +311,57 @@ void numa_quantum(struct cluster *c);
 void numa_boundary(struct cluster *c, uint64_t elapsed);
 /* The run is over: a region of interest still open ends here. */
 void numa_end(struct cluster *c);
+
+/* ---- mode.c: by the owner thread */
+
+/* The monitor works for (or on) the vCPU: its time, by event. */
+static inline void monitor_charge(struct engine_vcpu *cpu, enum account_event e, uint64_t cycles)
+{
+	cpu->charge += cycles;
+	cpu->account.cycles[e] += cycles;
+	cpu->account.monitor += cycles;
+}
+
+static inline void monitor_event(struct engine_vcpu *cpu, enum account_event e, uint64_t cycles)
+{
+	cpu->account.count[e]++;
+	monitor_charge(cpu, e, cycles);
+}
+
+/* An event enters the monitor: see mode_event(). */
+void mode_enter(struct engine_vcpu *cpu, enum account_event e);
+
+/* The guest executed a sensitive instruction, or takes a trap. True: that enters the monitor, which
+ * has been charged. */
+static inline bool mode_event(struct engine_vcpu *cpu, enum account_event e)
+{
+	cpu->account.count[e]++;
+	if (likely(!(cpu->enters >> e & 1)))
+		return false;
+	mode_enter(cpu, e);
+	return true;
+}
+
+/* Time up to cpu->now, and what is to be charged then, belongs to the present privilege. */
+void account_now(struct engine_vcpu *cpu);
+/* Time from here on has not been accounted for. */
+void account_begin(struct engine_vcpu *cpu);
+
+/* The modelled TLB missed the page of va, at machine address ma, physical pa, to which a walk of n
+ * entries at walked_ma led. Modes nested and trap. */
+void mode_tlb_miss(struct engine_vcpu *cpu, uint64_t va, uint64_t pa, uint64_t ma,
+	const uint64_t *walked_ma, unsigned n);
+/* sfence.vma: the guest's translation of va, if the L2TLB has it. */
+void l2tlb_forget(struct engine_vcpu *cpu, uint64_t va);
+
+/* After the vCPUs have been made, before they are freed; boundary. */
+void mode_init(struct vm *vm);
+void mode_free(struct vm *vm);
+/* Tell the memory system, which exists, whose the tables are. Boundary. */
+void mode_own_tables(const struct vm *vm);
+uint64_t mode_overhead_bytes(const struct vm *vm);
+/* engine->vcpu_account. */
+void sim_vcpu_account(const struct vcpu *vcpu, struct account *out);
 
 /* ---- check.c */
 

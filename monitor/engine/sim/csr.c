@@ -419,12 +419,44 @@ static const struct csr_row rows[] = {
 };
 
 static uint8_t row_of[4096]; /* index + 1, 0: no such register */
+static uint8_t event_of[4096];
+
+/* Registers that say how the processor is, as the guest's kernel may not see or change it. Floating
+ * point and counters are anyone's. */
+static enum account_event sensitive(unsigned csr)
+{
+	static const uint8_t supervisor[256] = {
+		[0x00] = EVENT_SSTATUS,
+		[0x04] = EVENT_SIE,
+		[0x05] = EVENT_STVEC,
+		[0x06] = EVENT_SCOUNTEREN,
+		[0x0a] = EVENT_SENVCFG,
+		[0x40] = EVENT_SSCRATCH,
+		[0x41] = EVENT_SEPC,
+		[0x42] = EVENT_SCAUSE,
+		[0x43] = EVENT_STVAL,
+		[0x44] = EVENT_SIP,
+		[0x4d] = EVENT_STIMECMP,
+		[0x80] = EVENT_SATP,
+	};
+
+	switch (csr >> 8 & 3) {
+	case PRIV_U:
+		return EVENT_NONE;
+	case PRIV_S:
+		return supervisor[csr & 255];
+	default:
+		return EVENT_MACHINE_CSR;
+	}
+}
 
 __attribute__((constructor)) static void index_rows(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
 		for (unsigned n = 0; n < MAX(rows[i].count, 1u); n++)
 			row_of[rows[i].number + n] = i + 1;
+	for (unsigned csr = 0; csr < 4096; csr++)
+		event_of[csr] = sensitive(csr);
 }
 
 const char *csr_name(unsigned csr)
@@ -443,6 +475,8 @@ bool csr_access(struct engine_vcpu *cpu, unsigned csr, enum csr_op op, uint64_t 
 	row = &rows[row_of[csr] - 1];
 	if (row->gate && !row->gate(cpu, csr))
 		return false;
+	if (mode_event(cpu, event_of[csr]))
+		cpu->attention = true; /* the price is paid before the next instruction */
 	field = (uint64_t *)((char *)cpu + row->offset);
 	value = *old = 0;
 	if (do_read || op != CSR_WRITE)

@@ -209,17 +209,22 @@ ecall:
 sret:
 	if (cpu->priv == PRIV_U || (cpu->priv == PRIV_S && (cpu->mstatus & MSTATUS_TSR)))
 		goto illegal;
+	cpu->now = cpu->stop - budget; /* the books change with it done */
+	mode_event(cpu, EVENT_SRET);
 	trap_sret(cpu);
 	goto dispatch;
 mret:
 	if (cpu->priv != PRIV_M)
 		goto illegal;
+	cpu->now = cpu->stop - budget;
+	mode_event(cpu, EVENT_MRET);
 	trap_mret(cpu);
 	goto dispatch;
 wfi:
 	if (cpu->priv == PRIV_U || (cpu->priv == PRIV_S && (cpu->mstatus & MSTATUS_TW)))
 		goto illegal;
 	cpu->pc = BLOCK_END;
+	mode_event(cpu, EVENT_WFI);
 	if (!trap_pending(cpu)) {
 		cpu->vcpu->state = VCPU_IDLE;
 		cpu->yield = true;
@@ -229,6 +234,7 @@ sfence_vma:
 	if (cpu->priv == PRIV_U || (cpu->priv == PRIV_S && (cpu->mstatus & MSTATUS_TVM)))
 		goto illegal;
 	cpu->pc = BLOCK_END;
+	mode_event(cpu, EVENT_SFENCE);
 	if (op->rs1)
 		tlb_flush_page(cpu, RS1);
 	else

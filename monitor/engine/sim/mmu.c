@@ -140,11 +140,14 @@ static int ram_page(
 	switch (err == -ENOMEM && vm->cluster->patient ? -EAGAIN : err) {
 	case 0:
 		*host = p;
-		cpu->charge += m->cost.page_fault;
+		if (cpu->mode == MODE_NATIVE)
+			return DONE; /* it was there all along */
+		monitor_event(cpu, EVENT_FRAME, cpu->exit_cycles + m->cost.page_fault);
 		/* What filling a frame takes, the model knows (numa.c). No frame was filled where
 		 * zeroes are there already, or one of a page's copies becomes the page. */
 		if (*writable && p != before && !cpu->model)
-			cpu->charge += absent ? m->cost.page_zero : m->cost.page_copy;
+			monitor_event(
+				cpu, EVENT_FILL, absent ? m->cost.page_zero : m->cost.page_copy);
 		return DONE;
 	case -EAGAIN:
 		cpu->attention = cpu->yield = cpu->waiting = true;
@@ -402,16 +405,26 @@ static void forget_victim(struct engine_vcpu *cpu, const struct memsys_tlb_victi
 
 /* A translation that the soft TLB did not have: was it in the modelled one? Charges a refill and
  * its walk if not. */
-static void model_translation(struct engine_vcpu *cpu, uint64_t va, const struct translation *t)
+static void model_translation(
+	struct engine_vcpu *cpu, uint64_t va, const struct translation *t, const uint8_t *page)
 {
+	/* Where the monitor has a say in translation, it has one for each page of 4 KiB, also of
+	 * addresses that the guest does not translate: those are another context. */
+	bool every = cpu->mode == MODE_NESTED || cpu->mode == MODE_TRAP;
+	unsigned order = every ? 0 : __builtin_ctzll(t->leaf_bytes) - PAGE_SHIFT;
 	struct memsys_tlb_victim victim;
-	unsigned order = __builtin_ctzll(t->leaf_bytes) - PAGE_SHIFT;
 
-	if (!t->n_walked || memsys_tlb_access(cpu->model, 0, va >> PAGE_SHIFT, order, &victim))
+	if ((!t->n_walked && !every) ||
+		memsys_tlb_access(cpu->model, !t->n_walked, va >> PAGE_SHIFT, order, &victim))
 		return;
-	cpu->charge += cpu->vm->cluster->machine->cost.tlb_refill;
-	for (unsigned i = 0; i < t->n_walked; i++)
-		cpu->charge += memsys_walk(cpu->model, t->walked_ma[i]);
+	if (every) {
+		mode_tlb_miss(
+			cpu, va, t->pa, (uint64_t)(page - cpu->ram), t->walked_ma, t->n_walked);
+	} else {
+		cpu->charge += cpu->vm->cluster->machine->cost.tlb_refill;
+		for (unsigned i = 0; i < t->n_walked; i++)
+			cpu->charge += memsys_walk(cpu->model, t->walked_ma[i]);
+	}
 	if (victim.pages)
 		forget_victim(cpu, &victim);
 }
@@ -431,7 +444,7 @@ int mem_fetch_model(struct engine_vcpu *cpu, uint64_t va)
 		return walk_failed(cpu, r, va, ACCESS_FETCH);
 	if (ram_page(cpu, t.pa, false, &host, &writable))
 		return LEAVE;
-	model_translation(cpu, va, &t);
+	model_translation(cpu, va, &t, host);
 	*f = (struct code_entry){va & ~(uint64_t)(PAGE_SIZE - 1), cpu->context, host - cpu->ram};
 	code_page(cpu, va);
 	return DONE;
@@ -476,7 +489,7 @@ static void new_context(struct engine_vcpu *cpu)
 	memset(cpu->exec_pages, 0, sizeof(cpu->exec_pages));
 }
 
-void tlb_flush(struct engine_vcpu *cpu)
+void tlb_flush_hardware(struct engine_vcpu *cpu)
 {
 	for (unsigned c = 0; c < TLB_CONTEXTS; c++)
 		if (cpu->tlb_used & 1u << c)
@@ -491,6 +504,12 @@ void tlb_flush(struct engine_vcpu *cpu)
 	new_context(cpu);
 }
 
+void tlb_flush(struct engine_vcpu *cpu)
+{
+	cpu->l2tlb_generation++;
+	tlb_flush_hardware(cpu);
+}
+
 void tlb_flush_page(struct engine_vcpu *cpu, uint64_t va)
 {
 	unsigned bit = (va >> PAGE_SHIFT ^ va >> 24) & 4095;
@@ -501,6 +520,7 @@ void tlb_flush_page(struct engine_vcpu *cpu, uint64_t va)
 		return;
 	}
 	tables_forget_page(cpu, va);
+	l2tlb_forget(cpu, va);
 	if (cpu->model)
 		memsys_tlb_flush_page(cpu->model, 0, va >> PAGE_SHIFT);
 	cpu->code[va >> PAGE_SHIFT & (FETCH_ENTRIES - 1)].page = TLB_NONE;
@@ -615,12 +635,22 @@ static int reach(struct engine_vcpu *cpu, uint64_t va, unsigned size, enum acces
 		content_wrote(cpu->vm->log, (uint32_t)((t.pa - VM_RAM_BASE) >> PAGE_SHIFT));
 	}
 	if (cpu->model)
-		model_translation(cpu, va, &t);
+		model_translation(cpu, va, &t, page);
 	tlb_fill(cpu, va, &t, page, writable);
 	*host = page + (t.pa & (PAGE_SIZE - 1));
 	if (cpu->model)
 		cpu->charge += memsys_data(cpu->model, *host - cpu->ram, access == ACCESS_WRITE);
 	return DONE;
+}
+
+static void device_charge(struct engine_vcpu *cpu)
+{
+	const struct machine *m = cpu->vm->cluster->machine;
+
+	if (cpu->mode == MODE_NATIVE)
+		cpu->charge += m->cost.uncached;
+	else
+		monitor_event(cpu, EVENT_DEVICE, cpu->exit_cycles + m->cost.mmio);
 }
 
 static int device_access(struct engine_vcpu *cpu, uint64_t va, uint64_t pa, unsigned size,
@@ -630,7 +660,7 @@ static int device_access(struct engine_vcpu *cpu, uint64_t va, uint64_t pa, unsi
 
 	if (!d)
 		return walk_failed(cpu, WALK_ACCESS_FAULT, va, write ? ACCESS_WRITE : ACCESS_READ);
-	cpu->charge += cpu->vm->cluster->machine->cost.mmio;
+	device_charge(cpu);
 	cpu->attention = true; /* the device may have raised an interrupt, or stopped the VM */
 	if (write)
 		d->ops->write(d, cpu->vcpu, pa - d->base, size, *value);

@@ -20,8 +20,8 @@ void cpu_attach_model(struct engine_vcpu *cpu)
 			     ? memsys_cpu(c->memsys, cpu->vcpu->cpu)
 			     : NULL;
 	if (cpu->model)
-		tlb_flush(cpu); /* as Disco does on a switch: TLB entries are not tagged with their
-				   VM */
+		tlb_flush_hardware(cpu); /* as Disco does on a switch: TLB entries are not tagged
+					    with their VM */
 }
 
 /* ---- markers */
@@ -149,6 +149,7 @@ static void own_everything(struct cluster *c)
 					memsys_own(c->memsys, mpn, (uint16_t)v);
 			}
 		}
+		mode_own_tables(c->vm[v]);
 	}
 	c->mem->model_arg = c;
 	c->mem->owned = owned;
@@ -205,10 +206,13 @@ static void filled(void *arg, uint32_t owner, uint32_t from, uint32_t to)
 {
 	struct cluster *c = arg;
 	struct engine_vcpu *cpu = payer(c->vm[owner]);
-	uint64_t cycles = copy_page(c, agent(c, owner), from, to);
+	uint64_t cycles;
 
+	if (c->mode == MODE_NATIVE)
+		return; /* nobody fills memory that is there */
+	cycles = copy_page(c, agent(c, owner), from, to);
 	if (cpu)
-		cpu->charge += cycles;
+		monitor_event(cpu, EVENT_FILL, cycles);
 }
 
 /* ---- fidelity */
@@ -359,7 +363,7 @@ static void charge(void *arg, unsigned node, uint64_t cycles)
 			struct engine_vcpu *cpu = c->vm[v]->vcpu[i].e;
 
 			if (cpu->placed && cpu->vcpu->cpu == c->handler - 1) {
-				cpu->charge += cycles;
+				monitor_event(cpu, EVENT_MOVE, cycles);
 				c->vm[v]->move_cycles += cycles;
 				return;
 			}

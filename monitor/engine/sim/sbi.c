@@ -110,6 +110,17 @@ static struct sbi_ret sbi_ipi(struct engine_vcpu *cpu, uint64_t mask, uint64_t b
 /* Beyond this many pages a remote sfence.vma forgets everything at once. */
 enum { RFENCE_PAGES_MAX = 64 };
 
+/* Interrupting another CPU takes the same, whoever does it. */
+static void charge_shootdown(struct engine_vcpu *cpu)
+{
+	uint64_t cycles = cpu->vm->cluster->machine->cost.shootdown;
+
+	if (cpu->mode == MODE_NATIVE)
+		cpu->charge += cycles;
+	else
+		monitor_event(cpu, EVENT_SHOOTDOWN, cycles);
+}
+
 static struct sbi_ret sbi_rfence(struct engine_vcpu *cpu, uint64_t function)
 {
 	uint64_t mask = cpu->x[A0], base = cpu->x[A1], start = cpu->x[A2], bytes = cpu->x[A3];
@@ -128,7 +139,7 @@ static struct sbi_ret sbi_rfence(struct engine_vcpu *cpu, uint64_t function)
 	for (unsigned i = 0; i < cpu->vm->n_vcpus; i++) {
 		if (!in_mask(i, mask, base))
 			continue;
-		cpu->charge += cpu->vm->cluster->machine->cost.shootdown;
+		charge_shootdown(cpu);
 		if ((start == 0 && bytes == 0) || pages > RFENCE_PAGES_MAX) {
 			tlb_flush(cpu->vm->vcpu[i].e);
 			continue;
@@ -259,7 +270,10 @@ void sbi_call(struct engine_vcpu *cpu)
 	struct sbi_ret ret;
 
 	cpu->sbi_calls++;
-	cpu->charge += m->cost.trap + m->cost.monitor_call;
+	if (cpu->mode == MODE_NATIVE)
+		cpu->charge += m->cost.uncached; /* what the kernel would do itself */
+	else
+		monitor_event(cpu, EVENT_CALL, m->cost.trap + m->cost.monitor_call);
 	switch (cpu->x[A7]) {
 	case 0x10:
 		ret = sbi_base(cpu, function);

@@ -110,7 +110,8 @@ static void dispatch(struct sched *s, unsigned on, struct engine_vcpu *cpu)
 	begin_account(cpu->vcpu);
 	cpu->node = m->cpu_node[on];
 	cpu->placed = true;
-	cpu->charge += m->cost.vcpu_switch;
+	if (cpu->mode != MODE_NATIVE)
+		monitor_event(cpu, EVENT_SWITCH, m->cost.vcpu_switch);
 	s->cpu[on].current = cpu;
 	cpu_attach_model(cpu);
 }

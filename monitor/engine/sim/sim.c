@@ -21,11 +21,15 @@ const char sim_mmu_type[] = "riscv,sv57";
 
 /* ---- one vCPU */
 
-/* Let time pass without instructions. */
-static void advance(struct engine_vcpu *cpu, uint64_t to)
+/* Let time pass without instructions, and book it under *as. */
+static void advance(struct engine_vcpu *cpu, uint64_t to, uint64_t *as)
 {
 	if (cpu->now < to) {
-		cpu->skew += to - cpu->now;
+		uint64_t passes = to - cpu->now;
+
+		cpu->skew += passes;
+		cpu->since += passes;
+		*as += passes;
 		cpu->now = to;
 	}
 }
@@ -58,9 +62,10 @@ static void vcpu_run(struct engine_vcpu *cpu, uint64_t until, bool alone)
 		if (cpu->waiting)
 			break;
 		if (cpu->yield && !alone && cpu->vcpu->state == VCPU_RUNNABLE)
-			advance(cpu, until);
+			advance(cpu, until, &cpu->account.pause);
 	}
 	cpu->evm->acting = NULL;
+	cpu->idled = cpu->vcpu->state == VCPU_IDLE;
 	cpu->vcpu->ran_cycles += cpu->now - begin;
 	if (cpu->model)
 		cpu->vcpu->model_cycles += cpu->now - begin;
@@ -79,7 +84,7 @@ static void wake_by_timer(struct engine_vcpu *cpu, uint64_t from, uint64_t until
 {
 	if (cpu->timer_at >= until)
 		return;
-	advance(cpu, MAX(from, cpu->timer_at));
+	advance(cpu, MAX(from, cpu->timer_at), &cpu->account.idle);
 	timer_update(cpu);
 	cpu_wake(cpu);
 }
@@ -104,7 +109,8 @@ static void vm_run(struct vm *vm, uint64_t begin, uint64_t end)
 			if (cpu->vcpu->state == VCPU_IDLE)
 				wake_by_timer(cpu, t, until);
 			if (cpu->vcpu->state == VCPU_RUNNABLE && !cpu->waiting) {
-				advance(cpu, t);
+				advance(cpu, t,
+					cpu->idled ? &cpu->account.idle : &cpu->account.wait);
 				vcpu_run(cpu, until, n == 1);
 				busy = true;
 			}
@@ -147,7 +153,7 @@ static void settle(struct cluster *c)
 /* The vCPUs that have a CPU and something to do there pay for this, in equal parts. */
 static void charge_busy(struct cluster *c, uint64_t cycles)
 {
-	for (int paying = 0, n = 0; paying < 2; paying++)
+	for (int paying = 0, n = 0; paying < 2 && cycles; paying++)
 		for (unsigned v = 0; v < c->n_vms; v++)
 			for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++) {
 				struct vcpu *vcpu = &c->vm[v]->vcpu[i];
@@ -157,7 +163,7 @@ static void charge_busy(struct cluster *c, uint64_t cycles)
 				if (!paying)
 					n++;
 				else
-					vcpu->e->charge += cycles / (unsigned)n;
+					monitor_event(vcpu->e, EVENT_SCAN, cycles / (unsigned)n);
 			}
 }
 
@@ -334,10 +340,12 @@ static void sim_vm_init(struct vm *vm)
 		tlb_flush(v->e);
 		mmu_update_context(v->e);
 	}
+	mode_init(vm);
 }
 
 static void sim_vm_free(struct vm *vm)
 {
+	mode_free(vm);
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		lazy_free(vm->vcpu[i].e, sizeof(*vm->vcpu[i].e));
 	code_free(vm);
@@ -356,7 +364,7 @@ static void charge_shootdown(struct vm *vm)
 	struct engine_vcpu *asker = vm->e->acting;
 	uint64_t n = 0;
 
-	if (!asker && !c->handler)
+	if ((!asker && !c->handler) || c->mode == MODE_NATIVE)
 		return;
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
 		struct vcpu *v = &vm->vcpu[i];
@@ -364,12 +372,13 @@ static void charge_shootdown(struct vm *vm)
 		if (!v->e->placed || v->state != VCPU_RUNNABLE || v->e == asker ||
 			(!asker && v->cpu == c->handler - 1))
 			continue;
-		v->e->charge += c->machine->cost.shootdown_interrupted;
+		monitor_event(v->e, EVENT_SHOOTDOWN, c->machine->cost.shootdown_interrupted);
 		n++;
 	}
 	vm->interrupted += n;
 	if (asker) {
-		asker->charge += n * c->machine->cost.shootdown;
+		asker->account.count[EVENT_SHOOTDOWN] += n;
+		monitor_charge(asker, EVENT_SHOOTDOWN, n * c->machine->cost.shootdown);
 	} else {
 		c->interrupted += n;
 		vm->move_cycles += n * c->machine->cost.shootdown_interrupted;
@@ -391,6 +400,7 @@ static void sim_vcpu_start(struct vcpu *vcpu, uint64_t pc, uint64_t a0, uint64_t
 	struct engine_vcpu *cpu = vcpu->e;
 	uint64_t now = MAX(cpu->now, vcpu->vm->cluster->now), skew = cpu->skew + (now - cpu->now);
 
+	account_now(cpu);
 	memset(cpu, 0, offsetof(struct engine_vcpu, vcpu));
 	cpu->now = now;
 	cpu->skew = skew;
@@ -401,6 +411,8 @@ static void sim_vcpu_start(struct vcpu *vcpu, uint64_t pc, uint64_t a0, uint64_t
 	cpu->pc = pc;
 	cpu->x[10] = a0;
 	cpu->x[11] = a1;
+	cpu->idled = false;
+	account_begin(cpu);
 	vcpu->state = VCPU_RUNNABLE;
 }
 
@@ -416,6 +428,8 @@ static void sim_vm_clone(struct vm *to, const struct vm *from)
 		cpu->skew = cpu->now;
 		cpu->charge = 0; /* what is owed is owed by the original */
 		cpu->waiting = false;
+		cpu->idled = from->vcpu[i].state == VCPU_IDLE;
+		account_begin(cpu);
 		tlb_flush(cpu); /* and with it the reservation */
 		mmu_update_context(cpu);
 		to->vcpu[i].state = from->vcpu[i].state;
@@ -424,7 +438,8 @@ static void sim_vm_clone(struct vm *to, const struct vm *from)
 
 static void sim_vcpu_charge(struct vcpu *vcpu, uint64_t cycles)
 {
-	vcpu->e->charge += cycles;
+	if (vcpu->e->mode != MODE_NATIVE) /* there, devices have no need of the CPU */
+		monitor_event(vcpu->e, EVENT_TRANSFER, cycles);
 }
 
 static void sim_vcpu_irq(struct vcpu *vcpu, enum vcpu_irq irq, bool level)
@@ -481,7 +496,7 @@ static uint64_t sim_vm_overhead_bytes(const struct vm *vm)
 	const struct engine_vm *e = vm->e;
 	uint64_t pages = vm->ram_bytes >> PAGE_SHIFT;
 
-	return sizeof(*e) + (e->flushes ? ARENA_BYTES : e->arena_used) +
+	return sizeof(*e) + mode_overhead_bytes(vm) + (e->flushes ? ARENA_BYTES : e->arena_used) +
 	       HASH_BUCKETS * sizeof(e->hash[0]) +
 	       pages * (sizeof(e->page_blocks[0]) + sizeof(e->page_code[0])) +
 	       vm->n_vcpus * sizeof(struct engine_vcpu);
@@ -503,6 +518,7 @@ const struct engine engine_sim = {
 	.vcpu_mtimecmp = sim_vcpu_mtimecmp,
 	.page_written = sim_page_written,
 	.run = sim_run,
+	.vcpu_account = sim_vcpu_account,
 	.vcpu_instructions = sim_vcpu_instructions,
 	.vcpu_digest = sim_vcpu_digest,
 	.vm_overhead_bytes = sim_vm_overhead_bytes,

@@ -10,6 +10,8 @@
 
 static void set_priv(struct engine_vcpu *cpu, enum priv priv)
 {
+	if (cpu->priv != priv)
+		account_now(cpu);
 	cpu->priv = priv;
 	mmu_update_context(cpu);
 }
@@ -52,12 +54,29 @@ static void enter_m(struct engine_vcpu *cpu, uint64_t cause, uint64_t tval)
 /* A trap handler whose first instruction traps to itself this often will do so for ever. */
 enum { STUCK_MAX = 1000 };
 
+static enum account_event exception_event(enum cause cause)
+{
+	switch (cause) {
+	case CAUSE_ECALL_U:
+	case CAUSE_ECALL_S:
+	case CAUSE_ECALL_M:
+		return EVENT_SYSCALL;
+	case CAUSE_FETCH_PAGE:
+	case CAUSE_LOAD_PAGE:
+	case CAUSE_STORE_PAGE:
+		return EVENT_PAGE_FAULT;
+	default:
+		return EVENT_EXCEPTION;
+	}
+}
+
 void trap_exception(struct engine_vcpu *cpu, enum cause cause, uint64_t tval)
 {
 	uint64_t pc = cpu->pc;
 	enum priv from = cpu->priv;
 
 	cpu->traps++;
+	mode_event(cpu, exception_event(cause));
 	cpu->charge++; /* so that a guest trapping on its own trap vector still uses up its time */
 	if (cpu->priv != PRIV_M && (cpu->medeleg >> cause & 1))
 		enter_s(cpu, cause, tval);
@@ -82,6 +101,14 @@ bool trap_interrupt(struct engine_vcpu *cpu)
 {
 	static const uint8_t by_priority[] = {
 		IRQ_M_EXT, IRQ_M_SOFT, IRQ_M_TIMER, IRQ_S_EXT, IRQ_S_SOFT, IRQ_S_TIMER};
+	static const uint8_t irq_event[] = {
+		[IRQ_M_EXT] = EVENT_EXTERNAL,
+		[IRQ_M_SOFT] = EVENT_IPI,
+		[IRQ_M_TIMER] = EVENT_TIMER,
+		[IRQ_S_EXT] = EVENT_EXTERNAL,
+		[IRQ_S_SOFT] = EVENT_IPI,
+		[IRQ_S_TIMER] = EVENT_TIMER,
+	};
 	uint64_t pending = (cpu->mip | cpu->ext_lines) & cpu->mie;
 	uint64_t take;
 
@@ -98,6 +125,7 @@ bool trap_interrupt(struct engine_vcpu *cpu)
 		if (!(take >> irq & 1))
 			continue;
 		cpu->traps++;
+		mode_event(cpu, irq_event[irq]);
 		if (cpu->mideleg >> irq & 1)
 			enter_s(cpu, CAUSE_INTERRUPT | irq, 0);
 		else

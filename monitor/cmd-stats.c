@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+/*
+ * `disco stats`: prints what a statistics file says of the vCPUs' time, and of what entered the
+ * monitor.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+
+#include "monitor/command.h"
+#include "monitor/plot.h"
+#include "monitor/run.h"
+#include "numa/util.h"
+
+struct args {
+	const char *stats;
+	bool traps, time;
+};
+
+static const struct argp_option options[] = {
+	{"time", 't', NULL, 0, "Where each VM's vCPUs spent their time", 0},
+	{"traps", 'T', NULL, 0,
+		"Sensitive instructions, traps, TLB misses and the monitor's work by kind: how "
+		"often, how many of them entered the monitor because of the mode, what it charged",
+		0},
+	{0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct args *a = state->input;
+
+	switch (key) {
+	case 't':
+		a->time = true;
+		return 0;
+	case 'T':
+		a->traps = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->arg_num > 0) {
+			complain(0, "more than one statistics file");
+			return ECANCELED;
+		}
+		a->stats = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (a->stats)
+			return 0;
+		complain(0, "which statistics file? See 'disco stats --help'");
+		return ECANCELED;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child children[] = {{&command_help, 0, NULL, 0}, {0}};
+static const struct argp argp = {options, parse, "STATS.json",
+	"Prints the statistics of a run; without options, all there is to print.", children, NULL,
+	NULL};
+
+int cmd_stats(int argc, char **argv)
+{
+	struct args a = {0};
+	json_t *root, *vm;
+
+	if (command_parse(&argp, argc, argv, &a))
+		return STATUS_USAGE;
+	root = plot_load(a.stats);
+	if (!root)
+		return STATUS_USAGE;
+	vm = json_array_get(json_object_get(root, "vms"), 0);
+	if (!json_is_object(json_object_get(vm, "time"))) {
+		complain(EINVAL, "%s: no statistics of a run, or of an older version", a.stats);
+		json_decref(root);
+		return STATUS_USAGE;
+	}
+	if (a.time || !a.traps)
+		stats_print_time(root, stdout);
+	if (!a.time && !a.traps)
+		putchar('\n');
+	if (a.traps || !a.time)
+		stats_print_traps(root, stdout);
+	json_decref(root);
+	return STATUS_OK;
+}
