@@ -6,7 +6,7 @@
 pages=2048
 # Pages of a file in memory, all different, so that each has a frame.
 fill='awk -v name=$(uname -n) -v n='$pages' "BEGIN { for (; length(rest) < 4096; rest = rest \"................\");
-	for (; n; n--) printf \"%s page %08d\n%s\n\", name, n, substr(rest, 1, 4077) }" >/dev/shm/pages; echo filled $(wc -c </dev/shm/pages); sleep 10000'
+	for (; n; n--) printf \"%s page %08d\n%s\n\", name, n, substr(rest, 1, 4077) }" >/tmp/pages; echo filled $(wc -c </tmp/pages); sleep 10000'
 
 # begin POLICY: a VM on each node, its pages filled.
 begin() {
