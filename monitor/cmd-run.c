@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "monitor/command.h"
+#include "monitor/confine.h"
 #include "monitor/engine.h"
 #include "monitor/overcommit.h"
 #include "monitor/run.h"
@@ -103,7 +104,7 @@ int cmd_run(int argc, char **argv)
 		options_free(&o);
 		return STATUS_USAGE;
 	}
-	if (!run_create(&r, &o) && !inputs_open(&r)) {
+	if (!run_create(&r, &o) && !inputs_open(&r) && !confine()) {
 		status = run(&r) ? STATUS_FAILED : status_of(&r);
 		if (o.stats && stats_write(&r, o.stats) && status == STATUS_OK)
 			status = STATUS_FAILED;

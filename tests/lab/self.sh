@@ -2,7 +2,6 @@
 #
 # The lab itself: what the other scripts rely on is there.
 . /lab/lib.sh
-nodes=$(ls -d /sys/devices/system/node/node[0-9]* | wc -l)
 for node in /sys/devices/system/node/node[0-9]*; do
 	echo "${node##*/}: cpus $(cat $node/cpulist), distances $(cat $node/distance), $(awk '/MemFree/ { print $4 }' $node/meminfo) kB free"
 	awk '/MemFree/ { exit !($4 > 400000) }' $node/meminfo || fail "${node##*/} has no memory to work with"

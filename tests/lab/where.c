@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+/*
+ * where PID [TEXT]: on which nodes the machine memory of a running disco is, said by the kernel.
+ *
+ * The monitor's memory files are opened by its descriptors, mapped here, and each page of them that
+ * exists is looked for by move_pages(2). Nothing of the monitor's own bookkeeping comes in, but
+ * that a file's name says which node it is for; a page found elsewhere is an error. Prints a line
+ * for each node: `node N PAGES`. With TEXT only pages count that begin so: the pages which a
+ * program in a guest marked, wherever they have come.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { PAGE = 4096, NODES = 64 };
+
+static unsigned long count[NODES];
+static int wrong;
+
+static void __attribute__((noreturn)) die(const char *what)
+{
+	fprintf(stderr, "where: %s: %m\n", what);
+	exit(1);
+}
+
+static void look(void *page, int expected)
+{
+	int status = -1;
+
+	/* Mapped here only when touched; not holes, so nothing is allocated. */
+	*(volatile char *)page;
+	if (syscall(SYS_move_pages, 0, 1ul, &page, NULL, &status, 0))
+		die("move_pages");
+	if (status < 0 || status >= NODES) {
+		errno = -status;
+		die("a page is nowhere");
+	}
+	count[status]++;
+	if (status != expected && !wrong++)
+		fprintf(stderr, "where: a page of disco-node%d is on node %d\n", expected, status);
+}
+
+static void file(const char *path, int node, const char *text)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char *base;
+	off_t at = 0;
+
+	if (fd < 0 || fstat(fd, &st))
+		die(path);
+	base = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		die("mmap");
+	while ((at = lseek(fd, at, SEEK_DATA)) >= 0) {
+		off_t end = lseek(fd, at, SEEK_HOLE);
+
+		for (; at < end; at += PAGE)
+			if (!text || !memcmp(base + at, text, strlen(text)))
+				look(base + at, node);
+	}
+	munmap(base, (size_t)st.st_size);
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	char dir[64], path[400], name[200];
+	struct dirent *entry;
+	int node, nodes = 0;
+	DIR *fds;
+
+	if (argc < 2 || argc > 3 || (argc == 3 && strlen(argv[2]) > PAGE)) {
+		fprintf(stderr, "usage: where PID [TEXT]\n");
+		return 2;
+	}
+	snprintf(dir, sizeof(dir), "/proc/%d/fd", atoi(argv[1]));
+	fds = opendir(dir);
+	if (!fds)
+		die(dir);
+	while ((entry = readdir(fds))) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		n = readlink(path, name, sizeof(name) - 1);
+		if (n < 0)
+			continue;
+		name[n] = '\0';
+		if (sscanf(name, "/memfd:disco-node%d", &node) != 1)
+			continue;
+		file(path, node, argc == 3 ? argv[2] : NULL);
+		nodes = node >= nodes ? node + 1 : nodes;
+	}
+	closedir(fds);
+	for (node = 0; node < nodes; node++)
+		printf("node %d %lu\n", node, count[node]);
+	if (!nodes)
+		fprintf(stderr, "where: process %s has no machine memory\n", argv[1]);
+	return !nodes || wrong;
+}
