@@ -22,7 +22,7 @@ B       ?= build
 PREFIX  ?= /usr/local
 DATA    ?= $(CURDIR)
 CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DDISCO_GUESTS_DIR='"$(DATA)/guests"' \
-            -DDISCO_MACHINES_DIR='"$(DATA)/numa/machines"'
+            -DDISCO_MACHINES_DIR='"$(DATA)/numa/machines"' -DDISCO_PAPERS_DIR='"$(DATA)/papers"'
 CFLAGS  += -std=gnu17 -g $(OPT) $(WARN) $(SANFLAGS) -ffp-contract=off -fno-strict-aliasing -pthread
 LDFLAGS += $(SANFLAGS) -pthread
 LDLIBS  += -lnuma -lseccomp -lfdt -ljansson -lconfig -lxxhash -lhwloc -lm
