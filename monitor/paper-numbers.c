@@ -194,6 +194,13 @@ bool paper_number(const json_t *bars, const char *bar, const char *quantity, dou
 	return json_is_number(n);
 }
 
+bool paper_has_bar(const struct experiment *e, const json_t *bar)
+{
+	const char *name = text_at(bar, "name");
+
+	return json_object_get(e->paper, name) || json_object_get(e->ours, name);
+}
+
 /* --- claims --- */
 
 bool paper_eval(const struct experiment *e, const json_t *expression, double *v)

@@ -52,8 +52,10 @@ static json_t *paired(const struct experiment *e)
 
 	json_array_foreach(json_object_get(e->file, "bars"), i, bar)
 	{
-		double x = 2.5 * (double)i;
+		double x = 2.5 * (double)json_array_size(groups);
 
+		if (!paper_has_bar(e, bar))
+			continue;
 		add_bar(bars, e, e->paper, bar, x, "paper");
 		add_bar(bars, e, e->ours, bar, x + 1, "ours");
 		json_array_append_new(groups,

@@ -176,6 +176,9 @@ static void quantity_row(struct doc *d, const struct experiment *e, const char *
 	{
 		const char *key = text_at(bar, "name");
 		char *theirs, *ours;
+
+		if (!paper_has_bar(e, bar))
+			continue;
 		bool a = paper_number(e->paper, key, name, &v);
 
 		theirs = number_or_dash(a, v);
@@ -200,7 +203,8 @@ static void numbers_table(struct doc *d, const struct experiment *e)
 	cell[0] = xstrdup("paper / ours");
 	json_array_foreach(bars, i, bar)
 	{
-		cell[n++] = xstrdup(text_at(bar, "title"));
+		if (paper_has_bar(e, bar))
+			cell[n++] = xstrdup(text_at(bar, "title"));
 	}
 	row(d, true, n, cell);
 	free(cell);
@@ -289,8 +293,9 @@ static void experiment(struct doc *d, const struct paper *p, const struct experi
 	if (paper_has_plot(e))
 		picture(d, e->name, e->title);
 	numbers_table(d, e);
-	paragraph(d, "The paper's numbers: %s.",
-		text_at(json_object_get(p->printed, e->name), "source"));
+	if (json_object_size(e->paper))
+		paragraph(d, "The paper's numbers: %s.",
+			text_at(json_object_get(p->printed, e->name), "source"));
 	json_array_foreach(p->claims, i, c)
 	{
 		if (!strcmp(text_at(c, "experiment"), e->name))

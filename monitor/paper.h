@@ -61,6 +61,8 @@ json_t *paper_result(const struct paper_run *r, const char *file);
 void paper_compute(struct paper *p);
 /* A quantity of a bar, on either side. False: there is none. */
 bool paper_number(const json_t *bars, const char *bar, const char *quantity, double *v);
+/* Is there anything of this bar of the experiment's file, on either side? */
+bool paper_has_bar(const struct experiment *e, const json_t *bar);
 /* An expression (a string) or number of a claim. False: something it needs is not there. */
 bool paper_eval(const struct experiment *e, const json_t *expression, double *v);
 

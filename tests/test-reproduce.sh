@@ -77,6 +77,7 @@ done
 [ ! -e "$work/first/runs/one-huge.quick.json" ] || fail "a run of the other scale"
 says '| total, cycles | 5.00 / - | 3.00 / 100 |' first/report.md
 says '| exits | - / 2.25 |' first/report.md
+grep -q huge "$work/first/report.md" && fail "a bar of the other scale"
 says '&lt;nowhere&gt; &amp; never' first/report.html
 says 'data:image/svg+xml;base64,' first/report.html
 grep -q 'one.png' "$work/first/report.html" && fail "report.html needs another file"
