@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "monitor/command.h"
+#include "monitor/board.h"
+#include "monitor/engine.h"
 #include "monitor/jobs.h"
 #include "monitor/paper.h"
 #include "monitor/run.h"
@@ -151,21 +153,24 @@ static struct paper_run **missing_runs(const struct args *a, const struct paper 
 /* Results are of today's guest only, if there is a run to be made: what is collected is taken. */
 static int find_guests(const struct args *a, const struct paper *p)
 {
-	char dir[PATH_MAX], last[64] = "", base[sizeof(((struct paper_run *)0)->guest)] = "";
+	char dir[PATH_MAX], last[128] = "", wanted[128],
+			    base[sizeof(((struct paper_run *)0)->guest)] = "";
 	struct paper_run *r;
 	int err = 0;
 
 	for (unsigned i = 0; !err && (r = paper_run(p, i)); i++) {
 		const char *guest = json_string_value(json_object_get(r->inputs, "guest"));
+		const char *name = json_string_value(json_object_get(r->inputs, "engine"));
 
 		if (!guest || !is_wanted(a, p, r))
 			continue;
-		if (strcmp(guest, last)) {
+		snprintf(wanted, sizeof(wanted), "%s %s", name, guest);
+		if (strcmp(wanted, last)) {
 			const char *slash;
 
-			err = guest_fetch(guest, dir);
+			err = guest_fetch(guest, engine_find(name)->board->arch, dir);
 			slash = err ? NULL : strrchr(dir, '/');
-			snprintf(last, sizeof(last), "%s", guest);
+			memcpy(last, wanted, sizeof(last));
 			snprintf(base, sizeof(base), "%.255s", slash ? slash + 1 : "");
 		}
 		memcpy(r->guest, base, sizeof(base));

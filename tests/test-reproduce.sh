@@ -19,7 +19,7 @@ cat >one.json <<END
 	"title": "Cycles", "about": ["What takes how long."], "unit": "cycles", "paired": true,
 	"parts": [{"name": "work", "title": "work", "colour": "#4c72b0"}, {"name": "rest", "title": "rest", "colour": "#c44e52"}],
 	"others": [{"name": "vms", "title": "machines", "unit": "VMs"}],
-	"options": {"machine": "flash8", "memory": "4M", "bios": "@bios@", "vms": "@vms@"},
+	"options": {"engine": "sim", "machine": "flash8", "memory": "4M", "bios": "@bios@", "vms": "@vms@"},
 	"quick": {"vms": 1, "bios": "$work/count.elf"}, "full": {"vms": 3, "bios": "$work/count.elf"},
 	"runs": {
 		"small": {"title": "one VM"},
