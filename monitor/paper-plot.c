@@ -115,7 +115,7 @@ static void write_axes(FILE *out, const json_t *panel)
 	size_t i;
 
 	fprintf(out, "set xtics nomirror scale 0 noenhanced %s (",
-		groups ? "norotate" : "rotate by -40");
+		groups ? "norotate" : "rotate by 45 right");
 	json_array_foreach(bars, i, bar)
 	{
 		double x = json_number_value(json_object_get(bar, "x"));
@@ -126,7 +126,8 @@ static void write_axes(FILE *out, const json_t *panel)
 		plot_quoted(out, text_at(bar, "label"));
 		fprintf(out, " %g", x);
 	}
-	fprintf(out, ")\nset xrange [%g:%g]\nunset label\n", first - 0.8, last + 0.8);
+	fprintf(out, ")\nset xrange [%g:%g]\nset bmargin %d\nunset label\n", first - 0.8,
+		last + 0.8, groups ? 5 : 8);
 	json_array_foreach(groups, i, group)
 	{
 		fprintf(out, "set label ");
@@ -136,7 +137,7 @@ static void write_axes(FILE *out, const json_t *panel)
 	}
 }
 
-static void write_stack(FILE *out, const json_t *parts, size_t panel, bool titles)
+static void write_stack(FILE *out, const json_t *parts, size_t panel, bool titles, bool many)
 {
 	size_t n = json_array_size(parts), i;
 	const json_t *part;
@@ -156,8 +157,8 @@ static void write_stack(FILE *out, const json_t *parts, size_t panel, bool title
 			fprintf(out, " notitle, \\\n");
 		}
 	}
-	fprintf(out, "$bars%zu using 1:%zu:%zu with labels offset 0,0.7 notitle\n", panel, n + 3,
-		n + 4);
+	fprintf(out, "$bars%zu using 1:%zu:%zu with labels font ',%d' offset 0,0.7 notitle\n",
+		panel, n + 3, n + 4, many ? 8 : 11);
 }
 
 static int plot_figure(FILE *out, const json_t *figure)
@@ -168,7 +169,7 @@ static int plot_figure(FILE *out, const json_t *figure)
 	fprintf(out, "set border 3\nset ytics nomirror\nset grid ytics lc rgb '#dddddd'\n"
 		     "set style fill solid 1.0 noborder\nset yrange [0:*]\nset offsets 0,0,graph "
 		     "0.06,0\n"
-		     "set bmargin 5\nset ylabel ");
+		     "set ylabel ");
 	plot_quoted(out, text_at(figure, "unit"));
 	fprintf(out, " noenhanced\n");
 	json_array_foreach(panels, i, panel)
@@ -190,7 +191,8 @@ static int plot_figure(FILE *out, const json_t *figure)
 		else
 			fprintf(out, "unset key\n");
 		write_axes(out, panel);
-		write_stack(out, json_object_get(figure, "parts"), i, i + 1 == n);
+		write_stack(out, json_object_get(figure, "parts"), i, i + 1 == n,
+			n > 1 && json_array_size(json_object_get(panel, "bars")) > 8);
 	}
 	fprintf(out, "unset multiplot\n");
 	return 0;
