@@ -3,6 +3,7 @@
 #   make            build/disco            make check      all tests
 #   make demo       the 8-VM cluster       make bench      the figures of the README (bench-peers: beside QEMU)
 #   make lab        disco on emulated NUMA hosts with KVM (LAB='boot share': these scripts of tests/lab alone)
+#   make papers     the experiments of papers/, small
 #   make fuzz       each fuzzer of tests/fuzz for FUZZ_SECONDS
 #   make SAN=1 ...  the same with address and undefined-behaviour sanitizers, under build/san
 #   make CC=clang B=build/clang ...        another compiler beside the first
@@ -22,7 +23,7 @@ B       ?= build
 PREFIX  ?= /usr/local
 DATA    ?= $(CURDIR)
 CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DDISCO_GUESTS_DIR='"$(DATA)/guests"' \
-            -DDISCO_MACHINES_DIR='"$(DATA)/numa/machines"'
+            -DDISCO_MACHINES_DIR='"$(DATA)/numa/machines"' -DDISCO_PAPERS_DIR='"$(DATA)/papers"'
 CFLAGS  += -std=gnu17 -g $(OPT) $(WARN) $(SANFLAGS) -ffp-contract=off -fno-strict-aliasing -pthread
 LDFLAGS += $(SANFLAGS) -pthread
 LDLIBS  += -lnuma -lseccomp -lfdt -ljansson -lconfig -lxxhash -lhwloc -lm
@@ -159,6 +160,13 @@ pictures: deps
 	@guests/debian/fetch >/dev/null
 	@B=$(B) bench/pictures.sh
 
+# The experiments of the papers, small; half an hour on two CPUs, and goes on where it was if interrupted.
+papers: deps
+	@$(MAKE) --no-print-directory all
+	@guests/debian/fetch >/dev/null
+	@for p in $(patsubst papers/%/paper.json,%,$(wildcard papers/*/paper.json)); do \
+	  $(B)/disco reproduce $$p --quick --jobs 2 -o $(B)/papers/$$p || exit 1; done
+
 # The installed program looks for its data under PREFIX, so it is compiled for that.
 install:
 	@$(MAKE) --no-print-directory B=build/install DATA=$(PREFIX)/share/disco all
@@ -166,12 +174,12 @@ install:
 	install -D -m 644 monitor/disco.1 $(DESTDIR)$(PREFIX)/share/man/man1/disco.1
 	install -d $(DESTDIR)$(PREFIX)/share/disco/numa
 	cp -R numa/machines $(DESTDIR)$(PREFIX)/share/disco/numa/
-	cp -R guests $(DESTDIR)$(PREFIX)/share/disco/
+	cp -R guests papers $(DESTDIR)$(PREFIX)/share/disco/
 
 clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all check lab tests deps fuzz-deps fuzz guest demo bench bench-peers pictures install clean FORCE
+.PHONY: all check lab tests deps fuzz-deps fuzz guest demo bench bench-peers pictures papers install clean FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

@@ -27,12 +27,7 @@
 
 /* --- the guest's files --- */
 
-/*
- * Run guests/NAME/fetch, for a guest NAME/VARIANT with that word as its argument, and for another
- * architecture than the simulator's with that; its last line of output names the directory that
- * holds the files.
- */
-static int fetch_guest(const char *guest, const char *arch, char dir[PATH_MAX])
+int guest_fetch(const char *guest, const char *arch, char dir[PATH_MAX])
 {
 	int name_length = (int)strcspn(guest, "/");
 	const char *variant = guest[name_length] ? guest + name_length + 1 : NULL;
@@ -100,7 +95,7 @@ static int find_guest(struct run *r)
 
 	if (!o->guest)
 		return 0;
-	err = fetch_guest(o->guest, r->cluster.engine->board->arch, dir);
+	err = guest_fetch(o->guest, r->cluster.engine->board->arch, dir);
 	if (err)
 		return err;
 	if (!o->kernel)

@@ -7,17 +7,15 @@
  */
 #include <argp.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "monitor/command.h"
 #include "monitor/compare.h"
+#include "monitor/jobs.h"
 #include "monitor/options.h"
 #include "monitor/plot.h"
 #include "numa/policy.h"
@@ -25,12 +23,11 @@
 
 enum { RUNS_MAX = 16, WORDS_MAX = 256 };
 
-struct job {
+struct compared {
 	const char *value; /* of the option that varies */
 	char *stats, *log; /* files */
 	char *word[WORDS_MAX + 8];
 	int words;
-	pid_t pid; /* 0: not running */
 	int status;
 };
 
@@ -38,7 +35,7 @@ struct args {
 	const char *output;
 	const char *vary; /* name of the option */
 	uint64_t jobs;
-	struct job job[RUNS_MAX];
+	struct compared run[RUNS_MAX];
 	unsigned n;
 	char *word[WORDS_MAX]; /* options of each run */
 	int words;
@@ -49,9 +46,9 @@ static int add_run(struct args *a, char *value)
 	if (a->n == RUNS_MAX)
 		return complain(ERANGE, "more than %d runs", RUNS_MAX);
 	for (unsigned i = 0; i < a->n; i++)
-		if (!strcmp(a->job[i].value, value))
+		if (!strcmp(a->run[i].value, value))
 			return complain(EINVAL, "'%s' is there twice", value);
-	a->job[a->n++].value = value;
+	a->run[a->n++].value = value;
 	return 0;
 }
 
@@ -121,7 +118,7 @@ static int read_arguments(int argc, char **argv, struct args *a)
 /* A value as part of a file's name. */
 static char *file_name(const struct args *a, unsigned i, const char *end)
 {
-	char *value = xstrdup(a->job[i].value), *name;
+	char *value = xstrdup(a->run[i].value), *name;
 
 	for (char *c = value; *c; c++)
 		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-=.", *c))
@@ -132,7 +129,7 @@ static char *file_name(const struct args *a, unsigned i, const char *end)
 }
 
 /* Things that are wrong are better known before the first run than after it. */
-static int check_job(struct job *j, bool *has_fidelity)
+static int check_job(struct compared *j, bool *has_fidelity)
 {
 	struct run_options o;
 	struct policy policy;
@@ -164,7 +161,7 @@ static int check_words(const struct args *a)
 
 static int prepare(struct args *a, unsigned i)
 {
-	struct job *j = &a->job[i];
+	struct compared *j = &a->run[i];
 	bool has_fidelity;
 	int err;
 
@@ -183,78 +180,28 @@ static int prepare(struct args *a, unsigned i)
 
 /* --- running --- */
 
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int sig)
+static void tell(void *arg, const struct job *j, enum job_event e)
 {
-	(void)sig;
-	interrupted = 1;
-}
-
-/* In the child: does not return. */
-static _Noreturn void run_job(struct job *j)
-{
-	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	int out = open(j->log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-
-	if (in < 0 || out < 0)
-		exit(-complain(errno, "%s: %s", j->log, strerror(errno)) ? STATUS_USAGE : 0);
-	dup2(in, STDIN_FILENO);
-	dup2(out, STDOUT_FILENO);
-	dup2(out, STDERR_FILENO);
-	exit(cmd_run(j->words, j->word));
-}
-
-static int start(struct job *j)
-{
-	fflush(NULL);
-	unlink(j->stats); /* of an earlier comparison */
-	j->pid = fork();
-	if (j->pid < 0)
-		return complain(errno, "fork: %s", strerror(errno));
-	if (!j->pid)
-		run_job(j);
-	return 0;
-}
-
-/* Wait for one of the runs. */
-static void wait_job(struct args *a)
-{
-	int status;
-	pid_t pid = waitpid(-1, &status, 0);
-
-	for (unsigned i = 0; i < a->n; i++) {
-		struct job *j = &a->job[i];
-
-		if (pid < 0 && interrupted && j->pid > 0)
-			kill(j->pid, SIGTERM);
-		if (pid <= 0 || j->pid != pid)
-			continue;
-		j->pid = 0;
-		j->status = WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_FAILED;
-		fprintf(stderr, "disco: %s: %s\n", j->value, j->status ? "failed" : "done");
-	}
+	(void)arg;
+	if (e == JOB_ENDED)
+		fprintf(stderr, "disco: %s: %s\n", j->name, j->status ? "failed" : "done");
 }
 
 static int run_all(struct args *a)
 {
-	struct sigaction sa = {.sa_handler = on_signal};
-	unsigned started = 0, running;
-	int err = 0;
+	struct job job[RUNS_MAX] = {0};
+	int err;
 
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	do {
-		running = 0;
-		for (unsigned i = 0; i < started; i++)
-			running += a->job[i].pid > 0;
-		if (started < a->n && running < a->jobs && !err && !interrupted)
-			err = start(&a->job[started++]);
-		else if (running)
-			wait_job(a);
-		else
-			break;
-	} while (true);
+	for (unsigned i = 0; i < a->n; i++) {
+		struct compared *c = &a->run[i];
+
+		unlink(c->stats); /* of an earlier comparison */
+		job[i] = (struct job){
+			.name = c->value, .log = c->log, .word = c->word, .words = c->words};
+	}
+	err = jobs_run(job, a->n, (unsigned)a->jobs, tell, NULL);
+	for (unsigned i = 0; i < a->n; i++)
+		a->run[i].status = job[i].status;
 	return err;
 }
 
@@ -266,10 +213,10 @@ static json_t *collect(const struct args *a)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < a->n; i++) {
-		json_t *root = access(a->job[i].stats, R_OK) ? NULL : plot_load(a->job[i].stats);
+		json_t *root = access(a->run[i].stats, R_OK) ? NULL : plot_load(a->run[i].stats);
 
 		if (root)
-			json_object_set_new(root, "compared_as", json_string(a->job[i].value));
+			json_object_set_new(root, "compared_as", json_string(a->run[i].value));
 		json_array_append_new(list, root ? root : json_null());
 	}
 	return list;
@@ -279,12 +226,10 @@ static int status_of(const struct args *a)
 {
 	int status = STATUS_OK;
 
-	if (interrupted)
-		return STATUS_INTERRUPTED;
 	for (unsigned i = 0; i < a->n; i++)
-		if (a->job[i].status) {
-			fprintf(stderr, "disco: %s failed; see %s\n", a->job[i].value,
-				a->job[i].log);
+		if (a->run[i].status) {
+			fprintf(stderr, "disco: %s failed; see %s\n", a->run[i].value,
+				a->run[i].log);
 			status = STATUS_FAILED;
 		}
 	return status;
@@ -295,16 +240,16 @@ static int compare(struct args *a)
 	const char *value[RUNS_MAX];
 	char *picture = xasprintf("%s/compare.png", a->output);
 	json_t *runs;
-	int status;
+	int err = run_all(a), status;
 
-	if (run_all(a)) {
+	if (err && err != -EINTR) {
 		free(picture);
 		return STATUS_FAILED;
 	}
-	status = status_of(a);
+	status = err ? STATUS_INTERRUPTED : status_of(a);
 	runs = collect(a);
 	for (unsigned i = 0; i < a->n; i++)
-		value[i] = a->job[i].value;
+		value[i] = a->run[i].value;
 	compare_print(runs, a->vary, value, stdout);
 	if (!plot_draw(strcmp(a->vary, "share") ? plot_compare : plot_compare_memory, runs,
 		    a->output, picture))
@@ -330,10 +275,10 @@ int cmd_compare(int argc, char **argv)
 	if (!err)
 		status = compare(&a);
 	for (unsigned i = 0; i < a.n; i++) {
-		for (int w = 0; w < a.job[i].words; w++)
-			free(a.job[i].word[w]);
-		free(a.job[i].stats);
-		free(a.job[i].log);
+		for (int w = 0; w < a.run[i].words; w++)
+			free(a.run[i].word[w]);
+		free(a.run[i].stats);
+		free(a.run[i].log);
 	}
 	for (int w = 0; w < a.words; w++)
 		free(a.word[w]);

@@ -31,6 +31,7 @@ int cmd_compare(int argc, char **argv);
 int cmd_fidelity(int argc, char **argv);
 int cmd_plot(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
+int cmd_reproduce(int argc, char **argv);
 int cmd_policies(int argc, char **argv);
 
 /*

@@ -14,6 +14,7 @@ static const struct command commands[] = {
 	{"console", "attach this terminal to the console of a running VM", cmd_console},
 	{"compare", "run the same job under several placement policies; one table, one picture",
 		cmd_compare},
+	{"reproduce", "run the experiments of a paper and check its claims", cmd_reproduce},
 	{"fidelity", "switch a running cluster's memory-system model on or off", cmd_fidelity},
 	{"topology", "print a machine: nodes, CPUs, memory, caches, latencies", cmd_topology},
 	{"policies", "list the policies by which pages are placed and moved", cmd_policies},

@@ -17,6 +17,7 @@
 #ifndef MONITOR_RUN_H
 #define MONITOR_RUN_H
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "monitor/boot.h"
@@ -129,6 +130,13 @@ struct run {
 	double host_seconds;             /* of the run itself */
 	uint64_t next_look, short_since; /* of overcommit.c; cycles */
 };
+
+/*
+ * Run guests/NAME/fetch, for a guest NAME/VARIANT with that word as its argument, and for another
+ * architecture than the simulator's with that; it downloads on first use, and its last line of
+ * output names the directory that holds the files. 0, or a negative errno after one line on stderr.
+ */
+int guest_fetch(const char *guest, const char *arch, char dir[PATH_MAX]);
 
 /* cluster.c. 0, or a negative errno after one line on stderr; destroy in either case. */
 int run_create(struct run *r, const struct run_options *o);

@@ -29,7 +29,7 @@ refuses() {
 	rm -f -- *.json *.png *.tmp
 }
 
-for command in run console topology plot compare fidelity policies stats; do
+for command in run console topology plot compare fidelity policies stats reproduce; do
 	"$disco" $command --help >help 2>err || fail "$command --help fails"
 	grep -q "Usage: disco $command" help || fail "$command --help has no usage line"
 	[ ! -s err ] || fail "$command --help writes to stderr"
@@ -119,6 +119,8 @@ printf 'vms = (1, 2);\n' >list.conf
 refuses 'list.conf:1: vms' run --config list.conf
 
 refuses 'which statistics' plot
+refuses 'which paper' reproduce
+refuses 'No such file' reproduce no-such-paper
 refuses 'missing.js' plot missing.js
 refuses 'garbage:1' plot garbage
 echo '{"schema": 1}' >schema.js
