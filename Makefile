@@ -3,7 +3,7 @@
 #   make            build/disco            make check      all tests
 #   make demo       the 8-VM cluster       make bench      the figures of the README (bench-peers: beside QEMU)
 #   make lab        disco on emulated NUMA hosts with KVM (LAB='boot share': these scripts of tests/lab alone)
-#   make papers     the experiments of papers/, small
+#   make papers     the experiments of papers/, small (papers-readme: what they made becomes papers/NAME/README.md)
 #   make fuzz       each fuzzer of tests/fuzz for FUZZ_SECONDS
 #   make SAN=1 ...  the same with address and undefined-behaviour sanitizers, under build/san
 #   make CC=clang B=build/clang ...        another compiler beside the first
@@ -167,6 +167,11 @@ papers: deps
 	@for p in $(patsubst papers/%/paper.json,%,$(wildcard papers/*/paper.json)); do \
 	  $(B)/disco reproduce $$p --quick --jobs 2 -o $(B)/papers/$$p || exit 1; done
 
+# What `make papers` made, kept beside the data: a paper's README.md is its report, with the same figures.
+papers-readme: papers
+	@for p in $(patsubst papers/%/paper.json,%,$(wildcard papers/*/paper.json)); do \
+	  cp $(B)/papers/$$p/report.md papers/$$p/README.md && cp $(B)/papers/$$p/*.png papers/$$p/ || exit 1; done
+
 # The installed program looks for its data under PREFIX, so it is compiled for that.
 install:
 	@$(MAKE) --no-print-directory B=build/install DATA=$(PREFIX)/share/disco all
@@ -180,6 +185,6 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all check lab tests deps fuzz-deps fuzz guest demo bench bench-peers pictures papers install clean FORCE
+.PHONY: all check lab tests deps fuzz-deps fuzz guest demo bench bench-peers pictures papers papers-readme install clean FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

@@ -78,6 +78,10 @@ static json_t *side_by_side(const struct experiment *e)
 			add_bar(bars, e, ours ? e->ours : e->paper, bar,
 				(double)json_array_size(bars), text_at(bar, "title"));
 		}
+		if (!json_array_size(bars)) { /* an experiment of ours alone */
+			json_decref(bars);
+			continue;
+		}
 		json_array_append_new(panels, json_pack("{s:s, s:o}", "title",
 						      ours ? "ours" : "the paper", "bars", bars));
 	}

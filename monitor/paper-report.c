@@ -185,7 +185,10 @@ static void quantity_row(struct doc *d, const struct experiment *e, const char *
 		bool b = paper_number(e->ours, key, name, &v);
 
 		ours = number_or_dash(b, v);
-		cell[n++] = a || b ? xasprintf("%s / %s", theirs, ours) : xstrdup("");
+		if (!json_object_size(e->paper))
+			cell[n++] = xstrdup(b ? ours : "");
+		else
+			cell[n++] = a || b ? xasprintf("%s / %s", theirs, ours) : xstrdup("");
 		free(theirs);
 		free(ours);
 	}
@@ -200,7 +203,7 @@ static void numbers_table(struct doc *d, const struct experiment *e)
 	size_t n = 1, i;
 	char **cell = xcalloc(json_array_size(bars) + 1, sizeof(*cell));
 
-	cell[0] = xstrdup("paper / ours");
+	cell[0] = xstrdup(json_object_size(e->paper) ? "paper / ours" : "ours");
 	json_array_foreach(bars, i, bar)
 	{
 		if (paper_has_bar(e, bar))
@@ -315,15 +318,22 @@ static void summary(struct doc *d, const struct paper *p)
 	size_t i;
 
 	heading(d, 2, "Claims");
-	row(d, true, 3,
-		(char *[]){xstrdup("claim"), xstrdup("experiment"), xstrdup("in our runs")});
+	row(d, true, 6,
+		(char *[]){xstrdup("claim"), xstrdup("experiment"), xstrdup("in our runs"),
+			xstrdup("measured by"), xstrdup("paper"), xstrdup("ours")});
 	json_array_foreach(p->claims, i, c)
 	{
 		const struct experiment *e = paper_experiment(p, text_at(c, "experiment"));
+		const json_t *show = json_array_get(json_object_get(c, "shows"), 0);
+		double theirs, ours;
+		bool a = paper_eval(e, json_object_get(show, "paper"), &theirs);
+		bool b = paper_eval(e, json_object_get(show, "ours"), &ours);
 
-		row(d, false, 3,
+		row(d, false, 6,
 			(char *[]){xstrdup(text_at(c, "claim")), xstrdup(e->name),
-				xstrdup(verdict_text[paper_verdict(e, c)])});
+				xstrdup(verdict_text[paper_verdict(e, c)]),
+				xstrdup(text_at(show, "what")), number_or_dash(a, theirs),
+				number_or_dash(b, ours)});
 	}
 	end_table(d);
 }
@@ -344,8 +354,13 @@ static void write_report(struct doc *d, const struct paper *p)
 		p->name);
 	heading(d, 1, "%s", text_at(p->about, "title"));
 	paragraph(d, "%s", text_at(p->about, "citation"));
-	paragraph(d, "Scale of the workloads: %s. Made by: disco reproduce %s --%s.", p->scale,
-		p->name, p->scale);
+	paragraph(d,
+		"Scale of the workloads: %s. Made by: disco reproduce %s --%s. Each number is "
+		"computed from the statistics of the runs that are listed with its experiment; "
+		"the files are in runs/ of the directory where the results go (-o; default: "
+		"build/papers/%s). A second run of the same inputs writes the same bytes, but for "
+		"the host's times.",
+		p->scale, p->name, p->scale, p->name);
 	json_array_foreach(json_object_get(p->about, "reading"), i, text)
 	{
 		paragraph(d, "%s", json_string_value(text) ? json_string_value(text) : "");

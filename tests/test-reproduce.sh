@@ -76,7 +76,7 @@ done
 [ ! -e "$work/first/two.png" ] || fail "a figure of an experiment without parts"
 [ ! -e "$work/first/runs/one-huge.quick.json" ] || fail "a run of the other scale"
 says '| total, cycles | 5.00 / - | 3.00 / 100 |' first/report.md
-says '| exits | - / 2.25 |' first/report.md
+says '| exits | 2.25 |' first/report.md
 grep -q huge "$work/first/report.md" && fail "a bar of the other scale"
 says '&lt;nowhere&gt; &amp; never' first/report.html
 says 'data:image/svg+xml;base64,' first/report.html
@@ -103,9 +103,20 @@ reproduce 1 --collect -o second
 says '2 results are missing, the first is one-small' err
 reproduce 0 --print-jobs -o elsewhere two
 [ "$(wc -l <"$work/out")" -eq 2 ] || fail "two runs are not two lines: $(cat "$work/out")"
-(cd "$work" && timeout 120 sh -e ./out) || fail "the printed jobs fail"
+if command -v parallel >/dev/null; then
+	(cd "$work" && timeout 120 parallel --will-cite -j 2 <out) || fail "GNU parallel cannot run the printed jobs"
+else
+	(cd "$work" && timeout 120 xargs -d '\n' -n 1 -P 2 sh -c <out) || fail "the printed jobs fail"
+fi
 reproduce 0 --print-jobs -o elsewhere
 [ ! -s "$work/out" ] || fail "jobs that are done are printed"
+# As an element of a Slurm array does: one line by its number, in a shell of its own.
+reproduce 0 --print-jobs -o array
+for task in 1 2; do
+	(cd "$work" && timeout 120 sh -c "$(sed -n ${task}p out)") || fail "line $task of the printed jobs fails"
+done
+reproduce 0 --collect -o array
+cmp -s "$work/first/report.md" "$work/array/report.md" || fail "what an array ran makes another report"
 reproduce 0 --collect=elsewhere -o second
 for file in report.md report.html one.svg one.png; do
 	cmp -s "$work/first/$file" "$work/second/$file" || fail "what others ran makes another $file"
