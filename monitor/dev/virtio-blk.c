@@ -34,9 +34,6 @@ enum {
 
 	ID_BYTES = 20,
 };
-/* Served at one boundary, so that a guest with a thousand huge requests cannot hold up the others.
- */
-enum { BOUNDARY_BYTES = 64 << 20 };
 
 struct header {
 	uint32_t type;
@@ -138,9 +135,9 @@ static uint8_t get_id(struct virtio_blk *b, const struct virtio_chain *c, uint32
 
 /* The header is the first 16 readable bytes and the status the last writable one, however the
  * driver cut its buffers (section 2.7.4.1). */
-static void serve(struct virtio_blk *b, struct virtq *q, const struct virtio_chain *c)
+static void serve(struct virtio *v, struct virtq *q, const struct virtio_chain *c)
 {
-	struct virtio *v = &b->v;
+	struct virtio_blk *b = (struct virtio_blk *)v;
 	struct header h;
 	uint32_t room = c->writable - 1;
 	uint8_t status;
@@ -175,21 +172,7 @@ static void serve(struct virtio_blk *b, struct virtq *q, const struct virtio_cha
 
 static int blk_kick(struct virtio *v, struct virtq *q)
 {
-	struct virtio_blk *b = (struct virtio_blk *)v;
-	struct virtio_chain c;
-	uint64_t served = 0;
-	int popped;
-
-	while ((popped = virtio_pop(v, q, &c)) > 0) {
-		serve(b, q, &c);
-		served += c.readable + c.writable;
-		if (served >= BOUNDARY_BYTES) {
-			popped = -EAGAIN;
-			break;
-		}
-	}
-	virtio_notify(v, q);
-	return popped;
+	return virtio_serve(v, q, VIRTIO_BOUNDARY_BYTES, serve);
 }
 
 static void blk_stats(struct device *d, struct json_t *object)

@@ -4,7 +4,6 @@
  * Output is done at the notification, since Linux's hvc driver waits for the buffer to come back
  * with interrupts off.
  */
-#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -43,38 +42,26 @@ static int receive(struct virtio_console *con, struct virtq *q)
 	return popped;
 }
 
-static int transmit(struct virtio_console *con, struct virtq *q)
+static void transmit(struct virtio *v, struct virtq *q, const struct virtio_chain *c)
 {
-	struct virtio *v = &con->v;
-	struct virtio_chain c;
+	struct virtio_console *con = (struct virtio_console *)v;
 	uint8_t buf[4096];
-	uint64_t served = 0;
-	int popped;
 
-	while ((popped = virtio_pop(v, q, &c)) > 0) {
-		for (uint32_t done = 0, n; done < c.readable; done += n) {
-			n = MIN(c.readable - done, (uint32_t)sizeof(buf));
-			if (!virtio_copy_from(v, &c, done, buf, n))
-				return 0;
-			stream_output(con->stream, buf, n);
-		}
-		con->tx_bytes += c.readable;
-		virtio_push(v, q, c.head, 0);
-		served += c.readable;
-		if (served >= MOST_BYTES) {
-			popped = -EAGAIN;
-			break;
-		}
+	for (uint32_t done = 0, n; done < c->readable; done += n) {
+		n = MIN(c->readable - done, (uint32_t)sizeof(buf));
+		if (!virtio_copy_from(v, c, done, buf, n))
+			return;
+		stream_output(con->stream, buf, n);
 	}
-	virtio_notify(v, q);
-	return popped;
+	con->tx_bytes += c->readable;
+	virtio_push(v, q, c->head, 0);
 }
 
 static int console_kick(struct virtio *v, struct virtq *q)
 {
 	struct virtio_console *con = (struct virtio_console *)v;
 
-	return q == &v->queue[RX] ? receive(con, q) : transmit(con, q);
+	return q == &v->queue[RX] ? receive(con, q) : virtio_serve(v, q, MOST_BYTES, transmit);
 }
 
 /* New input, at the boundary: pop never returns -EAGAIN here. */

@@ -42,8 +42,6 @@ enum {
 	MAY_WRITE = 2,           /* in ACCESS */
 };
 #define REPLY_BYTES (1u << 30) /* more than any driver gives room for, and still an int */
-/* Served at one boundary, so that a guest with many huge requests cannot hold up the others. */
-enum { BOUNDARY_BYTES = 64 << 20 };
 /* Longer than any run, and not so long that a driver's arithmetic would have to clamp it. */
 #define FOR_EVER (1ull << 30)
 
@@ -480,27 +478,28 @@ static int answer(struct request *r, const struct operation *op)
 
 /* The headers are the first bytes of either part, however the driver cut its buffers. One that
  * sends no header, or leaves no room for one where a reply is due, breaks the specification. */
-static void serve(struct virtio_fs *f, struct virtq *q, const struct virtio_chain *c)
+static void serve(struct virtio *v, struct virtq *q, const struct virtio_chain *c)
 {
+	struct virtio_fs *f = (struct virtio_fs *)v;
 	struct request r = {.f = f, .c = c};
 	struct fuse_out_header out;
 	const struct operation *op;
 	int body;
 
 	if (c->readable < IN_HEADER) {
-		virtio_break(&f->v);
+		virtio_break(v);
 		return;
 	}
-	if (!virtio_copy_from(&f->v, c, 0, &r.in, IN_HEADER))
+	if (!virtio_copy_from(v, c, 0, &r.in, IN_HEADER))
 		return;
 	op = find(r.in.opcode);
 	f->count[op->counter]++;
 	if (op->flags & NO_REPLY) {
-		virtio_push(&f->v, q, c->head, 0);
+		virtio_push(v, q, c->head, 0);
 		return;
 	}
 	if (c->writable < OUT_HEADER) {
-		virtio_break(&f->v);
+		virtio_break(v);
 		return;
 	}
 	r.node = tree_node(f->tree, r.in.nodeid);
@@ -511,27 +510,13 @@ static void serve(struct virtio_fs *f, struct virtq *q, const struct virtio_chai
 	out.error = MIN(body, 0);
 	out.unique = r.in.unique;
 	f->refused += body < 0;
-	if (virtio_copy_to(&f->v, c, 0, &out, OUT_HEADER))
-		virtio_push(&f->v, q, c->head, out.len);
+	if (virtio_copy_to(v, c, 0, &out, OUT_HEADER))
+		virtio_push(v, q, c->head, out.len);
 }
 
 static int fs_kick(struct virtio *v, struct virtq *q)
 {
-	struct virtio_fs *f = (struct virtio_fs *)v;
-	struct virtio_chain c;
-	uint64_t served = 0;
-	int popped;
-
-	while ((popped = virtio_pop(v, q, &c)) > 0) {
-		serve(f, q, &c);
-		served += c.readable + c.writable;
-		if (served >= BOUNDARY_BYTES) {
-			popped = -EAGAIN;
-			break;
-		}
-	}
-	virtio_notify(v, q);
-	return popped;
+	return virtio_serve(v, q, VIRTIO_BOUNDARY_BYTES, serve);
 }
 
 static void fs_stats(struct device *d, struct json_t *object)

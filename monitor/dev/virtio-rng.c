@@ -16,25 +16,23 @@ struct virtio_rng {
 	uint64_t state, bytes;
 };
 
-static int rng_kick(struct virtio *v, struct virtq *q)
+static void serve(struct virtio *v, struct virtq *q, const struct virtio_chain *c)
 {
 	struct virtio_rng *r = (struct virtio_rng *)v;
-	struct virtio_chain c;
-	int popped;
+	uint64_t word[MOST_BYTES / 8];
+	uint32_t n = MIN(c->writable, (uint32_t)sizeof(word));
 
-	while ((popped = virtio_pop(v, q, &c)) > 0) {
-		uint64_t word[MOST_BYTES / 8];
-		uint32_t n = MIN(c.writable, (uint32_t)sizeof(word));
+	for (unsigned i = 0; i < (n + 7) / 8; i++)
+		word[i] = splitmix64(&r->state);
+	if (!virtio_copy_to(v, c, 0, word, n))
+		return;
+	r->bytes += n;
+	virtio_push(v, q, c->head, n);
+}
 
-		for (unsigned i = 0; i < (n + 7) / 8; i++)
-			word[i] = splitmix64(&r->state);
-		if (!virtio_copy_to(v, &c, 0, word, n))
-			break;
-		r->bytes += n;
-		virtio_push(v, q, c.head, n);
-	}
-	virtio_notify(v, q);
-	return popped;
+static int rng_kick(struct virtio *v, struct virtq *q)
+{
+	return virtio_serve(v, q, UINT64_MAX, serve);
 }
 
 static void rng_stats(struct device *d, struct json_t *object)

@@ -19,7 +19,11 @@
 
 #include "monitor/board.h"
 
-enum { VIRTQ_MAX = 256, VIRTIO_MAX_QUEUES = 4 };
+enum {
+	VIRTQ_MAX = 256,
+	VIRTIO_MAX_QUEUES = 4,
+	VIRTIO_BOUNDARY_BYTES = 64 << 20, /* the most that a device serves at one boundary */
+};
 
 #define VIRTIO_F_RING_INDIRECT_DESC (1ull << 28)
 #define VIRTIO_F_RING_EVENT_IDX     (1ull << 29)
@@ -102,6 +106,14 @@ bool virtio_live(const struct virtio *v, const struct virtq *q);
 void virtio_config_changed(struct virtio *v);
 /* The driver broke the rules: stop until it resets the device. */
 void virtio_break(struct virtio *v);
+
+/*
+ * What most models' kick() is: serve requests until there is none, or until those served have
+ * `most` bytes, so that a guest with many huge ones cannot hold up the others; interrupt the
+ * driver. Returns as kick() does. serve() pushes the chain, or breaks the device.
+ */
+typedef void virtio_serve_fn(struct virtio *v, struct virtq *q, const struct virtio_chain *c);
+int virtio_serve(struct virtio *v, struct virtq *q, uint64_t most, virtio_serve_fn *serve);
 
 /* Take the next request. 1: *c is filled; 0: there is none (or the device just broke); -EAGAIN. */
 int virtio_pop(struct virtio *v, struct virtq *q, struct virtio_chain *c);

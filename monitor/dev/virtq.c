@@ -220,6 +220,24 @@ void virtio_notify(struct virtio *v, struct virtq *q)
 	device_irq(&v->dev, true);
 }
 
+int virtio_serve(struct virtio *v, struct virtq *q, uint64_t most, virtio_serve_fn *serve)
+{
+	struct virtio_chain c;
+	uint64_t served = 0;
+	int popped;
+
+	while ((popped = virtio_pop(v, q, &c)) > 0) {
+		serve(v, q, &c);
+		served += c.readable + c.writable;
+		if (served >= most) {
+			popped = -EAGAIN;
+			break;
+		}
+	}
+	virtio_notify(v, q);
+	return popped;
+}
+
 struct virtio_span virtio_readable(const struct virtio_chain *c, uint32_t offset, uint32_t bytes)
 {
 	return (struct virtio_span){c->seg, c->n_readable, offset, bytes};
