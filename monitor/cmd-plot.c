@@ -128,7 +128,7 @@ static int plot(const struct args *a, const char *output)
 
 	if (!plot_is_picture(output))
 		return complain(EINVAL, "%s: a picture ends in .png or .svg", output);
-	root = plot_load(a->stats);
+	root = command_load_json(a->stats);
 	if (!root)
 		return -EINVAL;
 	bool modelled = json_is_true(json_object_get(json_object_get(root, "numa"), "modelled"));

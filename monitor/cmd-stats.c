@@ -66,7 +66,7 @@ int cmd_stats(int argc, char **argv)
 
 	if (command_parse(&argp, argc, argv, &a))
 		return STATUS_USAGE;
-	root = plot_load(a.stats);
+	root = command_load_json(a.stats);
 	if (!root)
 		return STATUS_USAGE;
 	vm = json_array_get(json_object_get(root, "vms"), 0);

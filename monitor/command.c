@@ -22,6 +22,8 @@ static error_t parse_help(int key, char *arg, struct argp_state *state)
 	(void)arg;
 	switch (key) {
 	case KEY_HELP:
+		/* Room for most options beside their text; argp can be told by this alone. */
+		setenv("ARGP_HELP_FMT", "opt-doc-col=33", 0);
 		argp_help(state->root_argp, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK,
 			command_name);
 		exit(STATUS_OK);
@@ -59,6 +61,23 @@ static int complain_bad(const struct argp *argp, const char *word)
 	if (o)
 		return complain(EINVAL, "option '--%s' takes no value", o->name);
 	return complain(EINVAL, "unknown option '%s'; see '%s --help'", word, command_name);
+}
+
+json_t *command_load_json(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	json_error_t fault;
+	json_t *root;
+
+	if (!f) {
+		complain(errno, "%s: %s", path, strerror(errno));
+		return NULL;
+	}
+	root = json_loadf(f, JSON_REJECT_DUPLICATES, &fault);
+	fclose(f);
+	if (!root)
+		complain(EINVAL, "%s:%d: %s", path, fault.line, fault.text);
+	return root;
 }
 
 int command_parse(const struct argp *argp, int argc, char **argv, void *input)

@@ -8,6 +8,7 @@
 #define MONITOR_COMMAND_H
 
 #include <argp.h>
+#include <jansson.h>
 
 #define DISCO_VERSION "0.1.0"
 
@@ -41,5 +42,8 @@ int cmd_policies(int argc, char **argv);
  */
 int command_parse(const struct argp *argp, int argc, char **argv, void *input);
 extern const struct argp command_help;
+
+/* A JSON file: a new reference, or NULL after one line on stderr that says what is wrong where. */
+json_t *command_load_json(const char *path);
 
 #endif

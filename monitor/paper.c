@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "monitor/command.h"
 #include "monitor/expr.h"
 #include "monitor/options.h"
 #include "monitor/paper.h"
@@ -16,13 +17,8 @@
 static json_t *load(const struct paper *p, const char *name)
 {
 	char *path = xasprintf("%s/%s.json", p->dir, name);
-	json_error_t fault;
-	json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &fault);
+	json_t *root = command_load_json(path);
 
-	if (!root && fault.line > 0)
-		complain(EINVAL, "%s:%d: %s", path, fault.line, fault.text);
-	else if (!root)
-		complain(EINVAL, "%s: %s", path, fault.text);
 	free(path);
 	return root;
 }

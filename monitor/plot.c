@@ -63,18 +63,6 @@ bool plot_is_picture(const char *name)
 	return dot && (!strcmp(dot, ".svg") || !strcmp(dot, ".png"));
 }
 
-json_t *plot_load(const char *path)
-{
-	json_error_t fault;
-	json_t *root = json_load_file(path, 0, &fault);
-
-	if (!root && fault.line > 0)
-		complain(EINVAL, "%s:%d: %s", path, fault.line, fault.text);
-	else if (!root)
-		complain(EINVAL, "%s: %s", path, fault.text);
-	return root;
-}
-
 /* The script, or NULL when the file does not have what it needs. */
 static char *make_script(plot_fn *script, const json_t *root)
 {

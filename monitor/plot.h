@@ -25,8 +25,6 @@ plot_fn plot_compare_memory; /* the same: machine memory by kind */
 
 /* Is it the name of a picture, by its end? */
 bool plot_is_picture(const char *name);
-/* A JSON file, or NULL after one line on stderr. */
-json_t *plot_load(const char *path);
 /* Of a statistics file, the last snapshot before power-off; NULL: it has none. */
 const json_t *plot_last_snapshot(const json_t *run);
 /* Draw to a .png or .svg, whole or not at all. 0, or a negative errno after one line on stderr. */
