@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 need gnuplot
 bare count
+bare spin
 mkdir "$work/tiny"
 cd "$work/tiny" || exit 1
 
@@ -128,6 +129,25 @@ reproduce 1 -o third
 says 'one-large failed; see third/runs/one-large.quick.log' err
 says 'Nothing of ours: the run one-large is not there' third/report.md
 sed -i "s|\"bios\": \"$work/count.o\", ||" one.json
+
+# Interrupted, it ends its runs, keeps what is done, and leaves no half of a result; the next call goes on there.
+sed -i "s|\"title\": \"two VMs\", \"set\": {|&\"bios\": \"$work/spin.elf\", |" one.json
+(cd "$work" && exec timeout -k 5 120 "$disco" reproduce ./tiny -o fifth </dev/null >"$work/out" 2>"$work/err") &
+for _ in $(seq 600); do
+	grep -q 'one-large starts' "$work/err" && [ -s "$work/fifth/runs/one-large.quick.log" ] && break
+	sleep 0.1
+done
+pkill -INT -P $! -x disco
+wait $!
+status=$?
+[ $status -eq 130 ] || fail "interrupted, it ends with $status: $(tail -n 5 "$work/err")"
+[ -s "$work/fifth/runs/one-small.quick.json" ] || fail "what was done before the interruption is lost"
+[ ! -e "$work/fifth/report.md" ] || fail "a report of half the runs"
+sed -i "s|\"bios\": \"$work/spin.elf\", ||" one.json
+reproduce 0 -o fifth
+says '2 runs, 1 of them there already' err
+cmp -s "$work/first/report.md" "$work/fifth/report.md" || fail "after an interruption there is another report"
+[ -z "$(find "$work/fifth" -name '*.tmp*')" ] || fail "left over: $(find "$work/fifth" -name '*.tmp*')"
 
 # refuses PATTERN FILE FROM TO [ARGUMENT...]: with FROM replaced in FILE
 refuses() {
