@@ -52,6 +52,17 @@ void account_add(struct account *sum, const struct account *a)
 		to[i] += from[i];
 }
 
+struct account account_between(const struct account *then, const struct account *now)
+{
+	struct account r = *now;
+	uint64_t *to = (uint64_t *)&r;
+	const uint64_t *from = (const uint64_t *)then;
+
+	for (unsigned i = 0; i < sizeof(r) / sizeof(*to); i++)
+		to[i] -= from[i];
+	return r;
+}
+
 uint64_t account_total(const struct account *a)
 {
 	return a->user + a->supervisor + a->machine + a->pause + a->monitor + a->idle + a->wait;

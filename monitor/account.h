@@ -83,11 +83,13 @@ extern const char *const account_class_name[ACCOUNT_CLASSES];
 struct account {
 	uint64_t user, supervisor, machine; /* of the guest, by privilege, with their stalls */
 	uint64_t pause;                     /* spinning: from a pause to the end of its slice */
+	uint64_t user_pause;                /* of pause, that by user programs */
 	uint64_t monitor;                   /* all it was charged: the sum of cycles[] */
 	uint64_t idle;                      /* in wfi, or suspended */
 	uint64_t wait;                      /* ready, but others had the CPU, or memory was short */
 	uint64_t
 		instructions[3]; /* of user, supervisor, machine: a cycle each, the rest is stall */
+	uint64_t tlb[3]; /* of their stalls, those for TLB refills: what the hardware does itself */
 	uint64_t count[EVENTS];
 	uint64_t trapped[EVENTS]; /* of these entered the monitor because of the mode */
 	uint64_t cycles[EVENTS];  /* that the monitor charged for them */
@@ -95,7 +97,9 @@ struct account {
 
 /* *sum += *a */
 void account_add(struct account *sum, const struct account *a);
-/* Of all times but instructions: what has passed. */
+/* What lies between two running totals. */
+struct account account_between(const struct account *then, const struct account *now);
+/* Of all times: what has passed. */
 uint64_t account_total(const struct account *a);
 
 #endif

@@ -64,6 +64,7 @@ struct region region_between(const struct region *then, const struct region *now
 {
 	struct region r = {.cycles = now->cycles - then->cycles,
 		.t.cpu_cycles = now->t.cpu_cycles - then->t.cpu_cycles,
+		.account = account_between(&then->account, &now->account),
 		.moves = moves_between(&then->moves, &now->moves)};
 
 	counts_add(&r.t.n, &now->t.n, &then->t.n);
@@ -74,6 +75,7 @@ void region_add(struct region *sum, const struct region *r)
 {
 	sum->cycles += r->cycles;
 	tally_add(&sum->t, &r->t);
+	account_add(&sum->account, &r->account);
 	sum->moves.migrations += r->moves.migrations;
 	sum->moves.replications += r->moves.replications;
 	sum->moves.collapses += r->moves.collapses;

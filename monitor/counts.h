@@ -6,6 +6,7 @@
 #ifndef MONITOR_COUNTS_H
 #define MONITOR_COUNTS_H
 
+#include "monitor/account.h"
 #include "numa/memsys.h"
 
 /* Counts of one thing, and the CPU time in numa fidelity in which they arose. */
@@ -22,10 +23,11 @@ struct move_counts {
 	uint64_t cycles;     /* CPU time they took */
 };
 
-/* A region of interest: machine time, what CPUs counted in it, moves. */
+/* A region of interest: machine time, what CPUs counted in it, where vCPUs' time went, moves. */
 struct region {
 	uint64_t cycles;
 	struct tally t;
+	struct account account;
 	struct move_counts moves;
 };
 enum { REGIONS_MAX = 64 }; /* told apart; later ones are in the sum */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which engines there are.
+ * Which engines there are, and what they all can do.
  */
 #include <string.h>
 
@@ -17,4 +17,15 @@ const struct engine *engine_find(const char *name)
 	if (!strcmp(name, "auto"))
 		return &engine_sim;
 	return strcmp(name, engine_sim.name) ? NULL : &engine_sim;
+}
+
+struct account account_of_vm(const struct vm *vm)
+{
+	struct account sum = {0}, a;
+
+	for (unsigned i = 0; i < vm->n_vcpus; i++) {
+		vm->cluster->engine->vcpu_account(&vm->vcpu[i], &a);
+		account_add(&sum, &a);
+	}
+	return sum;
 }

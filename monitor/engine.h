@@ -68,6 +68,9 @@ struct engine {
 
 extern const struct engine engine_sim, engine_kvm;
 
+/* Where the time of all a VM's vCPUs went; as vcpu_account. */
+struct account account_of_vm(const struct vm *vm);
+
 /* The engine called "sim", "kvm" or "auto": kvm where it can run. NULL: no such engine. */
 const struct engine *engine_find(const char *name);
 /* Can this host run VMs under KVM? Opens what that needs, and closes it. */

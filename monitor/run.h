@@ -189,7 +189,6 @@ int stats_write(const struct run *r, const char *path);
 void report_numa(const struct run *r);
 
 /* stats-modes.c. After the run. */
-struct account account_of_vm(const struct vm *vm);
 struct json_t *account_time_json(const struct account *a); /* new */
 struct json_t *account_traps_json(const struct account *a);
 /* A line of where all vCPUs' time went. */

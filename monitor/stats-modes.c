@@ -30,17 +30,6 @@ static uint64_t time_of(const struct account *a, size_t i)
 	return *(const uint64_t *)((const char *)a + times[i].offset);
 }
 
-struct account account_of_vm(const struct vm *vm)
-{
-	struct account sum = {0}, a;
-
-	for (unsigned i = 0; i < vm->n_vcpus; i++) {
-		vm->cluster->engine->vcpu_account(&vm->vcpu[i], &a);
-		account_add(&sum, &a);
-	}
-	return sum;
-}
-
 /* ---- JSON */
 
 static void set(json_t *o, const char *key, uint64_t v)
@@ -58,6 +47,10 @@ json_t *account_time_json(const struct account *a)
 	set(o, "user_instructions", a->instructions[0]);
 	set(o, "supervisor_instructions", a->instructions[1]);
 	set(o, "machine_instructions", a->instructions[2]);
+	set(o, "user_tlb", a->tlb[0]);
+	set(o, "supervisor_tlb", a->tlb[1]);
+	set(o, "machine_tlb", a->tlb[2]);
+	set(o, "user_pause", a->user_pause);
 	return o;
 }
 
@@ -116,6 +109,13 @@ static const char *text(const json_t *o, const char *key)
 	return s ? s : "?";
 }
 
+/* Of a privilege's time: for memory. */
+static double stall(const json_t *time, const char *all, const char *instructions, const char *tlb)
+{
+	return (double)number(time, all) - (double)number(time, instructions) -
+	       (double)number(time, tlb);
+}
+
 void stats_print_time(const json_t *root, FILE *out)
 {
 	const json_t *vms = json_object_get(root, "vms"), *vm;
@@ -124,7 +124,7 @@ void stats_print_time(const json_t *root, FILE *out)
 	fprintf(out, "%-8s %9s", "VM", "seconds");
 	for (size_t t = 0; t < ARRAY_SIZE(times); t++)
 		fprintf(out, " %9s", times[t].title);
-	fputs("   stall: user    kernel\n", out);
+	fputs("   stall: user    kernel       tlb\n", out);
 	json_array_foreach(vms, i, vm)
 	{
 		const json_t *time = json_object_get(vm, "time");
@@ -135,14 +135,15 @@ void stats_print_time(const json_t *root, FILE *out)
 		fprintf(out, "%-8s %9.3f", text(vm, "name"), total / MAX(hz, 1.0));
 		for (size_t t = 0; t < ARRAY_SIZE(times); t++)
 			fprintf(out, " %8.2f%%", 100 * (double)number(time, times[t].name) / total);
-		fprintf(out, "      %6.2f%%   %6.2f%%\n",
+		fprintf(out, "      %6.2f%%   %6.2f%%   %6.2f%%\n",
+			100 * stall(time, "user", "user_instructions", "user_tlb") / total,
 			100 *
-				((double)number(time, "user") -
-					(double)number(time, "user_instructions")) /
+				stall(time, "supervisor", "supervisor_instructions",
+					"supervisor_tlb") /
 				total,
 			100 *
-				((double)number(time, "supervisor") -
-					(double)number(time, "supervisor_instructions")) /
+				(double)(number(time, "user_tlb") + number(time, "supervisor_tlb") +
+					 number(time, "machine_tlb")) /
 				total);
 	}
 }

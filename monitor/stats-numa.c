@@ -92,6 +92,8 @@ static json_t *region_json(const struct cluster *c, const struct region *r)
 	json_t *o = tally_json(&r->t);
 
 	set(o, "cycles", r->cycles);
+	json_object_set_new(o, "time", account_time_json(&r->account));
+	json_object_set_new(o, "traps", account_traps_json(&r->account));
 	json_object_set_new(
 		o, "moves", moves_happen(c) ? move_counts_json(&r->moves) : json_null());
 	return o;
@@ -229,6 +231,8 @@ static json_t *vms_json(const struct cluster *c)
 		json_object_set_new(o, "name", json_string(vm->name));
 		json_object_set_new(o, "marks", marks_json(vm));
 		set(o, "n_marks", vm->n_marks);
+		json_object_set_new(o, "region_time", account_time_json(&vm->region));
+		json_object_set_new(o, "region_traps", account_traps_json(&vm->region));
 		set(o, "marks_refused", vm->marks_refused);
 		if (c->memsys) {
 			struct move_counts m = moves_of_vm(vm);

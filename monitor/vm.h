@@ -111,6 +111,10 @@ struct vm {
 	bool no_marks;          /* its markers are the no-ops that they are elsewhere */
 	unsigned regions;       /* MARK_BEGINs without their MARK_END */
 
+	/* Of the cluster's regions of interest: where its time went in them, and had gone when the
+	 * current one began. Boundary. */
+	struct account region, region_began;
+
 	struct stream *console; /* the UART's, which the SBI's debug console shares; NULL if none */
 
 	/* Interrupt controller: device_irq() ends here. Set by the PLIC when it is attached. */

@@ -449,6 +449,60 @@ START_TEST(walks_have_one_dimension_or_two)
 }
 END_TEST
 
+/* The hardware's refills are the guest's time, by its privilege; the monitor's are not. */
+START_TEST(refills_are_booked_by_who_needs_them)
+{
+	enum mode mode = (enum mode)_i;
+	uint64_t kernel = 0, user = 0, v;
+
+	create(mode, false, 64);
+	pages();
+	put64(vm, VM_RAM_BASE + 0x102000 + 8 * 9, (VM_RAM_BASE + 9 * PAGE_SIZE) >> 2 | 0xdf);
+	warm();
+	cpu->account.tlb[PRIV_S] = 0;
+	for (unsigned page = 0; page < 8; page++)
+		kernel += load(page);
+	set_privilege(cpu, PRIV_U);
+	user = cpu->charge;
+	ck_assert_int_eq(mem_load(cpu, VM_RAM_BASE + 9 * PAGE_SIZE, 8, &v), DONE);
+	user = cpu->charge - user;
+	ck_assert_uint_gt(kernel, 0);
+	ck_assert_uint_eq(cpu->account.tlb[PRIV_S], mode == MODE_TRAP ? 0 : kernel);
+	if (mode == MODE_TRAP)
+		ck_assert_uint_eq(cpu->account.tlb[PRIV_U], 0);
+	else
+		ck_assert_uint_ge(cpu->account.tlb[PRIV_U], m->cost.tlb_refill);
+	ck_assert_uint_le(cpu->account.tlb[PRIV_U], user);
+	sim_destroy();
+	memsys_destroy(sim.memsys);
+}
+END_TEST
+
+/* ---- waiting for another CPU */
+
+START_TEST(spinning_is_booked_by_privilege)
+{
+	static const uint32_t loop[] = {PAUSE, 0xffdff06f}; /* j .-4 */
+	struct account a[2];
+
+	sim_create(2);
+	vm = sim_vm(2, false);
+	put_code(vm, VM_RAM_BASE, loop, ARRAY_SIZE(loop));
+	sim.engine->vcpu_start(&vm->vcpu[1], VM_RAM_BASE, 0, 0);
+	set_privilege(vm->vcpu[1].e, PRIV_U);
+	sim.stop_at = 100 * m->quantum_cycles;
+	ck_assert_int_eq(sim.engine->run(&sim), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		sim.engine->vcpu_account(&vm->vcpu[i], &a[i]);
+		ck_assert_uint_gt(a[i].pause, 99 * (account_total(&a[i]) - a[i].monitor) / 100);
+	}
+	ck_assert_uint_eq(a[0].user_pause, 0);
+	ck_assert_uint_eq(a[1].user_pause, a[1].pause);
+	ck_assert_uint_eq(a[0].user + a[1].supervisor, 0);
+	sim_destroy();
+}
+END_TEST
+
 /* ---- a whole guest */
 
 /*
@@ -569,9 +623,11 @@ int main(void)
 	tcase_add_loop_test(t, l2tlb_has_the_size_asked_for, 0, 5);
 	tcase_add_test(t, a_page_that_moved_is_no_hit);
 	tcase_add_loop_test(t, walks_have_one_dimension_or_two, 0, MODES);
+	tcase_add_loop_test(t, refills_are_booked_by_who_needs_them, 0, MODES);
 	suite_add_tcase(s, t);
 
 	t = tcase_create("guest");
+	tcase_add_test(t, spinning_is_booked_by_privilege);
 	tcase_add_loop_test(t, a_guest_does_the_same_and_its_times_add_up, 0, 2 * MODES);
 	tcase_add_test(t, names);
 	suite_add_tcase(s, t);

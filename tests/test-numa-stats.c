@@ -324,6 +324,44 @@ START_TEST(regions_count_their_own_moves)
 }
 END_TEST
 
+/* What one VM does in another's region is the region's, too; what they did before it is nobody's.
+ */
+START_TEST(regions_know_where_time_went)
+{
+	static const uint32_t begin[] = {MARK(MARK_BEGIN)};
+	const struct account *a = &sim.region.account;
+	uint64_t before;
+	struct vm *vm;
+
+	sim_create(2);
+	caches();
+	sweeper();
+	run_for(500 * 1000);
+	before = sim.vm[0]->vcpu[0].ran_cycles;
+	vm = sim_vm(1, false);
+	put_code(vm, VM_RAM_BASE, begin, 1);
+	put_code(vm, VM_RAM_BASE + 4, spin, ARRAY_SIZE(spin));
+	run_for(1000 * 1000);
+	ck_assert_uint_eq(a->user + a->machine + a->pause + a->user_pause, 0);
+	ck_assert_uint_eq(account_total(a),
+		account_total(&sim.vm[0]->region) + account_total(&sim.vm[1]->region));
+	/* Each may have been ahead of the machine by what it had been charged. */
+	ck_assert_uint_ge(account_total(&sim.vm[0]->region) + 3 * 10000, sim.region.cycles);
+	ck_assert_uint_le(
+		account_total(&sim.vm[0]->region), sim.vm[0]->vcpu[0].ran_cycles - before);
+	/* The one waits for memory, the other does not. */
+	ck_assert_uint_gt(
+		sim.vm[0]->region.supervisor, 4 * sim.vm[0]->region.instructions[PRIV_S]);
+	ck_assert_uint_lt(
+		sim.vm[1]->region.supervisor, sim.vm[1]->region.instructions[PRIV_S] + 10 * 1000);
+	/* The caches' stalls are the guest's; the monitor's own are for pages it fills. */
+	ck_assert_uint_le(a->supervisor - a->instructions[PRIV_S], counts_stall(&sim.region.t.n));
+	ck_assert_uint_ge(a->supervisor - a->instructions[PRIV_S] + a->monitor,
+		counts_stall(&sim.region.t.n));
+	finish();
+}
+END_TEST
+
 START_TEST(markers_of_a_vm_that_may_not_do_nothing)
 {
 	static const uint32_t marks[] = {
@@ -427,6 +465,7 @@ int main(void)
 	tcase_add_test(t, functional_time_is_not_numa_time);
 	tcase_add_test(t, fidelity_can_be_switched_from_outside);
 	tcase_add_test(t, regions_count_their_own_moves);
+	tcase_add_test(t, regions_know_where_time_went);
 	tcase_add_test(t, markers_of_a_vm_that_may_not_do_nothing);
 	tcase_add_test(t, an_open_region_ends_with_the_run);
 	tcase_add_test(t, tally_json_says_what_the_struct_says);

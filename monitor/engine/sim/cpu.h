@@ -348,7 +348,7 @@ void account_now(struct engine_vcpu *cpu);
 void account_begin(struct engine_vcpu *cpu);
 
 /* The modelled TLB missed the page of va, at machine address ma, physical pa, to which a walk of n
- * entries at walked_ma led. Modes nested and trap. */
+ * entries at walked_ma led: charge what a refill takes. */
 void mode_tlb_miss(struct engine_vcpu *cpu, uint64_t va, uint64_t pa, uint64_t ma,
 	const uint64_t *walked_ma, unsigned n);
 /* sfence.vma: the guest's translation of va, if the L2TLB has it. */

@@ -403,8 +403,7 @@ static void forget_victim(struct engine_vcpu *cpu, const struct memsys_tlb_victi
 	}
 }
 
-/* A translation that the soft TLB did not have: was it in the modelled one? Charges a refill and
- * its walk if not. */
+/* A translation that the soft TLB did not have: was it in the modelled one? */
 static void model_translation(
 	struct engine_vcpu *cpu, uint64_t va, const struct translation *t, const uint8_t *page)
 {
@@ -417,14 +416,7 @@ static void model_translation(
 	if ((!t->n_walked && !every) ||
 		memsys_tlb_access(cpu->model, !t->n_walked, va >> PAGE_SHIFT, order, &victim))
 		return;
-	if (every) {
-		mode_tlb_miss(
-			cpu, va, t->pa, (uint64_t)(page - cpu->ram), t->walked_ma, t->n_walked);
-	} else {
-		cpu->charge += cpu->vm->cluster->machine->cost.tlb_refill;
-		for (unsigned i = 0; i < t->n_walked; i++)
-			cpu->charge += memsys_walk(cpu->model, t->walked_ma[i]);
-	}
+	mode_tlb_miss(cpu, va, t->pa, (uint64_t)(page - cpu->ram), t->walked_ma, t->n_walked);
 	if (victim.pages)
 		forget_victim(cpu, &victim);
 }

@@ -50,12 +50,17 @@ void mode_enter(struct engine_vcpu *cpu, enum account_event e)
 
 /* ---- time */
 
+static unsigned account_index(const struct engine_vcpu *cpu)
+{
+	return cpu->priv == PRIV_M ? 2 : cpu->priv;
+}
+
 void account_now(struct engine_vcpu *cpu)
 {
 	struct account *a = &cpu->account;
 	uint64_t t = cpu->now + cpu->charge, retired = cpu->now - cpu->skew;
 	uint64_t spent = (t - cpu->since) - (a->monitor - cpu->monitor_since);
-	unsigned p = cpu->priv == PRIV_M ? 2 : cpu->priv;
+	unsigned p = account_index(cpu);
 
 	*(p == 0 ? &a->user : p == 1 ? &a->supervisor : &a->machine) += spent;
 	a->instructions[p] += retired - cpu->retired_since;
@@ -92,6 +97,15 @@ static uint64_t table_entry_ma(const struct engine_vm *evm, uint32_t table, uint
 	return ((uint64_t)evm->table[table] << PAGE_SHIFT) + index * ENTRY_BYTES;
 }
 
+static unsigned walk_guest(struct engine_vcpu *cpu, const uint64_t *walked_ma, unsigned n)
+{
+	unsigned stall = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		stall += memsys_walk(cpu->model, walked_ma[i]);
+	return stall;
+}
+
 /* Entry number n of a level is that of the n-th page, 2 MiB or GiB of physical memory. */
 static unsigned second_stage(const struct engine_vcpu *cpu, uint64_t pa)
 {
@@ -113,22 +127,21 @@ static unsigned second_stage(const struct engine_vcpu *cpu, uint64_t pa)
 	return stall;
 }
 
-static void walk_nested(
+static unsigned walk_nested(
 	struct engine_vcpu *cpu, uint64_t va, uint64_t pa, const uint64_t *walked_ma, unsigned n)
 {
 	uint64_t table = (cpu->satp & 0xfffffffffffull) << PAGE_SHIFT;
-	unsigned level = (unsigned)(cpu->satp >> 60) - 6;
+	unsigned level = (unsigned)(cpu->satp >> 60) - 6, stall = 0;
 
-	cpu->charge += cpu->vm->cluster->machine->cost.tlb_refill;
 	for (unsigned i = 0; i < n; i++, level--) {
 		uint64_t index = va >> (PAGE_SHIFT + LEVEL_BITS * level) & ((1 << LEVEL_BITS) - 1);
 		uint64_t pte = *(const uint64_t *)(cpu->ram + walked_ma[i]);
 
-		cpu->charge += second_stage(cpu, table + index * ENTRY_BYTES);
-		cpu->charge += memsys_walk(cpu->model, walked_ma[i]);
+		stall += second_stage(cpu, table + index * ENTRY_BYTES);
+		stall += memsys_walk(cpu->model, walked_ma[i]);
 		table = (pte & 0x003ffffffffffc00ull) << 2;
 	}
-	cpu->charge += second_stage(cpu, pa);
+	return stall + second_stage(cpu, pa);
 }
 
 static void fill_by_monitor(
@@ -152,9 +165,7 @@ static void fill_by_monitor(
 	if (hit) {
 		cycles += m->cost.l2tlb_hit;
 	} else {
-		cycles += m->cost.trap + m->cost.tlb_fill;
-		for (unsigned i = 0; i < n; i++)
-			cycles += memsys_walk(cpu->model, walked_ma[i]);
+		cycles += m->cost.trap + m->cost.tlb_fill + walk_guest(cpu, walked_ma, n);
 		if (e)
 			*e = (struct l2tlb_entry){key, ma, cpu->l2tlb_generation};
 	}
@@ -164,10 +175,16 @@ static void fill_by_monitor(
 void mode_tlb_miss(struct engine_vcpu *cpu, uint64_t va, uint64_t pa, uint64_t ma,
 	const uint64_t *walked_ma, unsigned n)
 {
-	if (cpu->mode == MODE_NESTED)
-		walk_nested(cpu, va, pa, walked_ma, n);
-	else
+	uint64_t cycles = cpu->vm->cluster->machine->cost.tlb_refill;
+
+	if (cpu->mode == MODE_TRAP) {
 		fill_by_monitor(cpu, va, ma & ~(uint64_t)(PAGE_SIZE - 1), walked_ma, n);
+		return;
+	}
+	cycles += cpu->mode == MODE_NESTED ? walk_nested(cpu, va, pa, walked_ma, n)
+					   : walk_guest(cpu, walked_ma, n);
+	cpu->charge += cycles;
+	cpu->account.tlb[account_index(cpu)] += cycles;
 }
 
 void l2tlb_forget(struct engine_vcpu *cpu, uint64_t va)

@@ -61,7 +61,27 @@ static struct region totals(const struct cluster *c)
 	r.t.cpu_cycles = model_cycles(c);
 	for (unsigned i = 0; i < c->machine->n_cpus && c->memsys; i++)
 		counts_add(&r.t.n, memsys_counts(c->memsys, i), NULL);
+	for (unsigned v = 0; v < c->n_vms; v++) {
+		struct account a = account_of_vm(c->vm[v]);
+
+		account_add(&r.account, &a);
+	}
 	return r;
+}
+
+static void vms_region_change(struct cluster *c, bool inside)
+{
+	for (unsigned v = 0; v < c->n_vms; v++) {
+		struct vm *vm = c->vm[v];
+		struct account now = account_of_vm(vm), in;
+
+		if (inside) {
+			vm->region_began = now;
+			continue;
+		}
+		in = account_between(&vm->region_began, &now);
+		account_add(&vm->region, &in);
+	}
 }
 
 static void region_change(struct cluster *c, bool inside)
@@ -71,6 +91,7 @@ static void region_change(struct cluster *c, bool inside)
 	if (inside == c->in_region)
 		return;
 	c->in_region = inside;
+	vms_region_change(c, inside);
 	now = totals(c);
 	if (inside) {
 		c->region_began = now;

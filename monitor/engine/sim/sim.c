@@ -34,6 +34,15 @@ static void advance(struct engine_vcpu *cpu, uint64_t to, uint64_t *as)
 	}
 }
 
+static void spin(struct engine_vcpu *cpu, uint64_t to)
+{
+	uint64_t before = cpu->account.pause;
+
+	advance(cpu, to, &cpu->account.pause);
+	if (cpu->priv == PRIV_U)
+		cpu->account.user_pause += cpu->account.pause - before;
+}
+
 void cpu_wake(struct engine_vcpu *cpu)
 {
 	if (cpu->vcpu->state == VCPU_IDLE && trap_pending(cpu))
@@ -62,7 +71,7 @@ static void vcpu_run(struct engine_vcpu *cpu, uint64_t until, bool alone)
 		if (cpu->waiting)
 			break;
 		if (cpu->yield && !alone && cpu->vcpu->state == VCPU_RUNNABLE)
-			advance(cpu, until, &cpu->account.pause);
+			spin(cpu, until);
 	}
 	cpu->evm->acting = NULL;
 	cpu->idled = cpu->vcpu->state == VCPU_IDLE;
