@@ -111,14 +111,32 @@ static void write_bars(FILE *out, const json_t *bars, size_t panel)
 	fprintf(out, "END\n");
 }
 
+/* What a pair is, below it: in two lines where there is little room. */
+static void write_group(FILE *out, const char *label, double x, bool narrow)
+{
+	const char *space = narrow ? strchr(label, ' ') : NULL;
+	char *line[2] = {
+		space ? strndup(label, (size_t)(space - label)) : xstrdup(label),
+		xstrdup(space ? space + 1 : ""),
+	};
+
+	for (int i = 0; i < 2; i++) {
+		fprintf(out, "set label ");
+		plot_quoted(out, line[i]);
+		fprintf(out, " at first %g, graph %g center noenhanced\n", x, -0.11 - 0.05 * i);
+		free(line[i]);
+	}
+}
+
 static void write_axes(FILE *out, const json_t *panel)
 {
 	const json_t *bars = json_object_get(panel, "bars"), *bar, *group;
 	const json_t *groups = json_object_get(panel, "groups");
+	bool narrow = json_array_size(groups) > 4;
 	double first = 0, last = 0;
 	size_t i;
 
-	fprintf(out, "set xtics nomirror scale 0 noenhanced %s (",
+	fprintf(out, "set xtics nomirror scale 0 noenhanced font ',%d' %s (", narrow ? 10 : 12,
 		groups ? "norotate" : "rotate by 45 right");
 	json_array_foreach(bars, i, bar)
 	{
@@ -131,13 +149,11 @@ static void write_axes(FILE *out, const json_t *panel)
 		fprintf(out, " %g", x);
 	}
 	fprintf(out, ")\nset xrange [%g:%g]\nset bmargin %d\nunset label\n", first - 0.8,
-		last + 0.8, groups ? 5 : 8);
+		last + 0.8, groups ? 6 : 8);
 	json_array_foreach(groups, i, group)
 	{
-		fprintf(out, "set label ");
-		plot_quoted(out, text_at(group, "label"));
-		fprintf(out, " at first %g, graph -0.11 center noenhanced\n",
-			json_number_value(json_object_get(group, "x")));
+		write_group(out, text_at(group, "label"),
+			json_number_value(json_object_get(group, "x")), narrow);
 	}
 }
 
