@@ -17,7 +17,7 @@ fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
 refuses() {
 	local pattern=$1
 	shift
-	timeout 60 "$disco" "$@" </dev/null >out 2>err
+	timeout 300 "$disco" "$@" </dev/null >out 2>err
 	local status=$?
 	[ $status -ne 0 ] || fail "'$*' succeeds"
 	[ $status -lt 70 ] || fail "'$*' ends with status $status"

@@ -17,7 +17,7 @@ common() {
 once() {
 	local name=$1 program=$2 threads=$3
 	shift 3
-	timeout -k 5 280 "$program" run --threads "$threads" --stats "$work/stats.json" "$@" </dev/null >"$work/$name.out" 2>"$work/$name.err"
+	limited 280 "$program" run --threads "$threads" --stats "$work/stats.json" "$@" </dev/null >"$work/$name.out" 2>"$work/$name.err"
 	[ $? -le 1 ] && grep -q '"digest"' "$work/stats.json" || {
 		fail "$name: no statistics: $(tail -n 3 "$work/$name.err")"
 		return

@@ -76,7 +76,7 @@ check() {
 		-nostdlib -static -Wl,--build-id=none -DHARTS="$2" -DL1="$3" -DL2="$5" -DLINE="$6" \
 		-T guests/workloads/numa/bare/link.ld -o "$work/validate" \
 		guests/workloads/numa/bare/start.S guests/workloads/numa/bare/validate.c || exit 1
-	timeout 300 "$disco" run --policy first-touch --share none --machine "$1" --vcpus "$2" --memory 256M --quiet --bios "$work/validate" \
+	timeout 900 "$disco" run --policy first-touch --share none --machine "$1" --vcpus "$2" --memory 256M --quiet --bios "$work/validate" \
 		</dev/null >"$work/out" 2>"$work/err" || { cat "$work/err"; echo "FAIL: the run on $1"; exit 1; }
 	echo "$1:"
 	judge "$2" "$7" "$4" "$6" "$8" "$9" "${10}" "${11}" <"$work/out" || failures=$((failures + 1))

@@ -20,7 +20,7 @@ END
 compared() {
 	local name=$1 least=$2 want=$3 n
 	shift 3
-	timeout 400 "$live" run --machine "$work/small.conf" --fidelity numa --threads 1 --quiet --check-invariants "$@" \
+	limited 400 "$live" run --machine "$work/small.conf" --fidelity numa --threads 1 --quiet --check-invariants "$@" \
 		</dev/null >"$work/out" 2>"$work/err"
 	status=$?
 	n=$(sed -n 's/^both models agree on \([0-9]*\) requests.*/\1/p' "$work/err")

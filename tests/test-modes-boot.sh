@@ -10,7 +10,7 @@ bare hostile
 # --- the same architecture: the differential test, whose other side is QEMU
 if command -v qemu-system-riscv64 >/dev/null; then
 	for mode in native nested trap; do
-		timeout -k 5 280 "$root/tests/test-diff.sh" --seeds 1-2 --peer "$disco run --mode $mode --memory 128M --bios" >"$work/diff" 2>&1 ||
+		limited 280 "$root/tests/test-diff.sh" --seeds 1-2 --peer "$disco run --mode $mode --memory 128M --bios" >"$work/diff" 2>&1 ||
 			fail "mode $mode differs from QEMU: $(tail -n 5 "$work/diff")"
 	done
 fi
@@ -20,7 +20,7 @@ metal="--vcpus 2 --memory 16M --bios $work/hostile.elf --virtual-timeout 0.1 --q
 once() { # NAME ARGUMENT...
 	local name=$1
 	shift
-	timeout -k 5 200 "$disco" run --stats "$work/$name.json" "$@" </dev/null >/dev/null 2>"$work/err"
+	limited 200 "$disco" run --stats "$work/$name.json" "$@" </dev/null >/dev/null 2>"$work/err"
 	jq -e 'del(.host)' "$work/$name.json" >"$work/$name" 2>/dev/null || fail "$name: no statistics: $(tail -n 3 "$work/err")"
 }
 for mode in plain native nested trap; do
@@ -39,7 +39,7 @@ done
 # --- Debian
 debian
 for mode in plain native nested trap; do
-	timeout -k 5 280 "$disco" run --mode $mode --exec 'uname -m; id -u; ls /usr/share | md5sum' --stats "$work/$mode.json" \
+	limited 280 "$disco" run --mode $mode --exec 'uname -m; id -u; ls /usr/share | md5sum' --stats "$work/$mode.json" \
 		</dev/null >"$work/out" 2>"$work/err" || fail "mode $mode: $(tail -n 5 "$work/err")"
 	grep '^vm0|' "$work/out" >"$work/$mode.said"
 	cmp -s "$work/plain.said" "$work/$mode.said" || fail "mode $mode says something else: $(cat "$work/$mode.said")"

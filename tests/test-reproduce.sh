@@ -58,7 +58,7 @@ END
 reproduce() {
 	local want=$1
 	shift
-	(cd "$work" && timeout -k 5 120 "$disco" reproduce ./tiny "$@" </dev/null >"$work/out" 2>"$work/err")
+	(cd "$work" && limited 120 "$disco" reproduce ./tiny "$@" </dev/null >"$work/out" 2>"$work/err")
 	local status=$?
 	[ $status -eq "$want" ] || fail "reproduce $* ends with $status: $(tail -n 5 "$work/err")"
 }
@@ -105,16 +105,16 @@ says '2 results are missing, the first is one-small' err
 reproduce 0 --print-jobs -o elsewhere two
 [ "$(wc -l <"$work/out")" -eq 2 ] || fail "two runs are not two lines: $(cat "$work/out")"
 if command -v parallel >/dev/null; then
-	(cd "$work" && timeout 120 parallel --will-cite -j 2 <out) || fail "GNU parallel cannot run the printed jobs"
+	(cd "$work" && limited 120 parallel --will-cite -j 2 <out) || fail "GNU parallel cannot run the printed jobs"
 else
-	(cd "$work" && timeout 120 xargs -d '\n' -n 1 -P 2 sh -c <out) || fail "the printed jobs fail"
+	(cd "$work" && limited 120 xargs -d '\n' -n 1 -P 2 sh -c <out) || fail "the printed jobs fail"
 fi
 reproduce 0 --print-jobs -o elsewhere
 [ ! -s "$work/out" ] || fail "jobs that are done are printed"
 # As an element of a Slurm array does: one line by its number, in a shell of its own.
 reproduce 0 --print-jobs -o array
 for task in 1 2; do
-	(cd "$work" && timeout 120 sh -c "$(sed -n ${task}p out)") || fail "line $task of the printed jobs fails"
+	(cd "$work" && limited 120 sh -c "$(sed -n ${task}p out)") || fail "line $task of the printed jobs fails"
 done
 reproduce 0 --collect -o array
 cmp -s "$work/first/report.md" "$work/array/report.md" || fail "what an array ran makes another report"

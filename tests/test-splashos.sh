@@ -30,7 +30,7 @@ done
 splashos "t sync" --vcpus 8 --virtual-timeout 20 --fidelity numa --policy disco
 [ $status -eq 0 ] || fail "8 harts with caches: $(tail -n 1 "$work/out" "$work/err")"
 if command -v qemu-system-riscv64 >/dev/null; then
-	timeout 120 qemu-system-riscv64 -M virt -smp 4 -m 65M -display none -serial stdio -monitor none -kernel "$work/os/kernel" \
+	limited 120 qemu-system-riscv64 -M virt -smp 4 -m 65M -display none -serial stdio -monitor none -kernel "$work/os/kernel" \
 		-append "t sync" </dev/null >"$work/out" 2>&1 || fail "on QEMU: exit status $?"
 	grep -q '^4 harts: all as it should be' "$work/out" || fail "on QEMU: $(tail -n 1 "$work/out")"
 fi
