@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * `disco stats`: prints what a statistics file says of the vCPUs' time, and of what entered the
- * monitor.
+ * `disco stats`: prints what a statistics file says of the vCPUs' time, of what entered the
+ * monitor, and of what the guests' kernels did for their programs.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -14,7 +14,7 @@
 
 struct args {
 	const char *stats;
-	bool traps, time;
+	bool traps, time, services;
 };
 
 static const struct argp_option options[] = {
@@ -22,6 +22,11 @@ static const struct argp_option options[] = {
 	{"traps", 'T', NULL, 0,
 		"Sensitive instructions, traps, TLB misses and the monitor's work by kind: how "
 		"often, how many of them entered the monitor because of the mode, what it charged",
+		0},
+	{"services", 'S', NULL, 0,
+		"What the guests' kernels did for their programs (page faults, system calls), in "
+		"the regions of interest if there were any: how often, how long each took, and "
+		"what share of that was the kernel's and the monitor's",
 		0},
 	{0},
 };
@@ -33,6 +38,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 't':
 		a->time = true;
+		return 0;
+	case 'S':
+		a->services = true;
 		return 0;
 	case 'T':
 		a->traps = true;
@@ -75,12 +83,18 @@ int cmd_stats(int argc, char **argv)
 		json_decref(root);
 		return STATUS_USAGE;
 	}
-	if (a.time || !a.traps)
+	if (!a.time && !a.traps && !a.services)
+		a.time = a.traps = a.services = true;
+	if (a.time)
 		stats_print_time(root, stdout);
-	if (!a.time && !a.traps)
+	if (a.time && a.traps)
 		putchar('\n');
-	if (a.traps || !a.time)
+	if (a.traps)
 		stats_print_traps(root, stdout);
+	if (a.services && (a.time || a.traps))
+		putchar('\n');
+	if (a.services)
+		stats_print_services(root, stdout);
 	json_decref(root);
 	return STATUS_OK;
 }

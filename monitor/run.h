@@ -12,6 +12,7 @@
  *   stats.c     snapshots, digests and the JSON file
  *   series.c    the time series
  *   stats-modes.c   where vCPUs' time went, and what entered the monitor
+ *   stats-services.c   what guests' kernels did for their programs
  *   stats-numa.c, report-numa.c   the memory system's part of the JSON file and of the tables
  */
 #ifndef MONITOR_RUN_H
@@ -196,6 +197,10 @@ void report_time(const struct run *r);
 /* Tables from a statistics file. */
 void stats_print_time(const struct json_t *root, FILE *out);
 void stats_print_traps(const struct json_t *root, FILE *out);
+
+/* stats-services.c. After the run. */
+struct json_t *services_json(const struct services *s); /* new */
+void stats_print_services(const struct json_t *root, FILE *out);
 
 /* stats-numa.c. After the run. The sums are for clusters that have a memory system. */
 struct tally numa_cpu(const struct cluster *c, unsigned cpu);

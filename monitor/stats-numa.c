@@ -233,6 +233,7 @@ static json_t *vms_json(const struct cluster *c)
 		set(o, "n_marks", vm->n_marks);
 		json_object_set_new(o, "region_time", account_time_json(&vm->region));
 		json_object_set_new(o, "region_traps", account_traps_json(&vm->region));
+		json_object_set_new(o, "region_services", services_json(&vm->services_region));
 		set(o, "marks_refused", vm->marks_refused);
 		if (c->memsys) {
 			struct move_counts m = moves_of_vm(vm);

@@ -325,6 +325,7 @@ static json_t *vm_json(const struct run *r, const struct guest *g, uint64_t dige
 	account = account_of_vm(vm);
 	json_object_set_new(o, "time", account_time_json(&account));
 	json_object_set_new(o, "traps", account_traps_json(&account));
+	json_object_set_new(o, "services", services_json(&vm->services));
 	json_object_set_new(o, "memory", vm_memory_json(r, vm));
 	json_object_set_new(o, "devices", devices_json(vm));
 	set(o, "console_bytes", stream_output_bytes(g->uart));

@@ -18,6 +18,7 @@
 #include "monitor/account.h"
 #include "monitor/counts.h"
 #include "monitor/device.h"
+#include "monitor/service.h"
 
 struct board;
 
@@ -114,6 +115,8 @@ struct vm {
 	/* Of the cluster's regions of interest: where its time went in them, and had gone when the
 	 * current one began. Boundary. */
 	struct account region, region_began;
+	/* What its kernel did, and how much of that in the regions. The first: owner thread. */
+	struct services services, services_region, services_began;
 
 	struct stream *console; /* the UART's, which the SBI's debug console shares; NULL if none */
 

@@ -65,6 +65,7 @@ struct engine_vm {
 	uint64_t decoded;    /* instructions */
 	uint32_t *table;     /* frames of the monitor's tables (mode.c), vm->n_tables of them; */
 	uint32_t level[3];   /* mode nested: where those of each level begin */
+	struct service_trace *trace; /* of service.c */
 };
 
 enum { CODE_PRESENT = 1, CODE_DIRTY = 2 };

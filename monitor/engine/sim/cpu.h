@@ -13,6 +13,7 @@
  *   trap.c     exceptions, interrupts, returns
  *   sbi.c      the monitor's M-mode
  *   mode.c     ways of virtualizing, what they cost, where time goes
+ *   service.c  what the guest's kernel does for its programs, and how long it takes
  *   sched.c    which vCPU runs on which CPU
  *   sim.c      quanta, host threads
  */
@@ -190,6 +191,12 @@ struct engine_vcpu {
 	uint64_t l2tlb_generation; /* entries of earlier ones are gone */
 	struct account account;
 
+	/* The services of the guest's kernel (service.c). */
+	uint64_t task;                    /* of the kernel, when it last ran */
+	uint32_t serving;                 /* its open service; 0: none */
+	uint64_t parts_at[SERVICE_PARTS]; /* running totals when time was last attributed */
+	uint64_t user_half_refills;       /* cycles for TLB misses of the kernel in user memory */
+
 	unsigned tlb_used;       /* bit per memory context with entries */
 	uint64_t big_lo, big_hi; /* all superpages in the TLB lie in [lo, hi) */
 	uint64_t exec_pages[64]; /* Bloom filter of code pages translated in this address space */
@@ -245,6 +252,11 @@ void tlb_forget_writes(struct engine_vcpu *cpu);
 /* Choose cpu->tlb and cpu->context anew after a change of privilege, SUM, MPRV. */
 void mmu_update_context(struct engine_vcpu *cpu);
 void pmp_update(struct engine_vcpu *cpu);
+
+/* What the guest's page tables say of va now: the leaf, with the page of va as its frame; 0: none.
+ * And whether that page is all zeroes. Neither changes anything. */
+uint64_t mmu_peek(const struct engine_vcpu *cpu, uint64_t va);
+bool mmu_peek_zero(const struct engine_vcpu *cpu, uint64_t pte);
 
 /* ---- trap.c */
 
@@ -362,6 +374,26 @@ void mode_own_tables(const struct vm *vm);
 uint64_t mode_overhead_bytes(const struct vm *vm);
 /* engine->vcpu_account. */
 void sim_vcpu_account(const struct vcpu *vcpu, struct account *out);
+
+/* ---- service.c: by the owner thread */
+
+/* A trap from user mode into the kernel, before anything is charged for it. */
+void service_begin(struct engine_vcpu *cpu, uint64_t cause, uint64_t tval);
+/* The kernel returns to user mode; what that takes has been charged. */
+void service_end(struct engine_vcpu *cpu);
+/* The kernel accesses a control register. */
+void service_switch(struct engine_vcpu *cpu);
+static inline void service_look(struct engine_vcpu *cpu, unsigned csr)
+{
+	if (cpu->priv == PRIV_S && unlikely(cpu->x[4] != cpu->task) && csr != 0x140)
+		service_switch(cpu); /* not sscratch, around which tp is the program's */
+}
+/* A TLB miss at va took so long. */
+void service_refill(struct engine_vcpu *cpu, uint64_t va, uint64_t cycles);
+
+void service_init(struct engine_vm *evm);
+void service_free(struct engine_vm *evm);
+uint64_t service_overhead_bytes(const struct engine_vm *evm);
 
 /* ---- check.c */
 

@@ -475,6 +475,7 @@ bool csr_access(struct engine_vcpu *cpu, unsigned csr, enum csr_op op, uint64_t 
 	row = &rows[row_of[csr] - 1];
 	if (row->gate && !row->gate(cpu, csr))
 		return false;
+	service_look(cpu, csr);
 	if (mode_event(cpu, event_of[csr]))
 		cpu->attention = true; /* the price is paid before the next instruction */
 	field = (uint64_t *)((char *)cpu + row->offset);

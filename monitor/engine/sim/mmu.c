@@ -251,6 +251,44 @@ static void tables_forget_page(struct engine_vcpu *cpu, uint64_t va)
 	}
 }
 
+/* ---- looking, without a trace */
+
+/* The frame of the page of pa; MPN_NONE: absent, or no RAM. */
+static uint32_t peek_frame(const struct engine_vcpu *cpu, uint64_t pa)
+{
+	return is_ram(cpu, pa, 1) ? pmap_entry(cpu->vm->pmap, (pa - VM_RAM_BASE) >> PAGE_SHIFT)->mpn
+				  : MPN_NONE;
+}
+
+uint64_t mmu_peek(const struct engine_vcpu *cpu, uint64_t va)
+{
+	uint64_t table = (cpu->satp & 0xfffffffffffull) << PAGE_SHIFT;
+
+	for (int level = (int)(cpu->satp >> 60) - 6; level >= 0; level--) {
+		unsigned shift = PAGE_SHIFT + 9 * (unsigned)level;
+		uint32_t mpn = peek_frame(cpu, table);
+		uint64_t pte = 0;
+
+		if (mpn != MPN_NONE)
+			pte = ((const uint64_t *)frame_data(
+				cpu->vm->cluster->mem, mpn))[va >> shift & 511];
+		if (!(pte & PTE_V))
+			return 0;
+		if (pte & (PTE_R | PTE_X))
+			return pte | ((va & ((1ull << shift) - 1)) >> PAGE_SHIFT << 10);
+		table = (pte & PTE_PPN) << 2;
+	}
+	return 0;
+}
+
+bool mmu_peek_zero(const struct engine_vcpu *cpu, uint64_t pte)
+{
+	uint64_t pa = (pte & PTE_PPN) << 2;
+	uint32_t mpn = peek_frame(cpu, pa);
+
+	return is_ram(cpu, pa, 1) && (mpn == MPN_NONE || frame_is_zero(cpu->vm->cluster->mem, mpn));
+}
+
 /* ---- walks */
 
 /* Note in a leaf that it was used, as Svadu demands, where the guest has asked for it. */

@@ -170,6 +170,7 @@ static void fill_by_monitor(
 			*e = (struct l2tlb_entry){key, ma, cpu->l2tlb_generation};
 	}
 	monitor_event(cpu, hit ? EVENT_L2TLB_HIT : EVENT_L2TLB_MISS, cycles);
+	service_refill(cpu, va, cycles);
 }
 
 void mode_tlb_miss(struct engine_vcpu *cpu, uint64_t va, uint64_t pa, uint64_t ma,
@@ -185,6 +186,7 @@ void mode_tlb_miss(struct engine_vcpu *cpu, uint64_t va, uint64_t pa, uint64_t m
 					   : walk_guest(cpu, walked_ma, n);
 	cpu->charge += cycles;
 	cpu->account.tlb[account_index(cpu)] += cycles;
+	service_refill(cpu, va, cycles);
 }
 
 void l2tlb_forget(struct engine_vcpu *cpu, uint64_t va)

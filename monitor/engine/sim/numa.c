@@ -77,10 +77,12 @@ static void vms_region_change(struct cluster *c, bool inside)
 
 		if (inside) {
 			vm->region_began = now;
+			vm->services_began = vm->services;
 			continue;
 		}
 		in = account_between(&vm->region_began, &now);
 		account_add(&vm->region, &in);
+		services_add(&vm->services_region, &vm->services, &vm->services_began);
 	}
 }
 

@@ -335,6 +335,7 @@ static void sim_vm_init(struct vm *vm)
 
 	vm->e = xcalloc(1, sizeof(*vm->e));
 	code_init(vm);
+	service_init(vm->e);
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
 		struct vcpu *v = &vm->vcpu[i];
 
@@ -357,6 +358,7 @@ static void sim_vm_free(struct vm *vm)
 	mode_free(vm);
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		lazy_free(vm->vcpu[i].e, sizeof(*vm->vcpu[i].e));
+	service_free(vm->e);
 	code_free(vm);
 	free(vm->e);
 }
@@ -505,8 +507,8 @@ static uint64_t sim_vm_overhead_bytes(const struct vm *vm)
 	const struct engine_vm *e = vm->e;
 	uint64_t pages = vm->ram_bytes >> PAGE_SHIFT;
 
-	return sizeof(*e) + mode_overhead_bytes(vm) + (e->flushes ? ARENA_BYTES : e->arena_used) +
-	       HASH_BUCKETS * sizeof(e->hash[0]) +
+	return sizeof(*e) + mode_overhead_bytes(vm) + service_overhead_bytes(e) +
+	       (e->flushes ? ARENA_BYTES : e->arena_used) + HASH_BUCKETS * sizeof(e->hash[0]) +
 	       pages * (sizeof(e->page_blocks[0]) + sizeof(e->page_code[0])) +
 	       vm->n_vcpus * sizeof(struct engine_vcpu);
 }

@@ -75,10 +75,14 @@ void trap_exception(struct engine_vcpu *cpu, enum cause cause, uint64_t tval)
 	uint64_t pc = cpu->pc;
 	enum priv from = cpu->priv;
 
+	bool to_s = cpu->priv != PRIV_M && (cpu->medeleg >> cause & 1);
+
 	cpu->traps++;
+	if (to_s && from == PRIV_U)
+		service_begin(cpu, cause, tval);
 	mode_event(cpu, exception_event(cause));
 	cpu->charge++; /* so that a guest trapping on its own trap vector still uses up its time */
-	if (cpu->priv != PRIV_M && (cpu->medeleg >> cause & 1))
+	if (to_s)
 		enter_s(cpu, cause, tval);
 	else
 		enter_m(cpu, cause, tval);
@@ -125,6 +129,8 @@ bool trap_interrupt(struct engine_vcpu *cpu)
 		if (!(take >> irq & 1))
 			continue;
 		cpu->traps++;
+		if ((cpu->mideleg >> irq & 1) && cpu->priv == PRIV_U)
+			service_begin(cpu, CAUSE_INTERRUPT | irq, 0);
 		mode_event(cpu, irq_event[irq]);
 		if (cpu->mideleg >> irq & 1)
 			enter_s(cpu, CAUSE_INTERRUPT | irq, 0);
@@ -159,6 +165,8 @@ void trap_sret(struct engine_vcpu *cpu)
 		s |= MSTATUS_SIE;
 	cpu->mstatus = s | MSTATUS_SPIE;
 	cpu->pc = cpu->sepc;
+	if (cpu->priv == PRIV_S && to == PRIV_U)
+		service_end(cpu);
 	set_priv(cpu, to);
 	if (trap_pending(cpu))
 		cpu->attention = true;
