@@ -15,6 +15,7 @@
 
 #include "monitor/board.h"
 #include "monitor/engine/kvm/kvm.h"
+#include "monitor/guestmem.h"
 #include "numa/util.h"
 
 enum { KICK = SIGUSR1, MAX_RETRIES = 100000 };
@@ -55,12 +56,29 @@ static void port(struct vcpu *vcpu, struct kvm_run *run)
 	}
 }
 
+/*
+ * KVM interprets an instruction now and then, and what that cannot reach is a device for it: also
+ * memory whose mapping was just being changed (view.c).
+ */
+static void memory(struct vcpu *vcpu, struct kvm_run *run, unsigned size)
+{
+	uint64_t pa = run->mmio.phys_addr;
+	int err = run->mmio.is_write ? gm_write(vcpu->vm, pa, run->mmio.data, size)
+				     : gm_read(vcpu->vm, pa, run->mmio.data, size);
+
+	kvm_host.retries++;
+	if (err)
+		vm_fail(vcpu->vm, "machine memory is exhausted");
+}
+
 static void mmio(struct vcpu *vcpu, struct kvm_run *run)
 {
 	unsigned size = MIN(run->mmio.len, 8u);
 	uint64_t value = 0;
 
-	if (run->mmio.is_write) {
+	if (gm_valid(vcpu->vm, run->mmio.phys_addr, size)) {
+		memory(vcpu, run, size);
+	} else if (run->mmio.is_write) {
 		memcpy(&value, run->mmio.data, size);
 		device_write(vcpu, run->mmio.phys_addr, size, value);
 	} else {

@@ -162,10 +162,11 @@ void kvm_view_shootdown(struct kvm_view *v, uint32_t ppn, uint32_t old)
 {
 	if (!present(v, ppn) || v->mpn[ppn] != old)
 		return;
-	/* Some are told before the tables have changed: then it is found out at the next touch. */
-	if (is(v, ppn, want(v, ppn))) {
-		put_nothing(v, ppn, 1);
-		v->mapped[ppn] = NOT_MAPPED;
+	/* A copy that is about to go, though the tables have it yet: its master has the same bytes.
+	 * Anything else that is as the tables say is read-only, and stays. */
+	if (is(v, ppn, want(v, ppn)) && frame_master(kvm_host.c->mem, old) != old) {
+		v->mpn[ppn] = frame_master(kvm_host.c->mem, old);
+		put_frames(v, ppn, 1, v->mpn[ppn], false);
 		return;
 	}
 	kvm_view_update(v, ppn, 1);
