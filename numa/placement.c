@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "numa/memmap.h"
 #include "numa/move.h"
 #include "numa/placement.h"
 
@@ -25,6 +26,7 @@ struct placement {
 	uint64_t interval, next;      /* cycles: length and end of the interval */
 	uint64_t view_interval, seen; /* the same and begin of the view's, which is not longer */
 	uint64_t moves;               /* in this interval */
+	uint64_t random, stirred;     /* for policies that stir: cycles up to which they did */
 	unsigned asker;               /* the node for which the move under way is */
 	uint64_t copy_cycles;         /* what copying took in that move */
 	/* Samples of `stride` intervals each; when the table is full, two become one. */
@@ -77,7 +79,9 @@ void placement_destroy(struct placement *pl)
 
 uint64_t placement_trigger(const struct placement *pl)
 {
-	return pl->policy.kind->moves ? pl->policy.value[POLICY_TRIGGER] : 0;
+	const struct policy_kind *k = pl->policy.kind;
+
+	return k->moves && !k->stir ? pl->policy.value[POLICY_TRIGGER] : 0;
 }
 
 const struct policy *placement_policy(const struct placement *pl)
@@ -179,7 +183,7 @@ void placement_hot(struct placement *pl, uint32_t mpn, unsigned node)
 	pl->stats.hot++;
 	/* The interrupt that brings the signal, and the look at it, cost whatever comes of it. */
 	charge(pl, node, pl->m->cost.trap + pl->m->cost.monitor_call, &pl->stats.cycles_signal);
-	if (!pl->policy.kind->moves)
+	if (!placement_trigger(pl))
 		return;
 	if (!is_page(pl->mem, mpn)) {
 		pl->stats.stale++;
@@ -195,6 +199,56 @@ void placement_hot(struct placement *pl, uint32_t mpn, unsigned node)
 	pl->stats.why[a.why]++;
 	if (a.act != POLICY_LEAVE)
 		do_move(pl, mpn, node, a);
+}
+
+/* ---- stirring ---------------------------------------------------------------------------- */
+
+/* The page of a frame that was used at least once; all are as likely. */
+static uint32_t random_page(struct placement *pl)
+{
+	const struct pool *pool = pl->mem->p->pool;
+	uint64_t used = 0, at;
+	unsigned node;
+
+	for (node = 0; node < pl->m->n_nodes; node++)
+		used += pool[node].used;
+	if (!used)
+		return MPN_NONE;
+	at = splitmix64(&pl->random) % used;
+	for (node = 0; at >= pool[node].used; node++)
+		at -= pool[node].used;
+	return pool[node].first + (uint32_t)at;
+}
+
+static void stir_page(struct placement *pl)
+{
+	unsigned asker = (unsigned)(splitmix64(&pl->random) % pl->m->n_nodes);
+	uint32_t mpn = random_page(pl), misses[MACHINE_MAX_NODES];
+	struct policy_answer a;
+	struct page_view v;
+
+	if (mpn == MPN_NONE || !is_page(pl->mem, mpn))
+		return;
+	mpn = frame_master(pl->mem, mpn);
+	v = look(pl, mpn, asker, misses);
+	v.random = splitmix64(&pl->random);
+	a = pl->policy.kind->decide(pl->policy.value, &v);
+	pl->stats.why[a.why]++;
+	if (a.act != POLICY_LEAVE)
+		do_move(pl, mpn, asker, a);
+}
+
+static void stir(struct placement *pl, uint64_t now)
+{
+	uint64_t ms = MAX(pl->m->clock_hz / 1000, (uint64_t)1), n;
+
+	n = (now - pl->stirred) * pl->policy.kind->stir(pl->policy.value) / ms;
+	/* What is left of a page's time counts the next time. */
+	pl->stirred += n * ms / pl->policy.kind->stir(pl->policy.value);
+	if (pl->ops->may_stir && !pl->ops->may_stir(pl->arg))
+		return;
+	while (n-- && pl->moves < pl->policy.value[POLICY_RATE])
+		stir_page(pl);
 }
 
 /* ---- intervals --------------------------------------------------------------------------- */
@@ -277,6 +331,8 @@ void placement_tick(struct placement *pl, uint64_t now)
 		update_view(pl, now - pl->seen);
 		pl->seen = now;
 	}
+	if (pl->policy.kind->stir)
+		stir(pl, now);
 	if (now < pl->next)
 		return;
 	pl->stats.intervals++;

@@ -38,6 +38,8 @@ struct placement_ops {
 	void (*charge)(void *arg, unsigned node, uint64_t cycles);
 	/* CPUs that moves made forget a mapping so far; each was charged for it. */
 	uint64_t (*interrupted)(void *arg);
+	/* False: a policy that stirs is not to move any more now. NULL: it may. */
+	bool (*may_stir)(void *arg);
 };
 
 struct placement_sample {

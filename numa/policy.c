@@ -11,7 +11,7 @@
 #include "numa/util.h"
 
 extern const struct policy_kind policy_first_touch, policy_round_robin, policy_interleave,
-	policy_migrate, policy_replicate, policy_disco, policy_carrefour;
+	policy_migrate, policy_replicate, policy_disco, policy_carrefour, policy_shuffle;
 
 static const struct policy_kind *const kinds[] = {
 	&policy_first_touch,
@@ -21,6 +21,7 @@ static const struct policy_kind *const kinds[] = {
 	&policy_replicate,
 	&policy_disco,
 	&policy_carrefour,
+	&policy_shuffle,
 };
 
 static const struct policy_param common[POLICY_COMMON] = {
@@ -38,7 +39,7 @@ static const struct policy_param common[POLICY_COMMON] = {
 };
 
 const char *const policy_why_name[POLICY_WHYS] = {"cold", "local", "written", "mobile", "full",
-	"not_done", "one_node", "read_shared", "balance"};
+	"not_done", "one_node", "read_shared", "balance", "random"};
 
 const struct policy_kind *policy_kind(unsigned i)
 {

@@ -49,6 +49,7 @@ struct page_view {
 	unsigned moves;         /* migrations and collapses since the counters were reset */
 	unsigned moves_ever;    /* and since the page was taken, at most 255 */
 	bool shared;            /* copy-on-write: nobody ever stores to this frame */
+	uint64_t random;        /* for policies that stir */
 };
 
 enum policy_act { POLICY_LEAVE, POLICY_MIGRATE, POLICY_REPLICATE };
@@ -63,6 +64,7 @@ enum policy_why {
 	WHY_ONE_NODE,    /* migrated: one node uses it */
 	WHY_READ_SHARED, /* replicated: several nodes read it */
 	WHY_BALANCE,     /* migrated: its controller is the busiest */
+	WHY_RANDOM,      /* moved: for no reason */
 	POLICY_WHYS
 };
 extern const char *const policy_why_name[POLICY_WHYS];
@@ -88,6 +90,9 @@ struct policy_kind {
 	/* Of a page that is hot for a node which does not have it; p: values in the order of
 	 * .param, the common ones first. Boundary. */
 	struct policy_answer (*decide)(const uint64_t *p, const struct page_view *v);
+	/* NULL, or: this policy is not asked about hot pages but about so many pages taken at
+	 * random in a millisecond of machine time, each with an asker that is as random. */
+	uint64_t (*stir)(const uint64_t *p);
 };
 
 /* Positions of the common parameters; a policy's own come after. */

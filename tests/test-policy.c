@@ -762,6 +762,46 @@ START_TEST(a_static_policy_moves_nothing)
 }
 END_TEST
 
+START_TEST(shuffle_moves_pages_that_nobody_uses_and_their_bytes)
+{
+	enum { PAGES = 50, MS = 400000 };
+	const struct placement_stats *s;
+	unsigned away = 0, copied = 0;
+
+	rig_up("shuffle,stir=2,copies=50");
+	s = placement_stats(rig.pl);
+	ck_assert_uint_eq(placement_trigger(rig.pl), 0);
+	for (uint32_t ppn = 0; ppn < PAGES; ppn++)
+		memset(frame_data(rig.mem, page_of(ppn, 0)), (int)ppn + 1, PAGE_SIZE);
+	/* Two in a millisecond; what is left of one's time is not lost. */
+	for (unsigned i = 1; i <= 10; i++)
+		placement_tick(rig.pl, i * MS / 4 * 3);
+	ck_assert_uint_le(
+		memory_moves(rig.mem)->migrations + memory_moves(rig.mem)->replications, 15);
+	ck_assert_uint_gt(s->why[WHY_RANDOM], 0);
+	placement_tick(rig.pl, 200 * MS);
+	for (uint32_t ppn = 0; ppn < PAGES; ppn++) {
+		const uint8_t *page;
+		bool writable;
+		uint32_t mpn = pmap_view(rig.mem, rig.pm, ppn, 3, &writable);
+
+		page = frame_data(rig.mem, mpn);
+		ck_assert(page[0] == ppn + 1 && !memcmp(page, page + 1, PAGE_SIZE - 1));
+		mpn = pmap_entry(rig.pm, ppn)->mpn;
+		away += frame_node(rig.mem, mpn) != 0;
+		copied += frame_replicated(rig.mem, mpn);
+	}
+	ck_assert_uint_gt(away, PAGES / 2);
+	ck_assert_uint_gt(copied, PAGES / 2);
+	rig_down();
+	rig_up("shuffle,stir=1000,rate=3");
+	page_of(0, 0);
+	placement_tick(rig.pl, 100 * MS);
+	ck_assert_uint_eq(placement_stats(rig.pl)->why[WHY_RANDOM], 3);
+	rig_down();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("policy");
@@ -786,6 +826,7 @@ int main(void)
 	tcase_add_test(tc, what_the_machine_did_reaches_the_policy);
 	tcase_add_test(tc, a_refusal_is_counted_and_harms_nothing);
 	tcase_add_test(tc, a_static_policy_moves_nothing);
+	tcase_add_test(tc, shuffle_moves_pages_that_nobody_uses_and_their_bytes);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

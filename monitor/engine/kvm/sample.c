@@ -159,10 +159,18 @@ static uint64_t interrupted(void *arg)
 	return 0;
 }
 
+/* Moves cost the host records: see short_of_vmas(). */
+static bool may_stir(void *arg)
+{
+	(void)arg;
+	return !kvm_host.few_vmas;
+}
+
 const struct placement_ops kvm_placement_ops = {
 	.counts = counts,
 	.load = load,
 	.reset = reset,
 	.charge = charge,
 	.interrupted = interrupted,
+	.may_stir = may_stir,
 };
