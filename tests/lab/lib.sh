@@ -49,6 +49,28 @@ start() {
 	pid=$!
 }
 
+# tiny WORDS ARGUMENT...: VMs of the lab's own guest (guest/guest.c) with these words on its command line, in the background.
+tiny() {
+	words=$1
+	shift
+	disco run --engine kvm --kernel /lab/guest.bz --append "$words" --disk none --no-net --memory 64M "$@" >/out/stdout 2>/out/stderr &
+	pid=$!
+}
+
+# ended LIMIT N: the run ends, and N VMs of the lab's guest found all right.
+ended() {
+	waited=0
+	while kill -0 $pid 2>/dev/null; do
+		sleep 1
+		[ $((waited += 1)) -lt "$1" ] || { fail "the run does not end within $1 s"; kill -9 $pid; }
+	done
+	wait $pid
+	status=$?
+	[ $status -eq 0 ] || fail "the run ends with status $status"
+	[ "$(grep -c 'done [0-9a-f]' /out/stdout)" -eq "$2" ] && ! grep -q fault: /out/stdout || fail "not $2 VMs are done"
+	[ $failures -eq 0 ] || told
+}
+
 # await LIMIT N TEXT: until N lines of what VMs print have TEXT.
 await() {
 	waited=0

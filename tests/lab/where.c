@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * where PID [TEXT]: on which nodes the machine memory of a running disco is, said by the kernel.
+ * where [-v] PID [TEXT]: on which nodes the machine memory of a running disco is, said by the
+ * kernel.
  *
  * The monitor's memory files are opened by its descriptors, mapped here, and each page of them that
  * exists is looked for by move_pages(2). Nothing of the monitor's own bookkeeping comes in, but
  * that a file's name says which node it is for; a page found elsewhere is an error. Prints a line
  * for each node: `node N PAGES`. With TEXT only pages count that begin so: the pages which a
- * program in a guest marked, wherever they have come.
+ * program in a guest marked, wherever they have come; frames that pages left keep their bytes until
+ * they are used again, and count. With -v only what is mapped in VMs' views counts, once for each
+ * VM that sees it, as the kernel's list of the monitor's mappings has it: but for the mapping of a
+ * whole file, which is the monitor's own.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +28,8 @@ enum { PAGE = 4096, NODES = 64 };
 
 static unsigned long count[NODES];
 static int wrong;
+static char *base_of[NODES]; /* the files, mapped here */
+static size_t bytes_of[NODES];
 
 static void __attribute__((noreturn)) die(const char *what)
 {
@@ -47,7 +54,8 @@ static void look(void *page, int expected)
 		fprintf(stderr, "where: a page of disco-node%d is on node %d\n", expected, status);
 }
 
-static void file(const char *path, int node, const char *text)
+/* Looks at the pages of a file, unless only those in views count. */
+static void file(const char *path, int node, const char *text, bool in_views)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -59,26 +67,53 @@ static void file(const char *path, int node, const char *text)
 	base = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (base == MAP_FAILED)
 		die("mmap");
-	while ((at = lseek(fd, at, SEEK_DATA)) >= 0) {
+	base_of[node] = base;
+	bytes_of[node] = (size_t)st.st_size;
+	while (!in_views && (at = lseek(fd, at, SEEK_DATA)) >= 0) {
 		off_t end = lseek(fd, at, SEEK_HOLE);
 
 		for (; at < end; at += PAGE)
 			if (!text || !memcmp(base + at, text, strlen(text)))
 				look(base + at, node);
 	}
-	munmap(base, (size_t)st.st_size);
 	close(fd);
+}
+
+static void views(const char *pid, const char *text)
+{
+	char path[64], line[400];
+	unsigned long begin, end, at;
+	int node;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", atoi(pid));
+	f = fopen(path, "r");
+	if (!f)
+		die(path);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx %*s %lx %*s %*s /memfd:disco-node%d", &begin, &end, &at,
+			    &node) != 4 ||
+			node < 0 || node >= NODES || (!at && end - begin == bytes_of[node]))
+			continue;
+		for (; begin < end; begin += PAGE, at += PAGE)
+			if (!text || !memcmp(base_of[node] + at, text, strlen(text)))
+				look(base_of[node] + at, node);
+	}
+	fclose(f);
 }
 
 int main(int argc, char **argv)
 {
+	bool in_views = argc > 1 && !strcmp(argv[1], "-v");
 	char dir[64], path[400], name[200];
 	struct dirent *entry;
 	int node, nodes = 0;
 	DIR *fds;
 
+	argc -= in_views;
+	argv += in_views;
 	if (argc < 2 || argc > 3 || (argc == 3 && strlen(argv[2]) > PAGE)) {
-		fprintf(stderr, "usage: where PID [TEXT]\n");
+		fprintf(stderr, "usage: where [-v] PID [TEXT]\n");
 		return 2;
 	}
 	snprintf(dir, sizeof(dir), "/proc/%d/fd", atoi(argv[1]));
@@ -93,12 +128,14 @@ int main(int argc, char **argv)
 		if (n < 0)
 			continue;
 		name[n] = '\0';
-		if (sscanf(name, "/memfd:disco-node%d", &node) != 1)
+		if (sscanf(name, "/memfd:disco-node%d", &node) != 1 || node < 0 || node >= NODES)
 			continue;
-		file(path, node, argc == 3 ? argv[2] : NULL);
+		file(path, node, argc == 3 ? argv[2] : NULL, in_views);
 		nodes = node >= nodes ? node + 1 : nodes;
 	}
 	closedir(fds);
+	if (in_views)
+		views(argv[1], argc == 3 ? argv[2] : NULL);
 	for (node = 0; node < nodes; node++)
 		printf("node %d %lu\n", node, count[node]);
 	if (!nodes)
