@@ -538,6 +538,8 @@ uint32_t frame_take_exact(struct memory *mem, unsigned node, enum frame_kind kin
 {
 	uint32_t mpn = pool_pop(mem, &mem->p->pool[node]);
 
+	if (mpn == MPN_NONE && runs_give_back(mem, node))
+		mpn = pool_pop(mem, &mem->p->pool[node]);
 	if (mpn != MPN_NONE)
 		set_kind(mem, mpn, kind);
 	return mpn;
@@ -578,6 +580,26 @@ uint32_t frame_reserve(struct memory *mem, unsigned node, uint32_t owner)
 	if (mpn != MPN_NONE)
 		tell_owned(mem, mpn, owner);
 	return mpn;
+}
+
+uint32_t frame_reserve_run(struct memory *mem, unsigned node, uint32_t n, uint32_t owner)
+{
+	struct pool *pool = &mem->p->pool[node];
+	uint32_t used = pool->used, skipped = (n - used % n) % n;
+
+	if (pool->n - used < skipped + n)
+		return MPN_NONE;
+	pool->used += skipped + n;
+	/* What lies before is for single pages, the lowest first, as ever. */
+	for (uint32_t i = skipped; i > 0; i--)
+		pool_push(mem, pool, pool->first + used + i - 1);
+	used += skipped;
+	for (uint32_t i = 0; i < n; i++) {
+		set_kind(mem, pool->first + used + i, FRAME_RESERVED);
+		tell_owned(mem, pool->first + used + i, owner);
+	}
+	pool->in_runs += n;
+	return pool->first + used;
 }
 
 void frame_unreserve(struct memory *mem, uint32_t mpn)
@@ -645,6 +667,7 @@ void memory_usage(const struct memory *mem, int node, struct memory_usage *u)
 		u->total += mem->p->pool[i].n;
 		for (unsigned k = 0; k < FRAME_KINDS; k++)
 			u->kind[k] += mem->p->pool[i].kind[k];
+		u->ready += mem->p->pool[i].kind[FRAME_FREE] + mem->p->pool[i].in_runs;
 	}
 	u->free = u->kind[FRAME_FREE] + u->kind[FRAME_RESERVED];
 }
@@ -716,6 +739,7 @@ void memory_check(const struct memory *mem)
 				die("memmap: node %u: %u frames are %s, counted %u", node, kinds[k],
 					frame_kind_name[k], pool->kind[k]);
 	}
+	runs_check(mem);
 	if (sets != mem->p->set_bytes)
 		die("memmap: user sets take %llu bytes, counted %llu", (unsigned long long)sets,
 			(unsigned long long)mem->p->set_bytes);

@@ -211,9 +211,14 @@ unsigned frame_place(const struct memory *mem, uint32_t page, unsigned node, uin
 /* May a page go to another node than its first user's? Run phase. */
 bool memory_spreads(const struct memory *mem);
 
+/* From now on VMs' pages get neighbouring frames where that costs nobody a frame: see numa/run.c.
+ * Before any VM is created, and not for engines with a run phase. */
+void memory_take_runs(struct memory *mem);
+
 /* Counts of frames, of one node or of all (node < 0). Reserved ones count as free. */
 struct memory_usage {
 	uint64_t total, free;
+	uint64_t ready; /* free for anybody: not in a VM's reserve */
 	uint64_t kind[FRAME_KINDS];
 };
 void memory_usage(const struct memory *mem, int node, struct memory_usage *u);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The inside of the memmap, for the three files that share it: numa/frame.c (pools and users),
- * numa/move.c (copies and moves) and numa/pmap.c (frames set aside for a VM, and the few operations
- * that are allowed in the run phase, where a VM's thread may touch only what no other VM can
+ * The inside of the memmap, for the files that share it: numa/frame.c (pools and users), numa/move.c
+ * (copies and moves), numa/placement.c, and numa/pmap.c with numa/reserve.c and numa/run.c (frames set
+ * aside for a VM, and the few operations that are allowed in the run phase, where a VM's thread may touch only what no other VM can
  * reach). Nobody else includes this.
  */
 #ifndef NUMA_MEMMAP_H
@@ -51,6 +51,7 @@ struct pool {
 	uint32_t free;     /* head of the list of freed frames */
 	uint32_t n_dirty;  /* dirty frames on that list */
 	uint32_t hand;     /* where to look for the next copy to give back */
+	uint32_t in_runs;  /* reserved frames that are what is left of runs (numa/run.c) */
 	uint32_t kind[FRAME_KINDS]; /* relaxed atomics: the run phase turns reserved into private */
 };
 
@@ -72,6 +73,7 @@ struct memory_private {
 	uint64_t n_dels;      /* users removed so far; wraps harmlessly */
 	uint64_t futile_dels; /* n_dels when the cache last had nothing to give back ... */
 	bool futile;          /* ... if it had not */
+	bool runs;            /* first touches take frames in runs */
 	struct pmap *pmaps;   /* in order of creation; numa/pmap.c keeps this list */
 	struct owner *owner;  /* by id */
 	unsigned n_owners;
@@ -88,6 +90,9 @@ struct memory_private {
 uint32_t frame_reserve(struct memory *mem, unsigned node, uint32_t owner);
 /* Give a reserved frame back to its pool. Boundary. */
 void frame_unreserve(struct memory *mem, uint32_t mpn);
+/* The first of n neighbours that were never used, reserved for the VM `owner`: the node's frames
+ * are counted from its first, and it is a multiple of n. MPN_NONE: there are none. Boundary. */
+uint32_t frame_reserve_run(struct memory *mem, unsigned node, uint32_t n, uint32_t owner);
 /* Turn a reserved frame into a private one with its first user. Run phase, by the reserve's VM. */
 void frame_take_reserved(struct memory *mem, uint32_t mpn, struct frame_user user, bool zero);
 
@@ -126,6 +131,13 @@ void replicas_each(
 	const struct memory *mem, uint32_t mpn, void (*fn)(void *arg, uint32_t copy), void *arg);
 /* For memory_check(): what mpn is as a master or a copy is consistent, or die(). */
 void replicas_check(const struct memory *mem, uint32_t mpn);
+
+/* ---- numa/run.c ---- */
+
+/* Break up a run on `node`, so that the pool has frames. False: there is none. Boundary. */
+bool runs_give_back(struct memory *mem, unsigned node);
+/* For memory_check(). */
+void runs_check(const struct memory *mem);
 
 /* ---- numa/pmap.c ---- */
 

@@ -143,7 +143,7 @@ static struct page_view look(struct placement *pl, uint32_t mpn, unsigned asker,
 		if (frame != MPN_NONE)
 			pl->ops->counts(pl->arg, frame, misses, &v.writes);
 		memory_usage(pl->mem, (int)node, &u);
-		pl->view.free_frames[node] = u.kind[FRAME_FREE];
+		pl->view.free_frames[node] = u.ready;
 	}
 	return v;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The inside of a pmap, for the two files that share it: numa/pmap.c (entries) and numa/reserve.c
- * (the frames set aside for the VM's next first touches). Nobody else includes this.
+ * The inside of a pmap, for the files that share it: numa/pmap.c (entries), numa/reserve.c (the
+ * frames set aside for the VM's next first touches) and numa/run.c (neighbouring ones). Nobody else includes this.
  */
 #ifndef NUMA_PMAP_PRIVATE_H
 #define NUMA_PMAP_PRIVATE_H
@@ -48,6 +48,7 @@ struct pmap {
 	uint32_t n_leaves;       /* that exist */
 	struct reserve *reserve; /* one for each node */
 	uint32_t n_reserved;     /* in all of them */
+	uint32_t *run;           /* by leaf: numa/run.c; NULL: none yet */
 	uint32_t leave;          /* frames of the machine that refills do not take */
 	uint64_t n_placed;       /* pages whose node frame_place() chose */
 	struct pending *pending; /* for the boundary */
@@ -58,5 +59,11 @@ struct pmap {
 /* Run phase: the next frame of the reserve for `node`; when there is no more memory to refill it
  * from, of whichever node's is nearest. 0, -EAGAIN or -ENOMEM as pmap_fault(). */
 int reserve_take(struct pmap *pm, unsigned node, uint32_t *mpn);
+
+/* A frame for ppn in its place in a run on `node`, with its first user. False: it has none. */
+bool run_take(struct pmap *pm, uint32_t ppn, unsigned node, struct frame_user user, bool zero,
+	uint32_t *mpn);
+/* Give back what is left of all of a VM's runs, for good. */
+void runs_end(struct pmap *pm);
 
 #endif

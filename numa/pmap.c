@@ -144,7 +144,9 @@ static int new_frame(struct pmap *pm, uint32_t ppn, unsigned node, bool zero, ui
 	int err = 0;
 
 	node = frame_place(mem, ppn, node, &nth);
-	if (mem->boundary) {
+	if (mem->boundary && run_take(pm, ppn, node, me(pm, ppn), zero, mpn)) {
+		/* its place beside its neighbours */
+	} else if (mem->boundary) {
 		*mpn = frame_alloc(mem, node, FRAME_PRIVATE, zero);
 		if (*mpn == MPN_NONE)
 			return -ENOMEM;
@@ -597,6 +599,7 @@ void pmap_destroy(struct pmap *pm)
 		return;
 	pmap_settle(pm);
 	pmap_drain(pm);
+	runs_end(pm);
 	/* No shootdowns: the VM's CPUs are gone. */
 	for (uint32_t s = 0; s < n_slots(pm); s++) {
 		for (uint32_t i = 0; pm->leaf[s] && i < LEAF_PAGES; i++)
@@ -642,7 +645,9 @@ uint64_t pmap_overhead_bytes(const struct pmap *pm)
 {
 	return sizeof(*pm) + n_slots(pm) * sizeof(pm->leaf[0]) +
 	       (uint64_t)pm->n_leaves * sizeof(struct leaf) +
-	       pm->mem->n_nodes * sizeof(pm->reserve[0]) + pm->cap_pending * sizeof(pm->pending[0]);
+	       pm->mem->n_nodes * sizeof(pm->reserve[0]) +
+	       pm->cap_pending * sizeof(pm->pending[0]) +
+	       (pm->run ? (pm->n_pages >> LEAF_SHIFT) * sizeof(pm->run[0]) : 0);
 }
 
 void pmap_check(const struct pmap *pm)

@@ -206,6 +206,7 @@ static int kvm_open(struct cluster *c, struct machine *m, uint64_t limit)
 	if (err)
 		return err;
 	kvm_host.c = c;
+	memory_take_runs(c->mem);
 	kvm_cpuid_init();
 	kvm_sampler_create();
 	return 0;

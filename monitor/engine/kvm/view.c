@@ -27,6 +27,8 @@
 #include "monitor/engine/kvm/kvm.h"
 #include "numa/util.h"
 
+enum { HUGE_BYTES = 2 << 20 };
+
 static uint64_t at(const struct kvm_view *v, uint32_t ppn)
 {
 	return (uint64_t)(uintptr_t)v->base + ((uint64_t)ppn << PAGE_SHIFT);
@@ -229,16 +231,22 @@ static void add_slot(
 void kvm_view_create(struct kvm_view *v, struct vm *vm, int fd, unsigned node)
 {
 	const struct board *b = vm->board;
-	uint64_t low = MIN(vm->ram_bytes, b->ram_gap - b->ram_base);
+	uint64_t low = MIN(vm->ram_bytes, b->ram_gap - b->ram_base), skip;
 
 	*v = (struct kvm_view){.vm = vm, .fd = fd, .node = node};
 	v->n_pages = (uint32_t)(vm->ram_bytes >> PAGE_SHIFT);
 	v->mpn = lazy_alloc(v->n_pages * sizeof(v->mpn[0]));
 	v->mapped = lazy_alloc(v->n_pages);
-	v->base = mmap(
-		NULL, vm->ram_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	v->base = mmap(NULL, vm->ram_bytes + HUGE_BYTES, PROT_NONE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (v->base == MAP_FAILED)
 		die("no address space for the memory of %s: %s", vm->name, strerror(errno));
+	/* Runs of frames begin at multiples of a huge page; so must what is mapped to them. */
+	skip = -(uint64_t)(uintptr_t)v->base % HUGE_BYTES;
+	if (skip)
+		munmap(v->base, skip);
+	v->base += skip;
+	munmap(v->base + vm->ram_bytes, HUGE_BYTES - skip);
 	put_nothing(v, 0, v->n_pages);
 	add_slot(v, 0, b->ram_base, 0, low);
 	add_slot(v, 1, b->ram_high, low, vm->ram_bytes - low);
