@@ -149,6 +149,14 @@ says '2 runs, 1 of them there already' err
 cmp -s "$work/first/report.md" "$work/fifth/report.md" || fail "after an interruption there is another report"
 [ -z "$(find "$work/fifth" -name '*.tmp*')" ] || fail "left over: $(find "$work/fifth" -name '*.tmp*')"
 
+# The papers that come with it are well-formed, in both scales.
+for paper in "$root"/papers/*/paper.json; do
+	for scale in quick full; do
+		"$disco" reproduce "$(dirname "$paper")" --$scale --collect -o "$work/empty" >/dev/null 2>"$work/err"
+		says 'results are missing' err
+	done
+done
+
 # refuses PATTERN FILE FROM TO [ARGUMENT...]: with FROM replaced in FILE
 refuses() {
 	local pattern=$1 file=$2 from=$3 to=$4
