@@ -62,4 +62,15 @@ for mode in plain nested trap; do
 		"$(value $mode '.time.monitor / .time.total * 1000 | round / 10')%"
 done
 [ "$(value trap .time.total)" -gt "$(value nested .time.total)" ] || fail "trap is not dearer than nested"
+
+# --- the kernel's services: calls as many as were trapped on, less those that tasks ended in; all of the kernel's time is somewhere
+for mode in plain native nested trap; do
+	[ "$(value $mode '([.services | .open, .read, .write, .execve, .other_call | .count] | add) as $n | .traps.system_call.count |
+		$n <= . and $n > 0.9 * .')" = true ] || fail "mode $mode: system calls: $(value $mode .services)"
+	[ "$(value $mode '.services | .demand_zero.count > 100 and .quick_fault.count > 100 and .untraced == 0')" = true ] ||
+		fail "mode $mode: page faults: $(value $mode .services)"
+	[ "$(value $mode '(.time.supervisor + .time.monitor) as $t | .services.cycles / $t | . > 0.95 and . <= 1')" = true ] ||
+		fail "mode $mode: the kernel's time: $(value $mode .services) of $(value $mode .time)"
+done
+"$disco" stats --services "$work/native.json" | grep -q '^demand zero fault ' || fail "disco stats does not show services"
 finish
