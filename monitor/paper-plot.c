@@ -111,10 +111,11 @@ static void write_bars(FILE *out, const json_t *bars, size_t panel)
 	fprintf(out, "END\n");
 }
 
-/* What a pair is, below it: in two lines where there is little room. */
+/* What a pair is, below it: a long name in two lines where there is little room. */
 static void write_group(FILE *out, const char *label, double x, bool narrow)
 {
-	const char *space = narrow ? strchr(label, ' ') : NULL;
+	enum { LONG = 9 };
+	const char *space = narrow && strlen(label) > LONG ? strrchr(label, ' ') : NULL;
 	char *line[2] = {
 		space ? strndup(label, (size_t)(space - label)) : xstrdup(label),
 		xstrdup(space ? space + 1 : ""),
@@ -132,11 +133,14 @@ static void write_axes(FILE *out, const json_t *panel)
 {
 	const json_t *bars = json_object_get(panel, "bars"), *bar, *group;
 	const json_t *groups = json_object_get(panel, "groups");
-	bool narrow = json_array_size(groups) > 4;
+	size_t n = json_array_size(groups);
 	double first = 0, last = 0;
 	size_t i;
 
-	fprintf(out, "set xtics nomirror scale 0 noenhanced font ',%d' %s (", narrow ? 10 : 12,
+	fprintf(out, "set xtics nomirror scale 0 noenhanced font ',%d' %s (",
+		n > 6   ? 8
+		: n > 4 ? 10
+			: 12,
 		groups ? "norotate" : "rotate by 45 right");
 	json_array_foreach(bars, i, bar)
 	{
@@ -153,7 +157,7 @@ static void write_axes(FILE *out, const json_t *panel)
 	json_array_foreach(groups, i, group)
 	{
 		write_group(out, text_at(group, "label"),
-			json_number_value(json_object_get(group, "x")), narrow);
+			json_number_value(json_object_get(group, "x")), n > 4);
 	}
 }
 
