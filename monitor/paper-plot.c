@@ -43,6 +43,12 @@ static void add_bar(json_t *bars, const struct experiment *e, const json_t *side
 					    "total", total, "values", values));
 }
 
+/* Bars may stand in the table alone. */
+static bool is_drawn(const json_t *bar)
+{
+	return !json_is_false(json_object_get(bar, "plot"));
+}
+
 /* Pairs on one axis. */
 static json_t *paired(const struct experiment *e)
 {
@@ -54,7 +60,7 @@ static json_t *paired(const struct experiment *e)
 	{
 		double x = 2.5 * (double)json_array_size(groups);
 
-		if (!paper_has_bar(e, bar))
+		if (!is_drawn(bar) || !paper_has_bar(e, bar))
 			continue;
 		add_bar(bars, e, e->paper, bar, x, "paper");
 		add_bar(bars, e, e->ours, bar, x + 1, "ours");
@@ -75,8 +81,9 @@ static json_t *side_by_side(const struct experiment *e)
 
 		json_array_foreach(json_object_get(e->file, "bars"), i, bar)
 		{
-			add_bar(bars, e, ours ? e->ours : e->paper, bar,
-				(double)json_array_size(bars), text_at(bar, "title"));
+			if (is_drawn(bar))
+				add_bar(bars, e, ours ? e->ours : e->paper, bar,
+					(double)json_array_size(bars), text_at(bar, "title"));
 		}
 		if (!json_array_size(bars)) { /* an experiment of ours alone */
 			json_decref(bars);
