@@ -305,6 +305,7 @@ json_t *numa_json(const struct run *r)
 	json_object_set_new(o, "region", region_json(c, &c->region));
 	json_object_set_new(o, "regions", regions_json(c));
 	json_object_set_new(o, "vms", vms_json(c));
+	json_object_set_new(o, "moves", moves_happen(c) ? moves_json(c) : json_null());
 	if (!c->memsys)
 		return o;
 	struct tally total = numa_total(c);
@@ -312,7 +313,6 @@ json_t *numa_json(const struct run *r)
 	json_object_set_new(o, "total", tally_json(&total));
 	json_object_set_new(o, "cpus", cpus_json(c));
 	json_object_set_new(o, "nodes", nodes_json(c));
-	json_object_set_new(o, "moves", moves_happen(c) ? moves_json(c) : json_null());
 	json_object_set_new(o, "series", series_json(r->series, c->machine->n_nodes));
 	return o;
 }
