@@ -465,7 +465,7 @@ int run_create(struct run *r, const struct run_options *o)
 		err = policy_parse(o->policy, r->machine->n_nodes, &policy);
 	c->machine = r->machine;
 	if (!err && c->engine->open)
-		err = c->engine->open(c, r->machine, o->machine_memory);
+		err = c->engine->open(c, r->machine, o->machine_memory, o->huge_pages);
 	if (!err)
 		err = set_mode(r, &policy);
 	if (!err)

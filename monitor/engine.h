@@ -57,8 +57,9 @@ struct engine {
 	 * after the devices' work. */
 	void (*check)(const struct cluster *c);
 	/* NULL, or: open what the engine needs and make c->mem for its machine, which is sized for
-	 * it, at most `limit` bytes (0: none). 0, or a negative errno after one line on stderr. */
-	int (*open)(struct cluster *c, struct machine *m, uint64_t limit);
+	 * it, at most `limit` bytes (0: none), of the host's huge pages if `huge`. 0, or a negative
+	 * errno after one line on stderr. */
+	int (*open)(struct cluster *c, struct machine *m, uint64_t limit, bool huge);
 	void (*close)(struct cluster *c); /* after memory_destroy(); NULL like open */
 	/* NULL, or: adds what the engine counted to its JSON object in the statistics. */
 	void (*stats)(const struct cluster *c, struct json_t *object);

@@ -52,6 +52,10 @@ static const struct option_row rows[] = {
 		"With --engine kvm: how much of this computer's memory VMs may use in all "
 		"(default: "
 		"most of what is free)"},
+	{"huge-pages", NULL, FLAG, FIELD(huge_pages), 0, 0, true,
+		"With --engine kvm: memory in pages of 2 MiB where nothing splits them, so that "
+		"CPUs translate addresses faster; a first touch takes that much. The host must "
+		"lend them: `advise` in /sys/kernel/mm/transparent_hugepage/shmem_enabled"},
 	{"fidelity", "NAME", TEXT, FIELD(fidelity), 0, 0, false,
 		"functional: an instruction takes a cycle (default); numa: caches, directory, "
 		"latencies"},
@@ -553,6 +557,8 @@ static int check_engine(struct run_options *o)
 		return complain(EINVAL,
 			"--machine-memory is for --engine kvm; a simulated machine's "
 			"memory is in its file");
+	if (!kvm && o->huge_pages)
+		return complain(EINVAL, "--huge-pages is for --engine kvm");
 	return 0;
 }
 

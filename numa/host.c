@@ -23,8 +23,10 @@ enum {
 
 struct host_memory {
 	const struct machine *m;
-	uint8_t *base;
+	uint8_t *base; /* at a multiple of a huge page, within what was allocated */
 	uint64_t bytes;
+	void *allocated;
+	bool huge;
 	int fd[MACHINE_MAX_NODES];
 	uint64_t first[MACHINE_MAX_NODES]; /* machine address where the node's memory begins */
 };
@@ -101,22 +103,47 @@ static int make_node(struct host_memory *h, unsigned node)
 		    MAP_SHARED | MAP_FIXED | MAP_NORESERVE, h->fd[node], 0) == MAP_FAILED)
 		return complain(errno, "host: %llu MB cannot be mapped: %s",
 			(unsigned long long)(bytes >> 20), strerror(errno));
+	if (h->huge && madvise(h->base + h->first[node], bytes, MADV_HUGEPAGE))
+		return complain(errno, "--huge-pages: the host lends none: %s", strerror(errno));
 	/* With one node there is nowhere else to go, and the kernel may have been built without. */
 	return m->n_nodes > 1 ? bind_memory(h->base + h->first[node], bytes, m->node_os[node]) : 0;
 }
 
-int host_memory_create(const struct machine *m, struct host_memory **out, struct memory **mem)
+/* Memory of ours is shared memory, for which huge pages are switched on and off by themselves. */
+static int huge_pages_possible(void)
+{
+	static const char path[] = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+	FILE *f = fopen(path, "r");
+	char line[128] = "";
+
+	if (f) {
+		if (!fgets(line, sizeof(line), f))
+			line[0] = '\0';
+		fclose(f);
+	}
+	if (line[0] && !strstr(line, "[never]") && !strstr(line, "[deny]"))
+		return 0;
+	return complain(ENOTSUP,
+		"--huge-pages: the host lends no huge pages for shared memory: as root, echo "
+		"advise >%s",
+		path);
+}
+
+int host_memory_create(
+	const struct machine *m, bool huge, struct host_memory **out, struct memory **mem)
 {
 	struct host_memory *h = xcalloc(1, sizeof(*h));
-	int err = 0;
+	int err = huge ? huge_pages_possible() : 0;
 
 	h->m = m;
+	h->huge = huge;
 	memset(h->fd, 0xff, sizeof(h->fd));
 	for (unsigned i = 0; i < m->n_nodes; i++) {
 		h->first[i] = h->bytes;
 		h->bytes += m->node[i].mem_bytes;
 	}
-	h->base = lazy_alloc(h->bytes);
+	h->allocated = lazy_alloc(h->bytes + BLOCK_BYTES);
+	h->base = (uint8_t *)h->allocated + -(uintptr_t)h->allocated % BLOCK_BYTES;
 	for (unsigned i = 0; !err && i < m->n_nodes; i++)
 		if (m->node[i].mem_bytes)
 			err = make_node(h, i);
@@ -133,7 +160,7 @@ void host_memory_destroy(struct host_memory *h)
 {
 	if (!h)
 		return;
-	lazy_free(h->base, h->bytes);
+	lazy_free(h->allocated, h->bytes + BLOCK_BYTES);
 	for (unsigned i = 0; i < h->m->n_nodes; i++)
 		if (h->fd[i] >= 0)
 			close(h->fd[i]);

@@ -22,8 +22,11 @@ struct host_memory;
  */
 int host_memory_size(struct machine *m, uint64_t limit);
 
-/* Memory for a machine that is this host. 0, or a negative errno after one line on stderr. */
-int host_memory_create(const struct machine *m, struct host_memory **out, struct memory **mem);
+/* Memory for a machine that is this host, in the kernel's huge pages where it can if `huge`: then the
+ * first touch of a frame by frame_data() takes those around it, too, 2 MiB. 0, or a negative errno
+ * after one line on stderr. */
+int host_memory_create(
+	const struct machine *m, bool huge, struct host_memory **out, struct memory **mem);
 /* After memory_destroy(). */
 void host_memory_destroy(struct host_memory *h);
 

@@ -6,7 +6,8 @@
  * own (asynchronous page faults), so that who faulted cannot always be told: then it was vCPU 0.
  *
  * A page not there brings its neighbours in its 64 KiB that are absent, too: guests touch memory in
- * runs, and a fault costs more than the few pages that are never used.
+ * runs, and a fault costs more than the few pages that are never used. With huge pages it brings
+ * all of one, mapped at once, as that is what it takes from the host.
  */
 #include <errno.h>
 #include <linux/userfaultfd.h>
@@ -18,7 +19,12 @@
 #include "monitor/engine/kvm/kvm.h"
 #include "numa/util.h"
 
-enum { AROUND = 16, BATCH = 16 };
+enum { AROUND = 16, HUGE_AROUND = 512, BATCH = 16 };
+
+static uint32_t around(void)
+{
+	return kvm_host.huge ? HUGE_AROUND : AROUND;
+}
 
 static struct kvm_view *view_of(uint64_t address)
 {
@@ -56,7 +62,7 @@ static void exhausted(struct kvm_view *v, uint32_t ppn)
 /* A page, and those around it that were not touched either: one known to be zero was. */
 static int bring(struct kvm_view *v, uint32_t ppn, unsigned node)
 {
-	uint32_t first = ppn & ~(uint32_t)(AROUND - 1), end = MIN(first + AROUND, v->n_pages);
+	uint32_t first = ppn & ~(around() - 1), end = MIN(first + around(), v->n_pages);
 	bool writable;
 	void *host;
 	int err = 0;
@@ -64,6 +70,10 @@ static int bring(struct kvm_view *v, uint32_t ppn, unsigned node)
 	for (uint32_t i = first; !err && i < end; i++)
 		if (i == ppn || pmap_entry(v->vm->pmap, i)->kind == FRAME_FREE)
 			err = pmap_fault(v->vm->pmap, i, node, true, &host, &writable);
+	/* The host makes huge pages only where the monitor maps them. */
+	if (kvm_host.huge && pmap_entry(v->vm->pmap, first)->mpn != MPN_NONE)
+		(void)*(volatile uint8_t *)frame_data(
+			kvm_host.c->mem, pmap_entry(v->vm->pmap, first)->mpn);
 	return pmap_entry(v->vm->pmap, ppn)->mpn == MPN_NONE ? err : 0;
 }
 
@@ -95,8 +105,8 @@ static void handle(const struct uffd_msg *m)
 	v->vm->e->faults_missing += missing;
 	v->vm->e->faults_write += !missing;
 	if (missing) {
-		first = ppn & ~(uint32_t)(AROUND - 1);
-		n = MIN((uint32_t)AROUND, v->n_pages - first);
+		first = ppn & ~(around() - 1);
+		n = MIN(around(), v->n_pages - first);
 	}
 	kvm_view_update(v, first, n);
 	kvm_view_wake(v, first, n);

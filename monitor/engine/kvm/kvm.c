@@ -189,7 +189,7 @@ static int kvm_engine_run(struct cluster *c)
 
 /* ---- the engine */
 
-static int kvm_open(struct cluster *c, struct machine *m, uint64_t limit)
+static int kvm_open(struct cluster *c, struct machine *m, uint64_t limit, bool huge)
 {
 	char why[256];
 	int err = kvm_probe(why, sizeof(why));
@@ -202,7 +202,7 @@ static int kvm_open(struct cluster *c, struct machine *m, uint64_t limit)
 			"--machine host, or --engine sim");
 	err = host_memory_size(m, limit);
 	if (!err)
-		err = host_memory_create(m, &kvm_host.memory, &c->mem);
+		err = host_memory_create(m, huge, &kvm_host.memory, &c->mem);
 	if (err)
 		return err;
 	kvm_host.c = c;
@@ -216,6 +216,7 @@ static void kvm_close(struct cluster *c)
 {
 	(void)c;
 	kvm_sampler_destroy();
+	kvm_host.huge = huge;
 	host_memory_destroy(kvm_host.memory);
 	free(kvm_host.cpuid);
 	kvm_unprobe();
@@ -397,6 +398,7 @@ static void kvm_stats(const struct cluster *c, struct json_t *object)
 	json_object_set_new(object, "unmaps", json_integer((json_int_t)sum.unmaps));
 	json_object_set_new(object, "protects", json_integer((json_int_t)sum.protects));
 	json_object_set_new(object, "sampled", json_integer((json_int_t)sum.sampled));
+	json_object_set_new(object, "huge_bytes", json_integer((json_int_t)kvm_huge_bytes()));
 	json_object_set_new(object, "touched", json_integer((json_int_t)sum.touched));
 }
 

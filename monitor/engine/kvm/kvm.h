@@ -79,6 +79,7 @@ struct kvm_host {
 	struct host_memory *memory;
 	pthread_t handler;
 	int handler_stop;    /* eventfd: ends the handler */
+	bool huge;           /* memory is in huge pages */
 	int wake;            /* eventfd: the main loop has something to do at once */
 	bool stopping;       /* every vCPU is to leave; under the lock */
 	uint64_t began;      /* host's ns when machine time was 0 */
@@ -146,6 +147,8 @@ void kvm_faults_stop(void);
 /* ---- sample.c: all with the lock */
 
 void kvm_sampler_create(void);
+/* Of the monitor's address space, VMs' memory included, what page tables map by huge pages. */
+uint64_t kvm_huge_bytes(void);
 void kvm_sampler_destroy(void);
 /* Take some pages out, if it is time for that; `clock` tells the time now. */
 void kvm_sample(uint64_t now_ns, uint64_t (*clock)(void));
