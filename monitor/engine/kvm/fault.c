@@ -82,8 +82,10 @@ static void handle(const struct uffd_msg *m)
 	uint64_t address = m->arg.pagefault.address;
 	struct kvm_view *v = view_of(address);
 	bool write = m->arg.pagefault.flags & (UFFD_PAGEFAULT_FLAG_WP | UFFD_PAGEFAULT_FLAG_WRITE);
-	bool missing = !(m->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP), writable;
+	bool minor = m->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_MINOR, writable;
+	bool missing = !minor && !(m->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP);
 	uint32_t ppn, first, n = 1;
+	uint64_t began = kvm_work_ns();
 	unsigned node;
 	void *host;
 	int err = 0;
@@ -92,7 +94,7 @@ static void handle(const struct uffd_msg *m)
 		die("userfaultfd: a fault at %llx, where no VM is", (unsigned long long)address);
 	ppn = first = (uint32_t)((address - (uint64_t)(uintptr_t)v->base) >> PAGE_SHIFT);
 	node = node_of(v->vm, m->arg.pagefault.feat.ptid);
-	if (v->mapped[ppn] == SAMPLED)
+	if (minor)
 		kvm_sample_touched(v, ppn, node, write);
 	if (pmap_entry(v->vm->pmap, ppn)->mpn == MPN_NONE)
 		err = bring(v, ppn, node);
@@ -103,13 +105,17 @@ static void handle(const struct uffd_msg *m)
 		return;
 	}
 	v->vm->e->faults_missing += missing;
-	v->vm->e->faults_write += !missing;
+	v->vm->e->faults_write += !missing && !minor;
+	if (minor)
+		kvm_view_restore(v, ppn);
 	if (missing) {
 		first = ppn & ~(around() - 1);
 		n = MIN(around(), v->n_pages - first);
 	}
 	kvm_view_update(v, first, n);
 	kvm_view_wake(v, first, n);
+	if (minor)
+		kvm_sample_took(kvm_work_ns() - began);
 }
 
 static void *serve(void *arg)

@@ -40,9 +40,14 @@ static uint64_t host_ns(clockid_t clock)
 					: (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static uint64_t monotonic_ns(void)
+uint64_t kvm_now_ns(void)
 {
 	return host_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t kvm_work_ns(void)
+{
+	return host_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static uint64_t cycles_of(const struct machine *m, uint64_t ns)
@@ -70,6 +75,16 @@ static void count_time(struct cluster *c)
 				!pthread_getcpuclockid(vcpu->e->thread, &clock))
 				vcpu->ran_cycles = cycles_of(c->machine, host_ns(clock));
 		}
+}
+
+static uint64_t vcpus_ran_ns(const struct cluster *c)
+{
+	double cycles = 0;
+
+	for (unsigned v = 0; v < c->n_vms; v++)
+		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
+			cycles += (double)c->vm[v]->vcpu[i].ran_cycles;
+	return (uint64_t)(cycles * 1e9 / (double)c->machine->clock_hz);
 }
 
 /*
@@ -166,7 +181,7 @@ static int kvm_engine_run(struct cluster *c)
 		settle(c);
 		if (!short_of_vmas(c)) {
 			look_at_content(c);
-			kvm_sample(monotonic_ns(), monotonic_ns);
+			kvm_sample(vcpus_ran_ns(c));
 		}
 		placement_tick(c->placement, c->now);
 		if (!look_after(c) || c->stop || c->now >= c->stop_at)
@@ -206,6 +221,7 @@ static int kvm_open(struct cluster *c, struct machine *m, uint64_t limit, bool h
 	if (err)
 		return err;
 	kvm_host.c = c;
+	kvm_host.huge = huge;
 	memory_take_runs(c->mem);
 	kvm_cpuid_init();
 	kvm_sampler_create();
@@ -216,7 +232,6 @@ static void kvm_close(struct cluster *c)
 {
 	(void)c;
 	kvm_sampler_destroy();
-	kvm_host.huge = huge;
 	host_memory_destroy(kvm_host.memory);
 	free(kvm_host.cpuid);
 	kvm_unprobe();
@@ -372,7 +387,7 @@ static uint64_t kvm_vm_overhead_bytes(const struct vm *vm)
 static void kvm_stats(const struct cluster *c, struct json_t *object)
 {
 	struct engine_vm sum = {0};
-	uint64_t exits = 0;
+	uint64_t exits = 0, ran = vcpus_ran_ns(c);
 
 	for (unsigned v = 0; v < c->n_vms; v++) {
 		const struct engine_vm *e = c->vm[v]->e;
@@ -388,6 +403,7 @@ static void kvm_stats(const struct cluster *c, struct json_t *object)
 			exits += c->vm[v]->vcpu[i].e->exits;
 	}
 	json_object_set_new(object, "vmas", json_integer((json_int_t)kvm_vmas()));
+	json_object_set_new(object, "huge_bytes", json_integer((json_int_t)kvm_huge_bytes()));
 	json_object_set_new(object, "vmas_max", json_integer((json_int_t)kvm_vmas_max()));
 	json_object_set_new(object, "lock_seconds", json_real((double)kvm_host.locked_ns / 1e9));
 	json_object_set_new(object, "exits", json_integer((json_int_t)exits));
@@ -398,8 +414,10 @@ static void kvm_stats(const struct cluster *c, struct json_t *object)
 	json_object_set_new(object, "unmaps", json_integer((json_int_t)sum.unmaps));
 	json_object_set_new(object, "protects", json_integer((json_int_t)sum.protects));
 	json_object_set_new(object, "sampled", json_integer((json_int_t)sum.sampled));
-	json_object_set_new(object, "huge_bytes", json_integer((json_int_t)kvm_huge_bytes()));
 	json_object_set_new(object, "touched", json_integer((json_int_t)sum.touched));
+	json_object_set_new(object, "sampling_seconds", json_real((double)kvm_sample_ns() / 1e9));
+	json_object_set_new(object, "sampling_share",
+		json_real(ran ? (double)kvm_sample_ns() / (double)ran : 0));
 }
 
 static const struct pmap_ops kvm_pmap_ops = {.shootdown = kvm_shootdown, .hold = kvm_hold};

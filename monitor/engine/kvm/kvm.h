@@ -36,7 +36,7 @@ enum mapped {
 	NOT_MAPPED,
 	MAPPED_READ,
 	MAPPED_WRITE,
-	SAMPLED /* not mapped, to see who touches it */
+	SAMPLED /* mapped, and taken from the page table to see who touches it */
 };
 
 /* What the CPUs of one node see of one VM. */
@@ -99,6 +99,12 @@ extern struct kvm_host kvm_host;
 int kvm_probe(char *why, size_t n);
 void kvm_unprobe(void);
 
+/* ---- kvm.c */
+
+/* The host's time, from any begin, in ns; and what of it the calling thread had a CPU. */
+uint64_t kvm_now_ns(void);
+uint64_t kvm_work_ns(void);
+
 /* ---- vcpu.c */
 
 void kvm_vcpu_create(struct vcpu *vcpu);
@@ -131,13 +137,19 @@ void kvm_view_abandon(struct kvm_view *v, uint32_t ppn);
 void kvm_view_protect(struct kvm_view *v, uint32_t ppn);
 /* Take all of these pages out. */
 void kvm_view_clear(struct kvm_view *v, uint32_t ppn, uint32_t n);
-/* Take a mapped page out, for sample.c; it is there again when it is touched. */
-void kvm_view_sample(struct kvm_view *v, uint32_t ppn);
+/* For sample.c: who touches which of these pages first is to be known; how many of them are mapped
+ * and not waiting to be touched already. Then: one is touched. And: it is not to be known any more.
+ */
+uint32_t kvm_view_sample(struct kvm_view *v, uint32_t ppn, uint32_t n);
+void kvm_view_restore(struct kvm_view *v, uint32_t ppn);
+void kvm_view_unsample(struct kvm_view *v, uint32_t ppn, uint32_t n);
 /* Those who wait for a fault in these pages look again. */
 void kvm_view_wake(struct kvm_view *v, uint32_t ppn, uint32_t n);
 /* Lines of /proc/self/maps, and how many the host allows. */
 uint64_t kvm_vmas(void);
 uint64_t kvm_vmas_max(void);
+/* Of the monitor's address space, VMs' memory included, what page tables map by huge pages. */
+uint64_t kvm_huge_bytes(void);
 
 /* ---- fault.c */
 
@@ -147,13 +159,14 @@ void kvm_faults_stop(void);
 /* ---- sample.c: all with the lock */
 
 void kvm_sampler_create(void);
-/* Of the monitor's address space, VMs' memory included, what page tables map by huge pages. */
-uint64_t kvm_huge_bytes(void);
 void kvm_sampler_destroy(void);
-/* Take some pages out, if it is time for that; `clock` tells the time now. */
-void kvm_sample(uint64_t now_ns, uint64_t (*clock)(void));
-/* A page that was taken out is touched by a CPU of `node`: may move it. */
+/* Look on, if the bound allows; vCPUs ran so long so far. */
+void kvm_sample(uint64_t ran_ns);
+/* A sampled page is touched by a CPU of `node`: may move it. */
 void kvm_sample_touched(struct kvm_view *v, uint32_t ppn, unsigned node, bool write);
+/* Answering a touch took so long; what all took so far. */
+void kvm_sample_took(uint64_t ns);
+uint64_t kvm_sample_ns(void);
 extern const struct placement_ops kvm_placement_ops;
 
 /* ---- pc.c */

@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which pages are hot, on a host without counters of misses: samples. Every few milliseconds some
- * pages of the views, chosen at random, are taken out; the vCPU that touches one next says by its
- * fault which node used it, and whether to store. Each such touch stands for WEIGHT misses, so that
- * the policies' thresholds mean about what they mean on the simulated machine, and a page that is
- * touched at once whenever it is sampled reaches them.
+ * Which pages are hot, on a host without counters of misses: samples. A few windows, each some
+ * neighbouring pages of a VM, are taken from the page table; the vCPU that touches a page first
+ * says by its fault which node used it, and whether to store. At the next tick those touched are
+ * taken out again, a few times, and then the window goes elsewhere, at random. A page that was
+ * touched after a time t would have been touched about so many times as t goes into the interval
+ * of the counters: so many misses the touch stands for, but at most half the policy's trigger. So a
+ * page is hot when it was touched soon twice.
  *
- * The work is bounded: after a batch that took t, the next comes no earlier than SHARE times t
- * later, and pages that nobody touches cost nothing until then. A touch costs its vCPU one fault.
+ * Most of a VM's pages are on the node of its CPUs, and nobody else's: no policy has anything to do
+ * there. Windows that hold nothing else are taken only once in LOCAL times, and their touches count
+ * LOCAL times in what policies see of the whole machine.
+ *
+ * The work is bounded to a share of the time that vCPUs ran: what takes pages out and what answers
+ * touches, with the moves that come of it, is measured, and FAULT_NS is added for each touch, for
+ * what it takes beyond that. When more was spent than the share, no page is taken out; those
+ * that are out, at most WINDOWS * PAGES, may still be touched.
  *
  * With the lock. Counts are by frame and node; a list of the frames that have any makes forgetting
  * cheap.
@@ -19,10 +27,22 @@
 #include "numa/util.h"
 
 enum {
-	BATCH = 16,  /* pages at a time */
-	WEIGHT = 32, /* misses that a sampled touch stands for */
-	SHARE = 200, /* one part of time in so many goes into taking pages out */
+	WINDOWS = 8,
+	PAGES = 16,
+	ROUNDS = 4,
+	LOCAL = 8,
+	TRIES = 64,       /* places to look for a new window */
+	SHARE = 100,      /* one part of vCPUs' time in so many */
+	FAULT_NS = 10000, /* two wake-ups and a fault, on servers of the 2020s, about */
 	MOST = 65535,
+};
+
+struct window {
+	struct kvm_view *view; /* NULL: nowhere */
+	uint32_t ppn;
+	unsigned rounds; /* to go */
+	unsigned scale;  /* 1 or LOCAL */
+	uint64_t since;  /* host's ns of this round */
 };
 
 struct kvm_sampler {
@@ -30,7 +50,8 @@ struct kvm_sampler {
 	uint32_t *counted; /* frames that have any */
 	uint32_t n_counted, cap_counted;
 	uint64_t random;
-	uint64_t again;             /* host's ns: no batch before */
+	uint64_t spent_ns;
+	struct window window[WINDOWS];
 	struct placement_load load; /* since it was asked for last */
 };
 
@@ -62,39 +83,139 @@ void kvm_sampler_destroy(void)
 	kvm_host.sampler = NULL;
 }
 
-void kvm_sample(uint64_t now_ns, uint64_t (*clock)(void))
+/* ---- windows */
+
+static bool on_other_nodes(const struct vm *vm, unsigned node)
+{
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		if (vm->cluster->machine->cpu_node[vm->vcpu[i].cpu] != node)
+			return true;
+	return false;
+}
+
+/* Is there a page in the window that policies could do something about? */
+static bool matters(const struct kvm_view *v, uint32_t ppn)
+{
+	const struct memory *mem = kvm_host.c->mem;
+
+	for (uint32_t i = ppn; i < ppn + PAGES; i++) {
+		uint32_t mpn = v->mapped[i] == NOT_MAPPED ? MPN_NONE : v->mpn[i];
+
+		if (mpn != MPN_NONE && (frame_users(mem, frame_master(mem, mpn)) > 1 ||
+					       on_other_nodes(v->vm, frame_node(mem, mpn))))
+			return true;
+	}
+	return false;
+}
+
+static bool taken(const struct kvm_view *v, uint32_t ppn)
+{
+	for (unsigned i = 0; i < WINDOWS; i++)
+		if (kvm_host.sampler->window[i].view == v && kvm_host.sampler->window[i].ppn == ppn)
+			return true;
+	return false;
+}
+
+static bool any_mapped(const struct kvm_view *v, uint32_t ppn)
+{
+	for (uint32_t i = ppn; i < ppn + PAGES; i++)
+		if (v->mapped[i] != NOT_MAPPED)
+			return true;
+	return false;
+}
+
+static void open_window(struct window *w)
 {
 	struct kvm_sampler *s = kvm_host.sampler;
-	struct cluster *c = kvm_host.c;
+	const struct cluster *c = kvm_host.c;
 
-	if (!placement_trigger(c->placement) || now_ns < s->again || !c->n_vms)
-		return;
-	for (unsigned i = 0; i < BATCH; i++) {
-		struct vm *vm = c->vm[splitmix64(&s->random) % c->n_vms];
+	for (unsigned i = 0; i < TRIES; i++) {
+		const struct vm *vm = c->vm[splitmix64(&s->random) % c->n_vms];
 		struct kvm_view *v = &vm->e->view;
-		uint32_t ppn = (uint32_t)(splitmix64(&s->random) % v->n_pages);
+		uint32_t ppn = (uint32_t)(splitmix64(&s->random) % (v->n_pages / PAGES)) * PAGES;
 
-		if (vm->state != VM_RUNNING || v->mapped[ppn] == NOT_MAPPED ||
-			v->mapped[ppn] == SAMPLED)
+		if (vm->state != VM_RUNNING || taken(v, ppn) || !any_mapped(v, ppn))
 			continue;
-		kvm_view_sample(v, ppn);
-		vm->e->sampled++;
+		if (matters(v, ppn))
+			*w = (struct window){.view = v, .ppn = ppn, .rounds = ROUNDS, .scale = 1};
+		else if (splitmix64(&s->random) % LOCAL == 0)
+			*w = (struct window){
+				.view = v, .ppn = ppn, .rounds = ROUNDS, .scale = LOCAL};
+		else
+			continue;
+		return;
 	}
-	s->again = now_ns + (clock() - now_ns) * SHARE;
+}
+
+static void close_window(struct window *w)
+{
+	if (w->view)
+		kvm_view_unsample(w->view, w->ppn, PAGES);
+	w->view = NULL;
+}
+
+void kvm_sample(uint64_t ran_ns)
+{
+	struct kvm_sampler *s = kvm_host.sampler;
+	uint64_t began = kvm_work_ns();
+
+	if (!placement_trigger(kvm_host.c->placement) || !kvm_host.c->n_vms ||
+		s->spent_ns > ran_ns / SHARE)
+		return;
+	for (unsigned i = 0; i < WINDOWS; i++) {
+		struct window *w = &s->window[i];
+
+		if (w->view && (!w->rounds || w->view->vm->state != VM_RUNNING))
+			close_window(w);
+		if (!w->view)
+			open_window(w);
+		if (!w->view)
+			continue;
+		w->view->vm->e->sampled += kvm_view_sample(w->view, w->ppn, PAGES);
+		w->since = kvm_now_ns();
+		w->rounds--;
+	}
+	s->spent_ns += kvm_work_ns() - began;
+}
+
+void kvm_sample_took(uint64_t ns)
+{
+	kvm_host.sampler->spent_ns += ns + FAULT_NS;
+}
+
+uint64_t kvm_sample_ns(void)
+{
+	return kvm_host.sampler->spent_ns;
+}
+
+/* ---- touches */
+
+/* How many misses a touch stands for that came `ns` after the page was taken out. */
+static uint32_t weight_of(uint64_t ns)
+{
+	const struct policy *p = placement_policy(kvm_host.c->placement);
+	uint64_t interval = p->value[POLICY_RESET] * 1000000,
+		 most = (p->value[POLICY_TRIGGER] + 1) / 2;
+
+	return (uint32_t)MIN(most, interval / MAX(ns, (uint64_t)1) + 1);
 }
 
 void kvm_sample_touched(struct kvm_view *v, uint32_t ppn, unsigned node, bool write)
 {
 	struct kvm_sampler *s = kvm_host.sampler;
+	const struct window *w = s->window;
 	struct cluster *c = kvm_host.c;
 	bool writable;
-	uint32_t mpn = pmap_view(c->mem, v->vm->pmap, ppn, v->node, &writable);
+	uint32_t mpn = pmap_view(c->mem, v->vm->pmap, ppn, v->node, &writable), weight;
 	unsigned n = c->mem->n_nodes, home, sum = 0;
 	uint16_t *count;
 
-	if (mpn == MPN_NONE)
+	while (w < s->window + WINDOWS && (w->view != v || ppn - w->ppn >= PAGES))
+		w++;
+	if (mpn == MPN_NONE || w == s->window + WINDOWS)
 		return;
 	v->vm->e->touched++;
+	weight = weight_of(kvm_now_ns() - w->since);
 	home = frame_node(c->mem, mpn);
 	count = counts_of(mpn);
 	for (unsigned i = 0; i <= n; i++)
@@ -106,14 +227,14 @@ void kvm_sample_touched(struct kvm_view *v, uint32_t ppn, unsigned node, bool wr
 		}
 		s->counted[s->n_counted++] = mpn;
 	}
-	count[node] = (uint16_t)MIN(count[node] + WEIGHT, MOST);
+	count[node] = (uint16_t)MIN(count[node] + weight, (uint32_t)MOST);
 	if (write)
-		count[n] = (uint16_t)MIN(count[n] + WEIGHT, MOST);
-	s->load.misses += WEIGHT;
-	s->load.local += home == node ? WEIGHT : 0;
-	s->load.writes += write ? WEIGHT : 0;
-	s->load.requests[home] += WEIGHT;
-	if (count[node] >= placement_trigger(c->placement) && home != node)
+		count[n] = (uint16_t)MIN(count[n] + weight, (uint32_t)MOST);
+	s->load.misses += weight * w->scale;
+	s->load.local += home == node ? weight * w->scale : 0;
+	s->load.writes += write ? weight * w->scale : 0;
+	s->load.requests[home] += weight * w->scale;
+	if (count[node] >= MIN(placement_trigger(c->placement), (uint64_t)MOST) && home != node)
 		placement_hot(c->placement, mpn, node);
 }
 

@@ -10,6 +10,10 @@
  * there is nothing. An access in that moment makes KVM_RUN return EFAULT, and is tried again once
  * the lock is free (vcpu.c).
  *
+ * Pages that are sampled stay what they are in the address space, but the page table forgets them,
+ * and userfaultfd tells who misses them (its minor mode). One that has never been touched is not
+ * told of, so a sampled page may be in use at any time: it counts as mapped where safety matters.
+ *
  * The kernel keeps one record (a VMA) for each run of pages that lie side by side in their memfd,
  * too; protected and unprotected ones of a run share it. Neighbours with neighbouring frames are
  * put in by one mmap().
@@ -118,7 +122,7 @@ static bool present(const struct kvm_view *v, uint32_t ppn)
 
 static bool is(const struct kvm_view *v, uint32_t ppn, struct want w)
 {
-	return present(v, ppn) ? w.mapped == v->mapped[ppn] && v->mpn[ppn] == w.mpn : !w.mapped;
+	return w.mapped == v->mapped[ppn] && (!w.mapped || v->mpn[ppn] == w.mpn);
 }
 
 /* Does `b`, k pages after `a`, go on where a is? Frames of two nodes are in two files. */
@@ -162,7 +166,7 @@ void kvm_view_update(struct kvm_view *v, uint32_t ppn, uint32_t n)
 
 void kvm_view_shootdown(struct kvm_view *v, uint32_t ppn, uint32_t old)
 {
-	if (!present(v, ppn) || v->mpn[ppn] != old)
+	if (v->mapped[ppn] == NOT_MAPPED || v->mpn[ppn] != old)
 		return;
 	/* A copy that is about to go, though the tables have it yet: its master has the same bytes.
 	 * Anything else that is as the tables say is read-only, and stays. */
@@ -179,17 +183,56 @@ void kvm_view_clear(struct kvm_view *v, uint32_t ppn, uint32_t n)
 	bool any = false;
 
 	for (uint32_t i = ppn; i < ppn + n && !any; i++)
-		any = present(v, i);
+		any = v->mapped[i] != NOT_MAPPED;
 	if (!any)
 		return;
 	put_nothing(v, ppn, n);
 	memset(v->mapped + ppn, NOT_MAPPED, n);
 }
 
-void kvm_view_sample(struct kvm_view *v, uint32_t ppn)
+uint32_t kvm_view_sample(struct kvm_view *v, uint32_t ppn, uint32_t n)
 {
-	put_nothing(v, ppn, 1);
+	uint32_t sampled = 0;
+
+	for (uint32_t i = ppn, k; i < ppn + n; i += k) {
+		for (k = 0; i + k < ppn + n && present(v, i + k); k++)
+			v->mapped[i + k] = SAMPLED;
+		if (k) {
+			watch(v, i, k, UFFDIO_REGISTER_MODE_WP | UFFDIO_REGISTER_MODE_MINOR);
+			if (madvise((void *)(uintptr_t)at(v, i), (size_t)k << PAGE_SHIFT,
+				    MADV_DONTNEED))
+				die("%u pages of %s cannot be sampled: %s", k, v->vm->name,
+					strerror(errno));
+		}
+		sampled += k;
+		k += !k;
+	}
+	return sampled;
+}
+
+void kvm_view_restore(struct kvm_view *v, uint32_t ppn)
+{
+	struct uffdio_continue c = {
+		.range = {at(v, ppn), PAGE_SIZE}, .mode = UFFDIO_CONTINUE_MODE_DONTWAKE};
+	struct want w = want(v, ppn);
+
+	/* One that nobody may store to would lose its protection here. A frame that was not even
+	 * touched so far cannot be continued with, either. */
+	if (v->mapped[ppn] == SAMPLED && v->mpn[ppn] == w.mpn && w.mapped == MAPPED_WRITE &&
+		!ioctl(kvm_host.uffd, UFFDIO_CONTINUE, &c)) {
+		v->mapped[ppn] = MAPPED_WRITE;
+		return;
+	}
 	v->mapped[ppn] = SAMPLED;
+	kvm_view_update(v, ppn, 1);
+}
+
+void kvm_view_unsample(struct kvm_view *v, uint32_t ppn, uint32_t n)
+{
+	for (uint32_t i = ppn; i < ppn + n; i++)
+		if (v->mapped[i] != NOT_MAPPED)
+			v->mapped[i] = SAMPLED;
+	kvm_view_update(v, ppn, n);
 }
 
 void kvm_view_abandon(struct kvm_view *v, uint32_t ppn)
@@ -201,7 +244,7 @@ void kvm_view_abandon(struct kvm_view *v, uint32_t ppn)
 
 void kvm_view_protect(struct kvm_view *v, uint32_t ppn)
 {
-	if (v->mapped[ppn] != MAPPED_WRITE)
+	if (v->mapped[ppn] != MAPPED_WRITE && v->mapped[ppn] != SAMPLED)
 		return;
 	protect(v, ppn, 1, true);
 	v->mapped[ppn] = MAPPED_READ;
@@ -272,18 +315,6 @@ uint64_t kvm_vmas(void)
 	return n;
 }
 
-uint64_t kvm_vmas_max(void)
-{
-	FILE *f = fopen("/proc/sys/vm/max_map_count", "r");
-	unsigned long long n = 65530;
-
-	if (f) {
-		if (fscanf(f, "%llu", &n) != 1)
-			n = 65530;
-		fclose(f);
-	}
-	return n;
-}
 uint64_t kvm_huge_bytes(void)
 {
 	FILE *f = fopen("/proc/self/smaps_rollup", "r");
@@ -298,3 +329,15 @@ uint64_t kvm_huge_bytes(void)
 	return kb * 1024;
 }
 
+uint64_t kvm_vmas_max(void)
+{
+	FILE *f = fopen("/proc/sys/vm/max_map_count", "r");
+	unsigned long long n = 65530;
+
+	if (f) {
+		if (fscanf(f, "%llu", &n) != 1)
+			n = 65530;
+		fclose(f);
+	}
+	return n;
+}
