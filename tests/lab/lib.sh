@@ -53,7 +53,8 @@ start() {
 tiny() {
 	words=$1
 	shift
-	disco run --engine kvm --kernel /lab/guest.bz --append "$words" --disk none --no-net --memory 64M "$@" >/out/stdout 2>/out/stderr &
+	disco run --engine kvm --kernel /lab/guest.bz --append "$words" --disk none --no-net --memory 64M --console-log /out/console \
+		"$@" >/out/stdout 2>/out/stderr &
 	pid=$!
 }
 
@@ -67,7 +68,7 @@ ended() {
 	wait $pid
 	status=$?
 	[ $status -eq 0 ] || fail "the run ends with status $status"
-	[ "$(grep -c 'done [0-9a-f]' /out/stdout)" -eq "$2" ] && ! grep -q fault: /out/stdout || fail "not $2 VMs are done"
+	[ "$(cat /out/console/* | grep -c 'done [0-9a-f]')" -eq "$2" ] && ! grep -q fault: /out/console/* || fail "not $2 VMs are done"
 	[ $failures -eq 0 ] || told
 }
 

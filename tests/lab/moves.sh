@@ -25,5 +25,5 @@ done
 echo "$now"
 await 60 $(($(grep -c round /out/stdout) + 2)) round
 stop
-grep fault: /out/stdout && fail "the guest's memory is not what it stored"
+grep fault: /out/console/* && fail "the guest's memory is not what it stored"
 finish

@@ -316,8 +316,9 @@ static void use(uint32_t cpu)
 
 void guest_other(uint32_t cpu)
 {
+	(void)cpu; /* in order of coming up */
 	if (word("hand"))
-		use(cpu);
+		use(LOCAL_APIC[0x20 / 4] >> 24);
 	else
 		watch();
 	for (;;)
