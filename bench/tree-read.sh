@@ -63,7 +63,7 @@ nfs)
 		) | (cd "$tree" && debugfs -w "$image.new") >"$work/debugfs.log" 2>&1
 		mv "$image.new" "$image"
 	fi
-	args=(--disk "$image" --nfs /tree --share-scan 16)
+	args=(--disk "$image" --nfs /tree)
 	;;
 *) fail "usage: $0 fs|disk|nfs [VMS [MB]]" ;;
 esac

@@ -24,7 +24,7 @@ enum {
 	LATELY = 4096,      /* prints of pages delivered to a VM ... */
 	WAYS = 4,           /* ... so many of which may want one place */
 	PEEK = 6,           /* a print takes 1/6 of a look: 5 lines of a page's 32 */
-	TRIES = 3,          /* a page stored to is peeked at so often: the copy may be under way */
+	TRIES = 2,          /* a page stored to is peeked at so often: the copy may be under way */
 	LISTEN_MS = 20,     /* after a delivery stores are listened to so long */
 	PASS_MS = 10,       /* two looks at a page are so far apart, or they say nothing */
 	PASSES = 2,         /* over a VM's memory; then it is left alone until it has run */
@@ -370,8 +370,7 @@ void content_delivered(struct content *c, unsigned vm, uint32_t mpn)
 		note_frame(c, mpn);
 	}
 	remember(w, print_of(c, mpn));
-	w->log.fresh = w->log.fresh || !w->log.on;
-	w->log.on = true;
+	w->log.fresh = w->log.on = true;
 	w->listen_until = c->now + c->m->clock_hz / 1000 * LISTEN_MS;
 }
 

@@ -51,7 +51,8 @@ void content_destroy(struct content *c); /* before the pmaps */
 /*
  * Pages that a VM stored to, gathered by its engine in the run phase while `on`. When `fresh` is
  * set, the engine takes away what its TLBs hold of rights to store, and clears it: stores that need
- * no translation would not be heard of.
+ * no translation would not be heard of. Every delivery sets it, for a page that is read ahead is
+ * stored to twice: cleared when the request leaves, and filled when the answer has come.
  */
 struct content_log {
 	bool on, fresh;

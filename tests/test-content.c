@@ -423,6 +423,10 @@ START_TEST(copies_of_delivered_pages_are_found_at_once)
 		ck_assert_uint_eq(frame_at(&w, 1, 100 + i), frame_at(&w, 0, 40 + i));
 	ck_assert_uint_eq(content_vm_stats(w.content, 1)->merged_hinted, 4);
 	ck_assert_uint_eq(content_vm_stats(w.content, 2)->hinted, 0);
+	/* A page may have been stored to before the next delivery and be a copy after it. */
+	w.vm[1].log->fresh = false;
+	content_delivered(w.content, 1, frame_at(&w, 0, 44));
+	ck_assert(w.vm[1].log->on && w.vm[1].log->fresh);
 	pass_ms(&w, 100, 0);
 	ck_assert(!w.vm[1].log->on);
 	end_world(&w);
