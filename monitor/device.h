@@ -46,7 +46,14 @@ struct device { /* the first member of each device's own struct */
 	const struct device_ops *ops;
 	struct vm *vm;
 	uint64_t base, size;
-	unsigned irq;  /* PLIC source, 0: none */
+	unsigned irq; /* PLIC source, 0: none */
+	/*
+	 * A 32-bit write of n < n_doorbells to the register at offset `doorbell` is only a notice:
+	 * an engine may make several of them one, and make it later, from outside any vCPU. Such a
+	 * device's interrupts may be edges, one each time that device_irq() raises the line.
+	 */
+	unsigned n_doorbells;
+	uint32_t doorbell;
 	bool deferred; /* io() is wanted at the next boundary */
 };
 

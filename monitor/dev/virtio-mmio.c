@@ -93,8 +93,12 @@ static void kick(struct virtio *v, struct virtq *q)
 	if (!virtio_live(v, q))
 		return;
 	q->kicked = true;
-	if (boundary || !v->ops->at_boundary)
+	if (boundary || !v->ops->at_boundary) {
+		q->limited = true;
+		q->left = VIRTQ_MAX;
 		q->kicked = v->ops->kick(v, q) == -EAGAIN;
+		q->limited = false;
+	}
 	if (q->kicked)
 		device_defer(&v->dev);
 }
@@ -339,5 +343,7 @@ void virtio_init(struct virtio *v, struct vm *vm, unsigned slot, const struct vi
 	v->dev.base = vm->board->virtio_base + 0x1000 * slot;
 	v->dev.size = 0x1000;
 	v->dev.irq = vm->board->virtio_irq[slot];
+	v->dev.doorbell = QUEUE_NOTIFY;
+	v->dev.n_doorbells = ops->n_queues;
 	device_attach(vm, &v->dev);
 }

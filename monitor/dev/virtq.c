@@ -2,8 +2,13 @@
 /*
  * Split virtqueues (Virtual I/O Device specification 1.2, section 2.7), the device's side. The
  * driver is hostile: each descriptor is read once into a local, checked, and only then used; chains
- * are bounded in length by VIRTQ_MAX segments, in bytes by the VM's memory. No barriers: the
- * guest does not run while its devices do (see monitor/device.h).
+ * are bounded in length by VIRTQ_MAX segments, in bytes by the VM's memory.
+ *
+ * Under the kvm engine the driver runs while the device does, on other CPUs. So each side makes
+ * what it wrote visible before it reads what the other may have written (section 2.7.13.4.1): the
+ * device the event index before it looks for requests once more, and the used index before it asks
+ * whether an interrupt is wanted. Entries are read after the index that says they are there, and
+ * written before it.
  */
 #include <errno.h>
 
@@ -150,13 +155,20 @@ int virtio_pop(struct virtio *v, struct virtq *q, struct virtio_chain *c)
 		return 0;
 	if ((err = gm_read16(vm, avail_index(q), &index)))
 		return fault(v, err);
-	if (index == q->avail_next) {
-		/* The next request is worth a notification. */
-		if (v->features & VIRTIO_F_RING_EVENT_IDX &&
-			(err = gm_write16(vm, avail_event(q), index)))
+	if (index == q->avail_next && v->features & VIRTIO_F_RING_EVENT_IDX) {
+		/* The next request is worth a notification; one that came before the driver could
+		 * know of this had none. */
+		if ((err = gm_write16(vm, avail_event(q), index)))
 			return fault(v, err);
-		return 0;
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if ((err = gm_read16(vm, avail_index(q), &index)))
+			return fault(v, err);
 	}
+	if (index == q->avail_next)
+		return 0;
+	if (q->limited && !q->left)
+		return -EAGAIN;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if ((uint16_t)(index - q->avail_next) > q->size)
 		return fault(v, -EINVAL);
 	if ((err = gm_read16(vm, avail_entry(q, q->avail_next), &c->head)) ||
@@ -165,6 +177,7 @@ int virtio_pop(struct virtio *v, struct virtq *q, struct virtio_chain *c)
 	if (!vm->cluster->mem->boundary && (err = prepare(vm, q, c)))
 		return fault(v, err);
 	q->avail_next++;
+	q->left -= q->limited;
 	return 1;
 }
 
@@ -190,8 +203,11 @@ void virtio_push(struct virtio *v, struct virtq *q, uint16_t head, uint32_t byte
 
 	if (!virtio_live(v, q))
 		return;
-	if ((err = gm_write(vm, used_entry(q, q->used_next), entry, sizeof(entry))) ||
-		(err = gm_write16(vm, used_index(q), (uint16_t)(q->used_next + 1))))
+	err = gm_write(vm, used_entry(q, q->used_next), entry, sizeof(entry));
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	if (!err)
+		err = gm_write16(vm, used_index(q), (uint16_t)(q->used_next + 1));
+	if (err)
 		fault(v, err);
 	else
 		q->used_next++;
@@ -206,6 +222,7 @@ void virtio_notify(struct virtio *v, struct virtq *q)
 
 	if (!virtio_live(v, q) || old == new)
 		return;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if ((err = gm_read16(vm, by_event ? used_event(q) : q->avail, &word))) {
 		fault(v, err);
 		return;
