@@ -23,7 +23,6 @@ enum {
 	FADT_BOOT_NO_VGA = 1 << 2,
 	FADT_BOOT_NO_CMOS_CLOCK = 1 << 5,
 	GAS_BYTES = 12,
-	IRQ_LEVEL = 0,
 	IRQ_EDGE = 1 << 1,
 };
 
@@ -113,11 +112,11 @@ static void integer(struct out *o, unsigned v)
 	put8(o, v);
 }
 
-static void interrupt(struct out *o, unsigned irq, unsigned trigger)
+static void interrupt(struct out *o, unsigned irq)
 {
 	put8(o, 0x89);
 	put16(o, 6);
-	put8(o, 1 | trigger); /* a consumer; active high, not shared */
+	put8(o, 1 | IRQ_EDGE); /* a consumer; active high, not shared */
 	put8(o, 1);
 	put32(o, irq);
 }
@@ -171,7 +170,7 @@ static void serial(struct out *o)
 	put16(o, PC_UART);
 	put8(o, 1);
 	put8(o, 8);
-	interrupt(o, PC_IRQ_UART, IRQ_EDGE);
+	interrupt(o, PC_IRQ_UART);
 	end_resources(o, crs);
 	end(o, device);
 }
@@ -191,7 +190,7 @@ static void virtio(struct out *o, unsigned slot, const struct device *d)
 	put8(o, 1);
 	put32(o, (uint32_t)d->base);
 	put32(o, (uint32_t)d->size);
-	interrupt(o, d->irq, IRQ_LEVEL);
+	interrupt(o, d->irq);
 	end_resources(o, crs);
 	end(o, device);
 }

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,7 +20,8 @@
 #include "sharing/subnet.h"
 
 enum {
-	TICK_MS = 10,
+	TICK_NS = 10000000,
+	SOON_NS = 100000, /* for work that was put off */
 	LOOK_SHARE = 100, /* one part in so many */
 	TSS_ADDRESS =
 		0xfffbd000u, /* three pages and one, below the firmware's place, which is empty */
@@ -147,6 +147,43 @@ static void settle(struct cluster *c)
 		subnet_run(c->subnet, c->now);
 }
 
+/* How long the main loop may wait before there is work for it that no doorbell tells of. */
+static uint64_t next_work(const struct cluster *c, uint64_t tick)
+{
+	uint64_t arrives = c->subnet ? subnet_next(c->subnet) : UINT64_MAX, ns = tick;
+
+	if (arrives <= c->now)
+		return 0;
+	if (arrives != UINT64_MAX) {
+		double away = (double)(arrives - c->now) * 1e9 / (double)c->machine->clock_hz;
+
+		ns = away < (double)ns ? (uint64_t)away : ns;
+	}
+	for (unsigned v = 0; v < c->n_vms; v++)
+		if (c->vm[v]->deferred && c->vm[v]->state == VM_RUNNING)
+			ns = MIN(ns, (uint64_t)SOON_NS);
+	return ns;
+}
+
+/* Until the next tick: what drivers ask for, at once. With the lock, which it gives up meanwhile.
+ */
+static void serve_devices(struct cluster *c)
+{
+	uint64_t now = monotonic_ns(), end = now + TICK_NS;
+
+	for (; now < end; now = monotonic_ns()) {
+		uint64_t ns = next_work(c, end - now);
+		int n;
+
+		pthread_mutex_unlock(&kvm_host.lock);
+		n = kvm_bells_wait(ns);
+		pthread_mutex_lock(&kvm_host.lock);
+		time_passes();
+		kvm_bells_ring(n);
+		settle(c);
+	}
+}
+
 static void stop_all(struct cluster *c)
 {
 	kvm_host.stopping = true;
@@ -165,11 +202,10 @@ static void stop_all(struct cluster *c)
 
 static int kvm_engine_run(struct cluster *c)
 {
-	struct timespec tick = {.tv_nsec = TICK_MS * 1000000};
-
 	pthread_mutex_lock(&kvm_host.lock);
 	kvm_host.began = host_ns(CLOCK_MONOTONIC);
 	kvm_faults_start();
+	kvm_bells_create(c);
 	for (unsigned v = 0; v < c->n_vms; v++)
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
 			kvm_vcpu_run(&c->vm[v]->vcpu[i]);
@@ -189,9 +225,7 @@ static int kvm_engine_run(struct cluster *c)
 		if (c->at_boundary)
 			c->at_boundary(c, c->at_boundary_arg, 0);
 		kvm_host.locked_ns += host_ns(CLOCK_MONOTONIC) - locked;
-		pthread_mutex_unlock(&kvm_host.lock);
-		nanosleep(&tick, NULL);
-		pthread_mutex_lock(&kvm_host.lock);
+		serve_devices(c);
 	}
 	stop_all(c);
 	time_passes();
@@ -199,6 +233,7 @@ static int kvm_engine_run(struct cluster *c)
 		c->at_boundary(c, c->at_boundary_arg, 0);
 	pthread_mutex_unlock(&kvm_host.lock);
 	kvm_faults_stop();
+	kvm_bells_destroy();
 	return 0;
 }
 
@@ -223,6 +258,7 @@ static int kvm_open(struct cluster *c, struct machine *m, uint64_t limit, bool h
 	kvm_host.c = c;
 	kvm_host.huge = huge;
 	memory_take_runs(c->mem);
+	kvm_bells_limit();
 	kvm_cpuid_init();
 	kvm_sampler_create();
 	return 0;
@@ -257,6 +293,7 @@ static void kvm_vm_init(struct vm *vm)
 	must(ioctl(fd, KVM_CREATE_IRQCHIP, 0), vm, "no interrupt controllers");
 	must(ioctl(fd, KVM_CREATE_PIT2, &pit), vm, "no timer");
 	vm->e = xcalloc(1, sizeof(*vm->e));
+	memset(vm->e->irqfd, 0xff, sizeof(vm->e->irqfd));
 	kvm_view_create(&vm->e->view, vm, fd, vm_home_node(vm));
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		kvm_vcpu_create(&vm->vcpu[i]);
@@ -266,6 +303,7 @@ static void kvm_vm_free(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		kvm_vcpu_destroy(&vm->vcpu[i]);
+	kvm_irqfds_close(vm->e);
 	kvm_view_destroy(&vm->e->view);
 	close(vm->e->view.fd);
 	free(vm->e);
@@ -341,6 +379,28 @@ static void kvm_page_written(struct vm *vm, uint32_t ppn)
 	(void)vm, (void)ppn; /* caches of code are the CPU's, which are coherent */
 }
 
+/*
+ * What its thread's CPU time does not say is asked of others: how long it was ready without a CPU,
+ * and in the monitor. Whether the guest's program or its kernel ran, nobody tells: all of it is the
+ * program's here.
+ */
+static void kvm_vcpu_account(const struct vcpu *vcpu, struct account *out)
+{
+	const struct vm *vm = vcpu->vm;
+	const struct machine *m = vm->cluster->machine;
+	uint64_t end = vm->state == VM_RUNNING ? vm->cluster->now : vm->stopped_at;
+	uint64_t left = end - MIN(end, vm->started_at);
+
+	*out = (struct account){0};
+	out->monitor = MIN(left, cycles_of(m, vcpu->e->out_ns));
+	left -= out->monitor;
+	out->user = vcpu->ran_cycles > out->monitor ? vcpu->ran_cycles - out->monitor : 0;
+	out->user = MIN(left, out->user);
+	out->idle = left - out->user;
+	out->count[EVENT_DEVICE] = vcpu->e->exits;
+	out->cycles[EVENT_DEVICE] = out->monitor;
+}
+
 static uint64_t kvm_vcpu_instructions(const struct vcpu *vcpu)
 {
 	(void)vcpu;
@@ -388,10 +448,12 @@ static void kvm_stats(const struct cluster *c, struct json_t *object)
 {
 	struct engine_vm sum = {0};
 	uint64_t exits = 0, ran = vcpus_ran_ns(c);
+	uint64_t out_ns = 0;
 
 	for (unsigned v = 0; v < c->n_vms; v++) {
 		const struct engine_vm *e = c->vm[v]->e;
 
+		sum.doorbells += e->doorbells;
 		sum.faults_missing += e->faults_missing;
 		sum.faults_write += e->faults_write;
 		sum.maps += e->maps;
@@ -399,14 +461,18 @@ static void kvm_stats(const struct cluster *c, struct json_t *object)
 		sum.protects += e->protects;
 		sum.sampled += e->sampled;
 		sum.touched += e->touched;
-		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
+		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++) {
 			exits += c->vm[v]->vcpu[i].e->exits;
+			out_ns += c->vm[v]->vcpu[i].e->out_ns;
+		}
 	}
 	json_object_set_new(object, "vmas", json_integer((json_int_t)kvm_vmas()));
 	json_object_set_new(object, "huge_bytes", json_integer((json_int_t)kvm_huge_bytes()));
 	json_object_set_new(object, "vmas_max", json_integer((json_int_t)kvm_vmas_max()));
 	json_object_set_new(object, "lock_seconds", json_real((double)kvm_host.locked_ns / 1e9));
 	json_object_set_new(object, "exits", json_integer((json_int_t)exits));
+	json_object_set_new(object, "exit_seconds", json_real((double)out_ns / 1e9));
+	json_object_set_new(object, "doorbells", json_integer((json_int_t)sum.doorbells));
 	json_object_set_new(object, "retries", json_integer((json_int_t)kvm_host.retries));
 	json_object_set_new(object, "faults_missing", json_integer((json_int_t)sum.faults_missing));
 	json_object_set_new(object, "faults_write", json_integer((json_int_t)sum.faults_write));
@@ -439,6 +505,7 @@ const struct engine engine_kvm = {
 	.page_written = kvm_page_written,
 	.pages_replaced = kvm_pages_replaced,
 	.run = kvm_engine_run,
+	.vcpu_account = kvm_vcpu_account,
 	.vcpu_instructions = kvm_vcpu_instructions,
 	.vcpu_digest = kvm_vcpu_digest,
 	.vm_overhead_bytes = kvm_vm_overhead_bytes,

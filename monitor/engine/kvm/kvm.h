@@ -17,6 +17,7 @@
  *   view.c   putting frames into a view and taking them out
  *   sample.c what pages are hot
  *   fault.c  the thread that answers faults
+ *   doorbell.c  drivers' notices and devices' interrupts
  *   pc.c     the board: power, reset, interrupt lines
  *   acpi.c   the tables that describe it
  *   boot.c   loading a bzImage
@@ -50,9 +51,13 @@ struct kvm_view {
 	uint8_t *mapped; /* by ppn: enum mapped */
 };
 
+enum { KVM_LINES = 24 }; /* inputs of the I/O APIC */
+
 struct engine_vm {
 	struct kvm_view view;
-	uint32_t lines; /* levels of interrupt lines, by GSI */
+	uint32_t lines;       /* levels of interrupt lines, by GSI */
+	int irqfd[KVM_LINES]; /* by GSI: interrupts of virtio devices; -1: none */
+	uint64_t doorbells;   /* heard by the main loop */
 	uint64_t faults_missing, faults_write, maps, unmaps, protects, sampled, touched;
 };
 
@@ -63,8 +68,9 @@ struct engine_vcpu {
 	bool started;           /* the thread exists */
 	bool ended;             /* and has left its loop; under the lock */
 	pid_t tid;              /* of the thread, for faults; 0: not yet */
-	unsigned bound;         /* the CPU of its thread */
+	unsigned bound;         /* to the node of this CPU its thread is bound when it starts */
 	uint64_t exits;         /* those that the monitor saw; its thread */
+	uint64_t out_ns;        /* its thread's time in the monitor, with waiting for the lock */
 	uint64_t rip, rsi, cr3; /* to start with, when `boot` */
 	bool boot;
 };
@@ -80,7 +86,6 @@ struct kvm_host {
 	pthread_t handler;
 	int handler_stop;    /* eventfd: ends the handler */
 	bool huge;           /* memory is in huge pages */
-	int wake;            /* eventfd: the main loop has something to do at once */
 	bool stopping;       /* every vCPU is to leave; under the lock */
 	uint64_t began;      /* host's ns when machine time was 0 */
 	uint64_t look_again; /* host's ns: not before, for identical pages */
@@ -112,6 +117,19 @@ void kvm_vcpu_destroy(struct vcpu *vcpu);
 /* Start the thread; make it leave KVM_RUN soon. With the lock. */
 void kvm_vcpu_run(struct vcpu *vcpu);
 void kvm_vcpu_kick(struct vcpu *vcpu);
+
+/* ---- doorbell.c */
+
+/* Many VMs need many descriptors: as many as the host lets us have. */
+void kvm_bells_limit(void);
+/* All devices are attached, and no vCPU runs. */
+void kvm_bells_create(const struct cluster *c);
+void kvm_bells_destroy(void);
+void kvm_irqfds_close(struct engine_vm *e);
+/* Wait for doorbells, so many ns at most, without the lock; how many rang. Then, with it, let their
+ * devices look. */
+int kvm_bells_wait(uint64_t ns);
+void kvm_bells_ring(int n);
 
 /* ---- cpuid.c */
 

@@ -5,14 +5,16 @@
  * (ACPI 6.4, section 4.8.3.7, for hardware-reduced machines; the keyboard controller's reset line,
  * which Linux tries too), the interrupt lines, and where all of it is.
  *
- * A line is an input of the I/O APIC. Those above 15 come first: the others have a past as ISA
- * interrupts, about which kernels make assumptions.
+ * A line is an input of the I/O APIC, and its interrupts are edges: those of virtio devices come by
+ * eventfd (doorbell.c). Lines above 15 come first: the others have a past as ISA interrupts, about
+ * which kernels make assumptions.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "monitor/board.h"
 #include "monitor/engine/kvm/kvm.h"
@@ -84,7 +86,13 @@ static void line(struct device *d, unsigned irq, bool level)
 {
 	struct engine_vm *e = d->vm->e;
 	struct kvm_irq_level l = {.irq = irq, .level = level};
+	uint64_t one = 1;
 
+	if (e->irqfd[irq] >= 0) {
+		if (level && write(e->irqfd[irq], &one, sizeof(one)) != sizeof(one))
+			die("eventfd: %s", strerror(errno));
+		return;
+	}
 	if ((e->lines >> irq & 1) == level)
 		return;
 	e->lines ^= 1u << irq;

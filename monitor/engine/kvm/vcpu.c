@@ -6,11 +6,13 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "monitor/board.h"
@@ -174,6 +176,14 @@ static bool may_retry(struct vcpu *vcpu, unsigned *retries)
 	return false;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 static void *run_vcpu(void *arg)
 {
 	struct vcpu *vcpu = arg;
@@ -182,6 +192,11 @@ static void *run_vcpu(void *arg)
 	bool go_on = true;
 	unsigned retries = 0;
 
+	char name[16];
+
+	/* For those who look at the host: `vm3 cpu1`. */
+	snprintf(name, sizeof(name), "%.8s cpu%u", vcpu->vm->name, vcpu->id % 1000);
+	pthread_setname_np(pthread_self(), name);
 	host_bind_thread(m, m->cpu_node[e->bound], -1);
 	pthread_mutex_lock(&kvm_host.lock);
 	e->tid = (pid_t)syscall(SYS_gettid);
@@ -190,6 +205,7 @@ static void *run_vcpu(void *arg)
 		set_up(vcpu);
 	while (go_on) {
 		int err = ioctl(e->fd, KVM_RUN, 0);
+		uint64_t out = now_ns();
 
 		if (err && !may_retry(vcpu, &retries))
 			break;
@@ -201,6 +217,7 @@ static void *run_vcpu(void *arg)
 		}
 		go_on = vcpu->vm->state == VM_RUNNING && !kvm_host.stopping;
 		pthread_mutex_unlock(&kvm_host.lock);
+		e->out_ns += now_ns() - out;
 	}
 	pthread_mutex_lock(&kvm_host.lock);
 	e->ended = true;
