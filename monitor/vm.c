@@ -12,30 +12,35 @@
 #include "numa/util.h"
 #include "sharing/content.h"
 
-/* vCPUs of all VMs so far that start on each CPU. */
-static void count_placed(const struct cluster *c, unsigned placed[MACHINE_MAX_CPUS])
+enum { A_VCPU = 100 }; /* hundredths of a CPU */
+
+/* Hundredths of each CPU's time that are taken: by vCPUs of all VMs so far that start there, as if
+ * they never idled, and by others. */
+static void count_load(const struct cluster *c, unsigned load[MACHINE_MAX_CPUS])
 {
+	for (unsigned cpu = 0; cpu < c->machine->n_cpus; cpu++)
+		load[cpu] = c->busy[cpu];
 	for (unsigned i = 0; i < c->n_vms; i++)
 		for (unsigned v = 0; v < c->vm[i]->n_vcpus; v++)
-			placed[c->vm[i]->vcpu[v].cpu]++;
+			load[c->vm[i]->vcpu[v].cpu] += A_VCPU;
 }
 
-/* The node with the fewest vCPUs for its CPUs; ties go to the lower number. */
-static unsigned emptiest_node(const struct machine *m, const unsigned placed[MACHINE_MAX_CPUS])
+/* The node with the least load for its CPUs; ties go to the lower number. */
+static unsigned emptiest_node(const struct machine *m, const unsigned load[MACHINE_MAX_CPUS])
 {
 	unsigned best = 0;
 	double best_load = -1;
 
 	for (unsigned node = 0; node < m->n_nodes; node++) {
-		unsigned load = 0;
+		unsigned sum = 0;
 
 		if (!m->node[node].n_cpus)
 			continue;
 		for (unsigned i = 0; i < m->node[node].n_cpus; i++)
-			load += placed[m->node[node].first_cpu + i];
-		if (best_load < 0 || (double)load / m->node[node].n_cpus < best_load) {
+			sum += load[m->node[node].first_cpu + i];
+		if (best_load < 0 || (double)sum / m->node[node].n_cpus < best_load) {
 			best = node;
-			best_load = (double)load / m->node[node].n_cpus;
+			best_load = (double)sum / m->node[node].n_cpus;
 		}
 	}
 	return best;
@@ -48,11 +53,11 @@ static unsigned emptiest_node(const struct machine *m, const unsigned placed[MAC
 static void place(struct vm *vm)
 {
 	const struct machine *m = vm->cluster->machine;
-	unsigned placed[MACHINE_MAX_CPUS] = {0};
+	unsigned load[MACHINE_MAX_CPUS] = {0};
 	unsigned home;
 
-	count_placed(vm->cluster, placed);
-	home = emptiest_node(m, placed);
+	count_load(vm->cluster, load);
+	home = emptiest_node(m, load);
 	for (unsigned v = 0; v < vm->n_vcpus; v++) {
 		unsigned best = m->node[home].first_cpu;
 
@@ -60,12 +65,11 @@ static void place(struct vm *vm)
 			uint32_t here = m->latency_ns[home][m->cpu_node[cpu]];
 			uint32_t there = m->latency_ns[home][m->cpu_node[best]];
 
-			if (placed[cpu] < placed[best] ||
-				(placed[cpu] == placed[best] && here < there))
+			if (load[cpu] < load[best] || (load[cpu] == load[best] && here < there))
 				best = cpu;
 		}
 		vm->vcpu[v].cpu = best;
-		placed[best]++;
+		load[best] += A_VCPU;
 	}
 }
 

@@ -156,6 +156,9 @@ struct cluster {
 	unsigned share; /* enum share: the ways of sharing pages that are on */
 	unsigned n_vms;
 	struct vm **vm;
+	/* Of each CPU's time, the hundredths that others than VMs take, when VMs are placed: a
+	 * simulated machine has no others. */
+	uint8_t busy[MACHINE_MAX_CPUS];
 	/*
 	 * Fidelity. `numa` is what is wanted; the engine follows at the next boundary. memsys is
 	 * the memory system while it is modelled, and stays with its counts afterwards; NULL until

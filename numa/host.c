@@ -176,7 +176,7 @@ int host_frame(
 	return h->fd[node];
 }
 
-void host_bind_thread(const struct machine *m, unsigned node, int cpu)
+static void bind_task(const struct machine *m, int tid, unsigned node, int cpu)
 {
 	cpu_set_t *set;
 	unsigned max = 0;
@@ -195,6 +195,16 @@ void host_bind_thread(const struct machine *m, unsigned node, int cpu)
 	/* A container may be allowed fewer CPUs than there are: then the thread stays where it may
 	 * be. */
 	if (CPU_COUNT_S(bytes, set))
-		sched_setaffinity(0, bytes, set);
+		sched_setaffinity(tid, bytes, set);
 	CPU_FREE(set);
+}
+
+void host_bind_task(const struct machine *m, int tid, unsigned node)
+{
+	bind_task(m, tid, node, -1);
+}
+
+void host_bind_thread(const struct machine *m, unsigned node, int cpu)
+{
+	bind_task(m, 0, node, cpu);
 }

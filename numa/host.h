@@ -35,6 +35,8 @@ void host_memory_destroy(struct host_memory *h);
 int host_frame(
 	const struct host_memory *h, const struct memory *mem, uint32_t mpn, uint64_t *offset);
 
+/* Let thread `tid` of the host, 0 for the calling one, run on the CPUs of this node only. */
+void host_bind_task(const struct machine *m, int tid, unsigned node);
 /* Let the calling thread run on the CPUs of this node only (cpu < 0), or on this CPU only. */
 void host_bind_thread(const struct machine *m, unsigned node, int cpu);
 

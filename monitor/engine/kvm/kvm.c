@@ -220,6 +220,7 @@ static int kvm_engine_run(struct cluster *c)
 			kvm_sample(vcpus_ran_ns(c));
 		}
 		placement_tick(c->placement, c->now);
+		kvm_place(c, monotonic_ns());
 		if (!look_after(c) || c->stop || c->now >= c->stop_at)
 			break;
 		if (c->at_boundary)
@@ -259,6 +260,7 @@ static int kvm_open(struct cluster *c, struct machine *m, uint64_t limit, bool h
 	kvm_host.huge = huge;
 	memory_take_runs(c->mem);
 	kvm_bells_limit();
+	kvm_place_look(c);
 	kvm_cpuid_init();
 	kvm_sampler_create();
 	return 0;
@@ -394,6 +396,8 @@ static void kvm_vcpu_account(const struct vcpu *vcpu, struct account *out)
 	*out = (struct account){0};
 	out->monitor = MIN(left, cycles_of(m, vcpu->e->out_ns));
 	left -= out->monitor;
+	out->wait = MIN(left, cycles_of(m, vcpu->e->waited_ns));
+	left -= out->wait;
 	out->user = vcpu->ran_cycles > out->monitor ? vcpu->ran_cycles - out->monitor : 0;
 	out->user = MIN(left, out->user);
 	out->idle = left - out->user;

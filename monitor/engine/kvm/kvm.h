@@ -18,6 +18,7 @@
  *   sample.c what pages are hot
  *   fault.c  the thread that answers faults
  *   doorbell.c  drivers' notices and devices' interrupts
+ *   place.c  which node a vCPU runs on
  *   pc.c     the board: power, reset, interrupt lines
  *   acpi.c   the tables that describe it
  *   boot.c   loading a bzImage
@@ -71,6 +72,8 @@ struct engine_vcpu {
 	unsigned bound;         /* to the node of this CPU its thread is bound when it starts */
 	uint64_t exits;         /* those that the monitor saw; its thread */
 	uint64_t out_ns;        /* its thread's time in the monitor, with waiting for the lock */
+	uint64_t waited_ns;     /* ready, but without a CPU of the host; place.c */
+	uint64_t moved_ns;      /* host's ns when it last came to another node */
 	uint64_t rip, rsi, cr3; /* to start with, when `boot` */
 	bool boot;
 };
@@ -130,6 +133,13 @@ void kvm_irqfds_close(struct engine_vm *e);
  * devices look. */
 int kvm_bells_wait(uint64_t ns);
 void kvm_bells_ring(int n);
+
+/* ---- place.c */
+
+/* Before VMs are placed: how busy the host's CPUs are with other things. */
+void kvm_place_look(struct cluster *c);
+/* Now and then: vCPUs that wait for a CPU come to nodes with idle ones. With the lock. */
+void kvm_place(struct cluster *c, uint64_t now_ns);
 
 /* ---- cpuid.c */
 

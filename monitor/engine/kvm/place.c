@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which node each vCPU runs on. Its thread is bound to the CPUs of one node, so that its memory
+ * stays near; which of them, the host's scheduler chooses, idle ones first. A vCPU that has waited
+ * for a CPU while other nodes have idle ones comes to the nearest of these: the paper's affinity
+ * scheduler (section 4.2.1), as the simulator has it, over longer times. Its pages may follow, when
+ * they are found to be hot there.
+ *
+ * The host tells who waits (/proc/self/task/TID/schedstat: ns on a CPU, ns waiting for one) and
+ * what is idle (/proc/stat, in ticks of the clock). All is looked at a few times a second.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "monitor/engine/kvm/kvm.h"
+#include "numa/util.h"
+
+enum {
+	LOOK_NS = 200000000,
+	REST_NS = 1000000000, /* a vCPU that has moved is left alone for so long */
+	WAITED = 25,          /* per cent of the time: it is worth a move */
+	ROOM = 75,            /* per cent of a CPU: what a node must have idle for one more vCPU */
+	FIRST_LOOK_MS = 100,
+	ALL = 100,
+};
+
+struct ticks {
+	unsigned long long busy, idle;
+};
+
+static struct {
+	struct ticks was[MACHINE_MAX_CPUS];
+	uint64_t at; /* host's ns of the last look; 0: there was none */
+} look;
+
+static void read_ticks(const struct machine *m, struct ticks t[MACHINE_MAX_CPUS])
+{
+	FILE *f = fopen("/proc/stat", "re");
+	unsigned long long user, nice, system, idle, iowait, irq, softirq, steal;
+	char line[256];
+	unsigned os;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "cpu%u %llu %llu %llu %llu %llu %llu %llu %llu", &os, &user, &nice,
+			    &system, &idle, &iowait, &irq, &softirq, &steal) != 9)
+			continue;
+		for (unsigned cpu = 0; cpu < m->n_cpus; cpu++)
+			if (m->cpu_os[cpu] == os)
+				t[cpu] =
+					(struct ticks){user + nice + system + irq + softirq + steal,
+						idle + iowait};
+	}
+	if (f)
+		fclose(f);
+}
+
+/* Of what has passed, how many hundredths a CPU was busy. */
+static unsigned busy(const struct ticks *was, const struct ticks *now)
+{
+	unsigned long long b = now->busy - MIN(now->busy, was->busy);
+	unsigned long long i = now->idle - MIN(now->idle, was->idle);
+
+	return b + i ? (unsigned)(b * ALL / (b + i)) : 0;
+}
+
+void kvm_place_look(struct cluster *c)
+{
+	struct timespec wait = {.tv_nsec = FIRST_LOOK_MS * 1000000};
+	struct ticks now[MACHINE_MAX_CPUS] = {0};
+
+	memset(&look, 0, sizeof(look));
+	read_ticks(c->machine, look.was);
+	nanosleep(&wait, NULL);
+	read_ticks(c->machine, now);
+	for (unsigned cpu = 0; cpu < c->machine->n_cpus; cpu++)
+		c->busy[cpu] = (uint8_t)busy(&look.was[cpu], &now[cpu]);
+}
+
+/* ns that a vCPU has waited for a CPU since the last look. */
+static uint64_t waited(struct engine_vcpu *e)
+{
+	unsigned long long ran, ns = 0;
+	char path[64];
+	uint64_t since = e->waited_ns;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", (int)e->tid);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%llu %llu", &ran, &ns) == 2)
+		e->waited_ns = ns;
+	if (f)
+		fclose(f);
+	return e->waited_ns - MIN(e->waited_ns, since);
+}
+
+/* The nearest other node with room; -1: none. */
+static int choose(const struct machine *m, const int idle[MACHINE_MAX_NODES], unsigned from)
+{
+	int best = -1;
+
+	for (unsigned node = 0; node < m->n_nodes; node++)
+		if (node != from && idle[node] >= ROOM &&
+			(best < 0 || m->latency_ns[from][node] < m->latency_ns[from][best]))
+			best = (int)node;
+	return best;
+}
+
+/* To the CPU of the node that the fewest vCPUs are said to be on. */
+static void move(struct vcpu *vcpu, unsigned node, uint64_t now_ns)
+{
+	struct cluster *c = vcpu->vm->cluster;
+	const struct machine *m = c->machine;
+	unsigned n[MACHINE_MAX_CPUS] = {0}, best = m->node[node].first_cpu;
+	struct kvm_view *v = &vcpu->vm->e->view;
+
+	for (unsigned i = 0; i < c->n_vms; i++)
+		for (unsigned j = 0; j < c->vm[i]->n_vcpus; j++)
+			n[c->vm[i]->vcpu[j].cpu]++;
+	for (unsigned i = 0; i < m->node[node].n_cpus; i++)
+		if (n[m->node[node].first_cpu + i] < n[best])
+			best = m->node[node].first_cpu + i;
+	host_bind_task(m, vcpu->e->tid, node);
+	vcpu->cpu = best;
+	vcpu->migrations++;
+	vcpu->e->moved_ns = now_ns;
+	/* The copies that a VM sees are those on its home's node. */
+	if (v->node != vm_home_node(vcpu->vm)) {
+		v->node = vm_home_node(vcpu->vm);
+		kvm_view_update(v, 0, v->n_pages);
+	}
+}
+
+void kvm_place(struct cluster *c, uint64_t now_ns)
+{
+	const struct machine *m = c->machine;
+	struct ticks now[MACHINE_MAX_CPUS] = {0};
+	int idle[MACHINE_MAX_NODES] = {0};
+	uint64_t passed = now_ns - look.at;
+	bool first = !look.at;
+
+	if (!first && passed < LOOK_NS)
+		return;
+	read_ticks(m, now);
+	for (unsigned cpu = 0; cpu < m->n_cpus; cpu++)
+		idle[m->cpu_node[cpu]] += (int)(ALL - busy(&look.was[cpu], &now[cpu]));
+	for (unsigned v = 0; v < c->n_vms; v++)
+		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++) {
+			struct vcpu *vcpu = &c->vm[v]->vcpu[i];
+			struct engine_vcpu *e = vcpu->e;
+			unsigned node = m->cpu_node[vcpu->cpu];
+			uint64_t ns;
+			int to;
+
+			if (!e->tid || e->ended)
+				continue;
+			ns = waited(e);
+			/* An idle CPU of its own node is the host's scheduler's business. */
+			if (first || ns < passed / ALL * WAITED || idle[node] >= ROOM ||
+				now_ns - e->moved_ns < REST_NS)
+				continue;
+			to = choose(m, idle, node);
+			if (to < 0)
+				continue;
+			idle[to] -= ALL;
+			move(vcpu, (unsigned)to, now_ns);
+		}
+	memcpy(look.was, now, sizeof(now));
+	look.at = now_ns;
+}
