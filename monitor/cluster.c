@@ -276,18 +276,22 @@ static int add_devices(struct run *r, struct guest *g)
 	return err;
 }
 
-static int open_log(struct guest *g, const char *dir)
+/* Those of VMs that come later, too: when they do, no file can be made any more. */
+static int open_logs(struct run *r)
 {
-	char *path;
+	const char *dir = r->options->console_log;
 	int err = 0;
 
-	if (mkdir(dir, 0777) && errno != EEXIST)
+	if (dir && mkdir(dir, 0777) && errno != EEXIST)
 		return complain(errno, "--console-log: %s: %s", dir, strerror(errno));
-	path = xasprintf("%s/%s.log", dir, g->vm->name);
-	g->log = fopen(path, "w");
-	if (!g->log)
-		err = complain(errno, "--console-log: %s: %s", path, strerror(errno));
-	free(path);
+	for (unsigned i = 0; dir && !err && i < r->options->vms; i++) {
+		char *path = xasprintf("%s/vm%u.log", dir, i);
+
+		r->guest[i].log = fopen(path, "we");
+		if (!r->guest[i].log)
+			err = complain(errno, "--console-log: %s: %s", path, strerror(errno));
+		free(path);
+	}
 	return err;
 }
 
@@ -297,7 +301,6 @@ int run_add_vm(struct run *r, unsigned id)
 	struct guest *g = &r->guest[id];
 	uint64_t seed = o->seed + id * 0x9e3779b97f4a7c15ull;
 	char name[32];
-	int err;
 
 	snprintf(name, sizeof(name), "vm%u", id);
 	g->vm = vm_create(&r->cluster, name, (unsigned)o->vcpus, o->memory, o->bios != NULL,
@@ -306,10 +309,7 @@ int run_add_vm(struct run *r, unsigned id)
 	g->tail = xcalloc(1, CONSOLE_TAIL_BYTES);
 	g->out_line = xcalloc(1, sizeof(*g->out_line));
 	g->agent_line = xcalloc(1, sizeof(*g->agent_line));
-	err = add_devices(r, g);
-	if (!err && o->console_log)
-		err = open_log(g, o->console_log);
-	return err;
+	return add_devices(r, g);
 }
 
 static int boot(struct run *r, unsigned id)
@@ -494,6 +494,8 @@ int run_create(struct run *r, const struct run_options *o)
 		c->stop_at = (uint64_t)(o->virtual_timeout * (double)r->machine->clock_hz);
 	r->guest = xcalloc(o->vms, sizeof(*r->guest));
 	err = open_boot(r);
+	if (!err)
+		err = open_logs(r);
 	if (!err)
 		err = open_disk_images(r);
 	if (!err)

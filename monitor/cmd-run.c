@@ -45,21 +45,6 @@ static void at_boundary(struct cluster *c, void *arg, uint64_t idle_cycles)
 	report_progress(r, false);
 }
 
-/* Results are for the end, but a place that cannot be written to is better known now. */
-static int check_output(const char *path)
-{
-	char *dir = xstrdup(path), *slash = strrchr(dir, '/');
-	const char *where = slash == dir ? "/" : slash ? dir : ".";
-	int err = 0;
-
-	if (slash)
-		*slash = '\0';
-	if (access(*where ? where : "/", W_OK | X_OK))
-		err = complain(errno, "--stats: %s: %s", path, strerror(errno));
-	free(dir);
-	return err;
-}
-
 static int run(struct run *r)
 {
 	int err;
@@ -96,21 +81,24 @@ static int status_of(const struct run *r)
 
 int cmd_run(int argc, char **argv)
 {
+	struct stats_file stats = {.fd = -1};
 	struct run_options o;
 	struct run r = {0};
 	int status = STATUS_USAGE;
 
-	if (options_parse(argc, argv, &o) || (o.stats && check_output(o.stats))) {
+	/* Results are for the end, but a place that cannot be written to is better known now. */
+	if (options_parse(argc, argv, &o) || (o.stats && stats_open(&stats, o.stats))) {
 		options_free(&o);
 		return STATUS_USAGE;
 	}
-	if (!run_create(&r, &o) && !inputs_open(&r) && !confine()) {
+	if (!run_create(&r, &o) && !inputs_open(&r) && !confine(o.n_fs > 0)) {
 		status = run(&r) ? STATUS_FAILED : status_of(&r);
-		if (o.stats && stats_write(&r, o.stats) && status == STATUS_OK)
+		if (o.stats && stats_write(&r, &stats) && status == STATUS_OK)
 			status = STATUS_FAILED;
 	}
 	inputs_close();
 	run_destroy(&r);
+	stats_close(&stats);
 	options_free(&o);
 	return status;
 }

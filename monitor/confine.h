@@ -6,11 +6,15 @@
 #ifndef MONITOR_CONFINE_H
 #define MONITOR_CONFINE_H
 
+#include <stdbool.h>
+
 /*
- * From now on, for this thread and those it starts, no program can be run, no privilege gained, and
- * nobody else's process, the kernel or the file system's shape be touched: such system calls fail
- * with EPERM. Cannot be undone. 0, or a negative errno after one line on stderr.
+ * From now on, for this thread and those it starts: whoever was root is the user that called sudo,
+ * or nobody, with no capability left but, if `read_all`, that to read any file. No program can be
+ * run, no process or socket made, no file opened but to read, no memory executed that is not yet:
+ * such system calls fail with ENOSYS. Files that are open, memory, threads and time are as before.
+ * Cannot be undone. Before any thread is started. 0, or a negative errno after one line on stderr.
  */
-int confine(void);
+int confine(bool read_all);
 
 #endif

@@ -183,8 +183,17 @@ void snapshots_free(struct run *r);
 void snapshot_track_peak(struct run *r);
 uint64_t monitor_bytes(const struct run *r);
 uint64_t run_instructions(const struct run *r);
-/* Write the JSON file whole or not at all. 0, or a negative errno after one line on stderr. */
-int stats_write(const struct run *r, const char *path);
+/* The file of --stats: opened at the start, while that may still be done, and written at the end,
+ * whole. One that was made and not written is removed. 0, or a negative errno after one line on
+ * stderr. */
+struct stats_file {
+	const char *path;
+	int fd; /* -1: none */
+	bool is_new;
+};
+int stats_open(struct stats_file *f, const char *path);
+int stats_write(const struct run *r, struct stats_file *f);
+void stats_close(struct stats_file *f);
 
 /* report-numa.c: nothing unless the memory system was modelled. */
 void report_numa(const struct run *r);

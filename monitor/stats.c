@@ -8,10 +8,12 @@
  * cluster without sharing would need. "machine" memory is the frames really in use.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -511,29 +513,63 @@ static json_t *run_json(const struct run *r)
 	return o;
 }
 
-int stats_write(const struct run *r, const char *path)
+int stats_open(struct stats_file *f, const char *path)
 {
-	char *temporary = xasprintf("%s.%ld.tmp", path, (long)getpid());
-	FILE *f = fopen(temporary, "w");
-	json_t *root;
-	int err = 0;
+	f->path = path;
+	f->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	f->is_new = f->fd >= 0;
+	if (f->fd < 0 && errno == EEXIST)
+		f->fd = open(path, O_WRONLY | O_CLOEXEC);
+	return f->fd < 0 ? complain(errno, "--stats: %s: %s", path, strerror(errno)) : 0;
+}
 
-	if (!f) {
-		err = complain(errno, "--stats: %s: %s", path, strerror(errno));
-		free(temporary);
-		return err;
+/* Room for all of it is found before a byte of what is there is overwritten. */
+static int replace_bytes(int fd, const char *bytes, size_t n)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (fallocate(fd, 0, 0, (off_t)n) && errno == ENOSPC) {
+		if (ftruncate(fd, st.st_size))
+			return -errno;
+		return -ENOSPC;
 	}
-	root = run_json(r);
-	if (json_dumpf(root, f, JSON_INDENT(1)) || fputc('\n', f) == EOF || fflush(f) ||
-		fsync(fileno(f)))
-		err = complain(errno, "--stats: %s: %s", path, strerror(errno));
+	for (size_t at = 0; at < n;) {
+		ssize_t some = write(fd, bytes + at, n - at);
+
+		if (some < 0 && errno != EINTR)
+			return -errno;
+		at += some < 0 ? 0 : (size_t)some;
+	}
+	if (S_ISREG(st.st_mode) && (ftruncate(fd, (off_t)n) || fsync(fd)))
+		return -errno;
+	return 0;
+}
+
+int stats_write(const struct run *r, struct stats_file *f)
+{
+	json_t *root = run_json(r);
+	char *text = json_dumps(root, JSON_INDENT(1)), *whole;
+	int err;
+
+	if (!text)
+		die("out of host memory");
+	whole = xasprintf("%s\n", text);
+	err = replace_bytes(f->fd, whole, strlen(whole));
+	free(whole);
+	free(text);
 	json_decref(root);
-	if (fclose(f) && !err)
-		err = complain(errno, "--stats: %s: %s", path, strerror(errno));
-	if (!err && rename(temporary, path))
-		err = complain(errno, "--stats: %s: %s", path, strerror(errno));
-	if (err)
-		unlink(temporary);
-	free(temporary);
-	return err;
+	f->is_new = f->is_new && err;
+	return err ? complain(-err, "--stats: %s: %s", f->path, strerror(-err)) : 0;
+}
+
+void stats_close(struct stats_file *f)
+{
+	if (f->fd < 0)
+		return;
+	if (f->is_new)
+		unlink(f->path);
+	close(f->fd);
+	f->fd = -1;
 }
