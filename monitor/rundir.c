@@ -65,13 +65,14 @@ static int connect_to(const char *dir, const char *name, int *fd)
 	return err;
 }
 
-/* Calls each() with the name of every run that answers; returns how many there are. */
+/* Calls each() with the name of every run that answers; returns how many there are. Sockets of
+ * those that do not are removed. */
 static unsigned for_each_run(const char *dir, void (*each)(const char *name, void *arg), void *arg)
 {
 	DIR *d = opendir(dir);
 	struct dirent *entry;
 	unsigned n = 0;
-	int fd;
+	int fd, err;
 
 	while (d && (entry = readdir(d))) {
 		char name[sizeof(entry->d_name)];
@@ -80,8 +81,11 @@ static unsigned for_each_run(const char *dir, void (*each)(const char *name, voi
 		if (length <= 5 || strcmp(entry->d_name + length - 5, ".sock"))
 			continue;
 		snprintf(name, sizeof(name), "%.*s", (int)(length - 5), entry->d_name);
-		if (connect_to(dir, name, &fd))
-			continue; /* left by a run that was killed */
+		err = connect_to(dir, name, &fd);
+		if (err == -ECONNREFUSED)
+			unlinkat(dirfd(d), entry->d_name, 0); /* left by a run that was killed */
+		if (err)
+			continue;
 		close(fd);
 		each(name, arg);
 		n++;

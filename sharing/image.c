@@ -178,11 +178,21 @@ static struct image *image_add(
 
 int image_open(struct image_cache *c, const char *path, enum frame_kind kind, struct image **out)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
 	struct stat st;
 	struct image *img;
 	off_t bytes;
+	int fd, err;
 
+	/* What is open stays what it was, and those who come later may not be allowed to open it. */
+	for (unsigned i = 0; i < c->n_images; i++) {
+		img = c->image[i];
+		if (img->fd >= 0 && !strcmp(img->name, path)) {
+			img->refs++;
+			*out = img;
+			return 0;
+		}
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return complain(errno, "%s: %s", path, strerror(errno));
 	if (fstat(fd, &st) || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))) {
