@@ -3,8 +3,9 @@
  * Which node each vCPU runs on. Its thread is bound to the CPUs of one node, so that its memory
  * stays near; which of them, the host's scheduler chooses, idle ones first. A vCPU that has waited
  * for a CPU while other nodes have idle ones comes to the nearest of these: the paper's affinity
- * scheduler (section 4.2.1), as the simulator has it, over longer times. Its pages may follow, when
- * they are found to be hot there.
+ * scheduler (section 4.2.1), as the simulator has it, over longer times. But not where more vCPUs
+ * are at home for each CPU than where it comes from: those idle now, not for ever. Its pages may
+ * follow, when they are found to be hot there.
  *
  * The host tells who waits (/proc/self/task/TID/schedstat: ns on a CPU, ns waiting for one) and
  * what is idle (/proc/stat, in ticks of the clock). All is looked at a few times a second.
@@ -94,13 +95,24 @@ static uint64_t waited(struct engine_vcpu *e)
 	return e->waited_ns - MIN(e->waited_ns, since);
 }
 
-/* The nearest other node with room; -1: none. */
-static int choose(const struct machine *m, const int idle[MACHINE_MAX_NODES], unsigned from)
+static void count_vcpus(const struct cluster *c, unsigned n[MACHINE_MAX_NODES])
 {
+	for (unsigned i = 0; i < c->n_vms; i++)
+		for (unsigned j = 0; j < c->vm[i]->n_vcpus; j++)
+			n[c->machine->cpu_node[c->vm[i]->vcpu[j].cpu]]++;
+}
+
+/* The nearest other node with room; -1: none. */
+static int choose(const struct cluster *c, const int idle[MACHINE_MAX_NODES], unsigned from)
+{
+	const struct machine *m = c->machine;
+	unsigned n[MACHINE_MAX_NODES] = {0};
 	int best = -1;
 
+	count_vcpus(c, n);
 	for (unsigned node = 0; node < m->n_nodes; node++)
 		if (node != from && idle[node] >= ROOM &&
+			(n[node] + 1) * m->node[from].n_cpus <= n[from] * m->node[node].n_cpus &&
 			(best < 0 || m->latency_ns[from][node] < m->latency_ns[from][best]))
 			best = (int)node;
 	return best;
@@ -152,14 +164,14 @@ void kvm_place(struct cluster *c, uint64_t now_ns)
 			uint64_t ns;
 			int to;
 
-			if (!e->tid || e->ended)
+			if (!e->tid || e->ended || c->vm[v]->n_vnodes)
 				continue;
 			ns = waited(e);
 			/* An idle CPU of its own node is the host's scheduler's business. */
 			if (first || ns < passed / ALL * WAITED || idle[node] >= ROOM ||
 				now_ns - e->moved_ns < REST_NS)
 				continue;
-			to = choose(m, idle, node);
+			to = choose(c, idle, node);
 			if (to < 0)
 				continue;
 			idle[to] -= ALL;
