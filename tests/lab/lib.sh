@@ -8,6 +8,11 @@ fail() {
 	failures=$((failures + 1))
 }
 
+# Is there a process of this name? The guest's busybox has no pgrep.
+running() {
+	grep -qx "$1" /proc/[0-9]*/comm 2>/dev/null
+}
+
 finish() {
 	[ $failures -eq 0 ] || exit 1
 	echo "all as it should be"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * where [-v] PID [TEXT]: on which nodes the machine memory of a running disco is, said by the
+ * where [-v] PID [TEXT|@FILE]: on which nodes the machine memory of a running disco is, said by the
  * kernel.
  *
  * The monitor's memory files are opened by its descriptors, mapped here, and each page of them that
@@ -8,9 +8,9 @@
  * that a file's name says which node it is for; a page found elsewhere is an error. Prints a line
  * for each node: `node N PAGES`. With TEXT only pages count that begin so: the pages which a
  * program in a guest marked, wherever they have come; frames that pages left keep their bytes until
- * they are used again, and count. With -v only what is mapped in VMs' views counts, once for each
- * VM that sees it, as the kernel's list of the monitor's mappings has it: but for the mapping of a
- * whole file, which is the monitor's own.
+ * they are used again, and count. With @FILE only those that are its first page. With -v only what
+ * is mapped in VMs' views counts, once for each VM that sees it, as the kernel's list of the
+ * monitor's mappings has it: but for the mapping of a whole file, which is the monitor's own.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -30,6 +30,8 @@ static unsigned long count[NODES];
 static int wrong;
 static char *base_of[NODES]; /* the files, mapped here */
 static size_t bytes_of[NODES];
+static const char *text; /* how pages begin that count; NULL: all do */
+static size_t n_text;
 
 static void __attribute__((noreturn)) die(const char *what)
 {
@@ -55,7 +57,7 @@ static void look(void *page, int expected)
 }
 
 /* Looks at the pages of a file, unless only those in views count. */
-static void file(const char *path, int node, const char *text, bool in_views)
+static void file(const char *path, int node, bool in_views)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -73,13 +75,13 @@ static void file(const char *path, int node, const char *text, bool in_views)
 		off_t end = lseek(fd, at, SEEK_HOLE);
 
 		for (; at < end; at += PAGE)
-			if (!text || !memcmp(base + at, text, strlen(text)))
+			if (!text || !memcmp(base + at, text, n_text))
 				look(base + at, node);
 	}
 	close(fd);
 }
 
-static void views(const char *pid, const char *text)
+static void views(const char *pid)
 {
 	char path[64], line[400];
 	unsigned long begin, end, at;
@@ -96,10 +98,27 @@ static void views(const char *pid, const char *text)
 			node < 0 || node >= NODES || (!at && end - begin == bytes_of[node]))
 			continue;
 		for (; begin < end; begin += PAGE, at += PAGE)
-			if (!text || !memcmp(base_of[node] + at, text, strlen(text)))
+			if (!text || !memcmp(base_of[node] + at, text, n_text))
 				look(base_of[node] + at, node);
 	}
 	fclose(f);
+}
+
+static void want(const char *what)
+{
+	static char page[PAGE];
+
+	text = what;
+	n_text = strlen(what);
+	if (*what == '@') {
+		int fd = open(what + 1, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0 || read(fd, page, PAGE) != PAGE)
+			die(what + 1);
+		close(fd);
+		text = page;
+		n_text = PAGE;
+	}
 }
 
 int main(int argc, char **argv)
@@ -113,9 +132,11 @@ int main(int argc, char **argv)
 	argc -= in_views;
 	argv += in_views;
 	if (argc < 2 || argc > 3 || (argc == 3 && strlen(argv[2]) > PAGE)) {
-		fprintf(stderr, "usage: where [-v] PID [TEXT]\n");
+		fprintf(stderr, "usage: where [-v] PID [TEXT|@FILE]\n");
 		return 2;
 	}
+	if (argc == 3)
+		want(argv[2]);
 	snprintf(dir, sizeof(dir), "/proc/%d/fd", atoi(argv[1]));
 	fds = opendir(dir);
 	if (!fds)
@@ -130,12 +151,12 @@ int main(int argc, char **argv)
 		name[n] = '\0';
 		if (sscanf(name, "/memfd:disco-node%d", &node) != 1 || node < 0 || node >= NODES)
 			continue;
-		file(path, node, argc == 3 ? argv[2] : NULL, in_views);
+		file(path, node, in_views);
 		nodes = node >= nodes ? node + 1 : nodes;
 	}
 	closedir(fds);
 	if (in_views)
-		views(argv[1], argc == 3 ? argv[2] : NULL);
+		views(argv[1]);
 	for (node = 0; node < nodes; node++)
 		printf("node %d %lu\n", node, count[node]);
 	if (!nodes)

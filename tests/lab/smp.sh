@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+#
+# One VM with a CPU on each node sorts in parallel, with threads that wait for each other at barriers, and gets what is right; its
+# threads may run on their node alone.
+. /lab/lib.sh
+# Who may run where: lines "NAME CPUS" of the vCPUs' threads.
+threads() {
+	for task in /proc/$pid/task/*; do
+		awk '/^Name:/ { name = $2 " " $3 } /^Cpus_allowed_list:/ { if (name ~ /^vm[0-9]+ cpu/) print name, $2 }' $task/status
+	done 2>/dev/null | sort
+}
+start --share boot,disk --vcpus 4 --memory 192M --fs lab=/lab/programs --stats /out/s.json --exec \
+	'/mnt/lab/radix -n 300000 -p 4; echo sorted with $?; grep -c "^cpu[0-9]" /proc/stat; echo "used $(awk "/^cpu[0-9]/ && \$2 > 5" /proc/stat | wc -l)"
+	echo go; sleep 20'
+await 600 1 '| go$' || exit 1
+threads >/out/threads
+cat /out/threads
+[ "$(awk '{ print $3 }' /out/threads | sort -u | wc -l)" -eq $nodes ] && [ "$(wc -l </out/threads)" -eq 4 ] ||
+	fail "four vCPUs are not on $nodes nodes"
+said vm0 | grep -q '^radix: .* sorted, checksum ' && said vm0 | grep -q '^sorted with 0$' || fail "the sort: $(said vm0)"
+said vm0 | grep -q '^used 4$' || fail "not all CPUs took part: $(said vm0)"
+wait $pid
+status=$?
+[ $status -eq 0 ] || { fail "the run ends with status $status"; told; }
+finish
