@@ -12,7 +12,6 @@
 
 #include "monitor/board.h"
 #include "monitor/boot.h"
-#include "monitor/boot.h"
 #include "monitor/engine.h"
 #include "monitor/fdt.h"
 #include "numa/util.h"
@@ -137,6 +136,47 @@ static void isa_extensions(void *fdt, const char *isa)
 	fdt_ok(fdt_property(fdt, "riscv,isa-extensions", list, n));
 }
 
+/* Devicetree bindings: numa.txt. */
+static void numa_node(const struct vm *vm, void *fdt, unsigned vnode)
+{
+	if (vm->n_vnodes)
+		fdt_ok(fdt_property_u32(fdt, "numa-node-id", vnode));
+}
+
+static void memory(const struct vm *vm, void *fdt)
+{
+	uint64_t pa, bytes;
+	unsigned vnode;
+
+	for (unsigned i = 0; vm_memory_range(vm, i, &pa, &bytes, &vnode); i++) {
+		begin_at(fdt, "memory", pa);
+		fdt_ok(fdt_property_string(fdt, "device_type", "memory"));
+		reg(fdt, pa, bytes);
+		numa_node(vm, fdt, vnode);
+		end(fdt);
+	}
+}
+
+static void distances(const struct vm *vm, void *fdt)
+{
+	static const char compatible[] = "numa-distance-map-v1";
+	unsigned n = vm->n_vnodes;
+	int bytes = (int)(n * n * 3 * sizeof(fdt32_t));
+	fdt32_t *cell = xcalloc(1, (size_t)bytes), *at = cell;
+
+	for (unsigned a = 0; a < n; a++)
+		for (unsigned b = 0; b < n; b++) {
+			*at++ = cpu_to_fdt32(a);
+			*at++ = cpu_to_fdt32(b);
+			*at++ = cpu_to_fdt32(vm_vnode_distance(vm, a, b));
+		}
+	begin(fdt, "distance-map");
+	fdt_ok(fdt_property(fdt, "compatible", compatible, sizeof(compatible)));
+	fdt_ok(fdt_property(fdt, "distance-matrix", cell, bytes));
+	end(fdt);
+	free(cell);
+}
+
 static void cpus(struct vm *vm, void *fdt)
 {
 	begin(fdt, "cpus");
@@ -148,6 +188,7 @@ static void cpus(struct vm *vm, void *fdt)
 		begin_at(fdt, "cpu", hart);
 		fdt_ok(fdt_property_string(fdt, "device_type", "cpu"));
 		fdt_ok(fdt_property_u32(fdt, "reg", hart));
+		numa_node(vm, fdt, vm->vcpu[hart].vnode);
 		fdt_ok(fdt_property_string(fdt, "status", "okay"));
 		fdt_ok(fdt_property_string(fdt, "compatible", "riscv"));
 		fdt_ok(fdt_property_string(fdt, "riscv,isa", sim_isa_string));
@@ -214,11 +255,10 @@ int board_fdt(struct vm *vm, const char *bootargs, uint64_t initrd_pa, uint64_t 
 	fdt_ok(fdt_property_string(fdt, "compatible", "riscv-virtio"));
 	fdt_ok(fdt_property_string(fdt, "model", "riscv-virtio,disco"));
 	chosen(vm, fdt, bootargs, initrd_pa, initrd_bytes);
-	begin_at(fdt, "memory", VM_RAM_BASE);
-	fdt_ok(fdt_property_string(fdt, "device_type", "memory"));
-	reg(fdt, VM_RAM_BASE, vm->ram_bytes);
-	end(fdt);
+	memory(vm, fdt);
 	cpus(vm, fdt);
+	if (vm->n_vnodes)
+		distances(vm, fdt);
 	begin(fdt, "soc");
 	fdt_ok(fdt_property_u32(fdt, "#address-cells", 2));
 	fdt_ok(fdt_property_u32(fdt, "#size-cells", 2));

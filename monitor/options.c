@@ -77,6 +77,10 @@ static const struct option_row rows[] = {
 	{"vcpus", "N", COUNT, FIELD(vcpus), 1, VM_MAX_VCPUS, false, "CPUs of each VM (default: 1)"},
 	{"memory", "SIZE", SIZE, FIELD(memory), MIB, 512ull << 30, false,
 		"Memory of each VM, with K, M or G (default: 128M)"},
+	{"virtual-numa", NULL, FLAG, FIELD(virtual_numa), 0, 0, false,
+		"Show each guest the nodes that its CPUs are on, and their distances; its memory "
+		"is "
+		"divided among them, and its CPUs stay there (default: memory looks uniform)"},
 	{"guest", "NAME", TEXT, FIELD(guest), 0, 0, false,
 		"Guest to boot, made on first use: debian (the default, unless --kernel or "
 		"--bios) or splashos/PROGRAM"},
@@ -548,11 +552,13 @@ static int check_engine(struct run_options *o)
 	o->engine = xstrdup(engine->name);
 	if (!o->machine)
 		o->machine = xstrdup(kvm ? "host" : "flash8");
-	if (kvm && (o->warm || o->bios || (o->fidelity && strcmp(o->fidelity, "functional"))))
+	if (kvm && (o->warm || o->bios || strcmp(o->mode, "plain") ||
+			   (o->fidelity && strcmp(o->fidelity, "functional"))))
 		return complain(EINVAL, "--%s is for --engine sim",
-			o->warm   ? "warm"
-			: o->bios ? "bios"
-				  : "fidelity numa");
+			o->warm                    ? "warm"
+			: o->bios                  ? "bios"
+			: strcmp(o->mode, "plain") ? "mode"
+						   : "fidelity numa");
 	if (!kvm && o->machine_memory)
 		return complain(EINVAL,
 			"--machine-memory is for --engine kvm; a simulated machine's "
@@ -627,6 +633,9 @@ static int check(struct run_options *o)
 				"--disk: %s cannot be private to %llu VMs; put %%d, "
 				"the number of the VM, into its name",
 				o->disk[i].path, (unsigned long long)o->vms);
+	if (o->warm && o->virtual_numa)
+		return complain(EINVAL, "--warm: clones are on other nodes than --virtual-numa "
+					"showed the VM they are made from");
 	for (unsigned i = 0; o->warm && i < o->n_disks; i++)
 		if (o->disk[i].mode == DISK_PRIVATE)
 			return complain(EINVAL,

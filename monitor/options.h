@@ -48,6 +48,7 @@ struct run_options {
 	uint64_t net_mtu, net_latency, net_bandwidth; /* bytes, ns, Mbit/s (0: no limit) */
 	unsigned share;                               /* enum share */
 	bool contention, overcommit;
+	bool virtual_numa;
 	bool warm; /* one boots, the others are cloned from it */
 	/* What they do, and for how long; seconds, 0: no limit. */
 	uint64_t share_scan; /* pages looked at for equal ones, in a ms of machine time */

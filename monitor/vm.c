@@ -12,7 +12,10 @@
 #include "numa/util.h"
 #include "sharing/content.h"
 
-enum { A_VCPU = 100 }; /* hundredths of a CPU */
+enum {
+	A_VCPU = 100, /* hundredths of a CPU */
+	VNODE_PAGES = 1024
+};
 
 /* Hundredths of each CPU's time that are taken: by vCPUs of all VMs so far that start there, as if
  * they never idled, and by others. */
@@ -96,6 +99,8 @@ struct vm *vm_create(struct cluster *c, const char *name, unsigned n_vcpus, uint
 	place(vm);
 	vm->pmap = pmap_create(
 		c->mem, vm->id, (uint32_t)(ram_bytes >> PAGE_SHIFT), c->engine->pmap_ops, vm);
+	if (c->virtual_numa)
+		vm_make_vnodes(vm);
 	if (c->content)
 		vm->log = content_add(c->content, vm->pmap);
 	c->engine->vm_init(vm);

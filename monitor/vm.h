@@ -72,6 +72,7 @@ struct vcpu {
 
 	/* Scheduler, boundary only. */
 	unsigned cpu;        /* CPU it runs on or last ran on; its node is where first touches go */
+	unsigned vnode;      /* of a virtual NUMA topology, else 0 */
 	uint64_t ran_cycles; /* CPU time received */
 	uint64_t dispatched_at; /* since when it holds its CPU (cycles) */
 	uint64_t migrations;    /* moves to another CPU */
@@ -97,6 +98,13 @@ struct vm {
 	struct content_log *log; /* of pages stored to, for cluster.content; NULL without it */
 	unsigned n_vcpus;
 	struct vcpu *vcpu; /* n_vcpus of them */
+	/* The nodes that the guest is shown, those its vCPUs began on, in order of these; 0: none,
+	 * the machine looks uniform. vCPUs stay on their nodes then, and so do first touches. */
+	unsigned n_vnodes;
+	struct vnode {
+		unsigned node;       /* of the machine */
+		uint32_t ppn, pages; /* its part of the memory */
+	} vnode[MACHINE_MAX_NODES];
 	bool bios; /* starts in M-mode with its own firmware; else in S-mode over the monitor's SBI
 		    */
 	uint64_t seed; /* of this VM; differs between VMs */
@@ -180,10 +188,11 @@ struct cluster {
 	unsigned handler;     /* CPU + 1 that handles the signal of a hot page now; 0: none */
 	struct placement_load load_before; /* memory's load in all, when the policy last asked */
 	unsigned threads;                  /* host threads for the run phase */
-	bool patient;     /* a first touch that finds no frame waits; boundary writes */
-	uint64_t now;     /* machine time in cycles; boundary writes, run phase reads */
-	uint64_t stop_at; /* end the run at this machine time (UINT64_MAX: never) */
-	bool stop;        /* ask engine to return at the next boundary; boundary writes */
+	bool virtual_numa; /* VMs see the nodes they are on; before any is created */
+	bool patient;      /* a first touch that finds no frame waits; boundary writes */
+	uint64_t now;      /* machine time in cycles; boundary writes, run phase reads */
+	uint64_t stop_at;  /* end the run at this machine time (UINT64_MAX: never) */
+	bool stop;         /* ask engine to return at the next boundary; boundary writes */
 	/*
 	 * Called at each boundary after device work, before the next quantum: progress, console
 	 * input, host timeouts; VMs may be added. NULL if not wanted. `idle_cycles` is how far
@@ -211,6 +220,18 @@ void vm_power_off(struct vm *vm, int exit_code);
  * and caches, what the engine's TLBs hold. Changes nothing. Boundary, after the devices' work.
  */
 void cluster_check(const struct cluster *c);
+
+/* vnodes.c: nodes for a new VM whose vCPUs have been placed. */
+void vm_make_vnodes(struct vm *vm);
+/*
+ * What the guest is told about its memory as a whole or, with virtual nodes, of each: the i-th
+ * range, whose node is *vnode. Where the board has a gap, a node's part may be two. False: there
+ * are no more.
+ */
+bool vm_memory_range(
+	const struct vm *vm, unsigned i, uint64_t *pa, uint64_t *bytes, unsigned *vnode);
+/* Distance of virtual nodes as firmware tells it: 10 to itself. */
+unsigned vm_vnode_distance(const struct vm *vm, unsigned from, unsigned to);
 
 /* The node on which this VM's next page should be taken when no CPU is at hand: that of vCPU 0. */
 unsigned vm_home_node(const struct vm *vm);

@@ -51,6 +51,11 @@ struct pmap {
 	uint32_t *run;           /* by leaf: numa/run.c; NULL: none yet */
 	uint32_t leave;          /* frames of the machine that refills do not take */
 	uint64_t n_placed;       /* pages whose node frame_place() chose */
+	struct {
+		uint32_t ppn; /* the first page */
+		unsigned node;
+	} home[MACHINE_MAX_NODES]; /* of pmap_home() */
+	unsigned n_homes;
 	struct pending *pending; /* for the boundary */
 	uint32_t n_pending, cap_pending;
 	struct pmap_stats stats;

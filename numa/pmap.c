@@ -136,6 +136,20 @@ static void settle_later(struct pmap *pm, struct pending what)
 	pm->pending[pm->n_pending++] = what;
 }
 
+void pmap_home(struct pmap *pm, uint32_t ppn, unsigned node)
+{
+	pm->home[pm->n_homes].ppn = ppn;
+	pm->home[pm->n_homes++].node = node;
+}
+
+static unsigned home_of(const struct pmap *pm, uint32_t ppn, unsigned toucher)
+{
+	for (unsigned i = pm->n_homes; i-- > 0;)
+		if (ppn >= pm->home[i].ppn)
+			return pm->home[i].node;
+	return toucher;
+}
+
 /* A frame for ppn with this VM as its user. */
 static int new_frame(struct pmap *pm, uint32_t ppn, unsigned node, bool zero, uint32_t *mpn)
 {
@@ -143,7 +157,7 @@ static int new_frame(struct pmap *pm, uint32_t ppn, unsigned node, bool zero, ui
 	uint64_t nth = pm->n_placed;
 	int err = 0;
 
-	node = frame_place(mem, ppn, node, &nth);
+	node = frame_place(mem, ppn, home_of(pm, ppn, node), &nth);
 	if (mem->boundary && run_take(pm, ppn, node, me(pm, ppn), zero, mpn)) {
 		/* its place beside its neighbours */
 	} else if (mem->boundary) {

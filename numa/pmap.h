@@ -74,6 +74,11 @@ struct pmap *pmap_create(struct memory *mem, uint32_t id, uint32_t n_pages,
 /* Drops every page and the reserve. Boundary. */
 void pmap_destroy(struct pmap *pm);
 
+/* The first touch of a page from ppn on takes a frame of `node`, whoever touches it, up to the ppn
+ * of the next call; where the policy is to leave pages where they are touched first. At most one
+ * call a node, ppn from 0 on and rising. Before the VM runs. */
+void pmap_home(struct pmap *pm, uint32_t ppn, unsigned node);
+
 uint32_t pmap_id(const struct pmap *pm);
 uint32_t pmap_pages(const struct pmap *pm);
 const struct pmap_entry *pmap_entry(

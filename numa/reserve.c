@@ -87,12 +87,14 @@ void pmap_refill(struct pmap *pm, unsigned node)
 	unsigned n = pm->mem->n_nodes;
 	uint32_t each = MIN((uint32_t)RESERVE_FRAMES, MAX((uint32_t)SPREAD_MIN, SPREAD_FRAMES / n));
 
-	if (!memory_spreads(pm->mem)) {
+	if (memory_spreads(pm->mem))
+		for (unsigned i = 0; i < n; i++)
+			refill_one(pm, i, each);
+	else if (pm->n_homes)
+		for (unsigned i = 0; i < pm->n_homes; i++)
+			refill_one(pm, pm->home[i].node, each);
+	else
 		refill_one(pm, node, RESERVE_FRAMES);
-		return;
-	}
-	for (unsigned i = 0; i < n; i++)
-		refill_one(pm, i, each);
 }
 
 void pmap_leave(struct pmap *pm, uint32_t frames)

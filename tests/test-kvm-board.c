@@ -27,6 +27,7 @@ static struct vm *pc_create(void)
 
 	vm->board = &board_pc;
 	vm->e = xcalloc(1, sizeof(*vm->e));
+	memset(vm->e->irqfd, 0xff, sizeof(vm->e->irqfd));
 	board_pc.add_platform(vm);
 	return vm;
 }
@@ -100,6 +101,53 @@ START_TEST(tables_are_found_from_the_root)
 	madt = find("APIC");
 	/* An entry of 8 bytes for each vCPU, one of 12 for the I/O APIC. */
 	ck_assert_uint_eq(at32(madt + 4), 44 + 8 * FAKE_VCPUS + 12);
+	pc_destroy(vm);
+}
+END_TEST
+
+/* Two nodes, the second with memory on both sides of the gap. */
+START_TEST(nodes_are_described_when_there_are_any)
+{
+	static const unsigned vnode[FAKE_VCPUS] = {[FAKE_VCPUS - 1] = 1};
+	struct machine machine = {.n_nodes = 3};
+	struct cluster cluster = {.machine = &machine};
+	struct vm *vm = pc_create();
+	struct cluster *before = vm->cluster;
+	uint64_t ram = vm->ram_bytes, srat, slit, at;
+
+	machine.latency_ns[0][0] = machine.latency_ns[2][2] = 100;
+	machine.latency_ns[0][2] = machine.latency_ns[2][0] = 210;
+	vm->cluster = &cluster;
+	vm->ram_bytes = 4ull << 30;
+	vm->n_vnodes = 2;
+	vm->vnode[0] = (struct vnode){0, 0, 1 << 18};
+	vm->vnode[1] = (struct vnode){2, 1 << 18, 3 << 18};
+	for (unsigned i = 0; i < FAKE_VCPUS; i++)
+		vm->vcpu[i].vnode = vnode[i];
+	acpi_build(vm, tables, sizeof(tables), PC_BIOS);
+	srat = find("SRAT");
+	ck_assert_uint_eq(at32(srat + 4), 48 + 16 * FAKE_VCPUS + 3 * 40);
+	at = srat + 48 + 16 * (FAKE_VCPUS - 1);
+	ck_assert_uint_eq(tables[at + 2], 1);
+	ck_assert_uint_eq(tables[at + 3], FAKE_VCPUS - 1);
+	at += 16;
+	for (unsigned i = 0; i < 3; i++, at += 40) {
+		static const uint64_t base[] = {0, 1ull << 30, 4ull << 30};
+		static const uint64_t bytes[] = {1ull << 30, 2ull << 30, 1ull << 30};
+
+		ck_assert_uint_eq(tables[at], 1);
+		ck_assert_uint_eq(at32(at + 2), i > 0);
+		ck_assert_uint_eq(at64(at + 8), base[i]);
+		ck_assert_uint_eq(at64(at + 16), bytes[i]);
+		ck_assert_uint_eq(at32(at + 28), 1);
+	}
+	slit = find("SLIT");
+	ck_assert_uint_eq(at32(slit + 4), 44 + 4);
+	ck_assert_uint_eq(at64(slit + 36), 2);
+	ck_assert_mem_eq(tables + slit + 44, "\x0a\x15\x15\x0a", 4);
+	vm->n_vnodes = 0;
+	vm->ram_bytes = ram;
+	vm->cluster = before;
 	pc_destroy(vm);
 }
 END_TEST
@@ -334,6 +382,7 @@ int main(void)
 	TCase *tc = tcase_create("board");
 
 	tcase_add_test(tc, tables_are_found_from_the_root);
+	tcase_add_test(tc, nodes_are_described_when_there_are_any);
 	tcase_add_test(tc, a_disassembler_reads_the_tables);
 	tcase_add_test(tc, a_guest_ends_itself);
 	tcase_add_test(tc, memory_goes_on_behind_the_gap);

@@ -104,6 +104,32 @@ START_TEST(first_touch_takes_a_zero_frame_of_the_node)
 }
 END_TEST
 
+START_TEST(first_touches_go_home_whoever_touches)
+{
+	struct memory *mem = SMALL_MEMORY(100, 100, 100);
+	struct tlb tlb;
+	struct pmap *pm = vm(mem, 0, &tlb);
+	uint8_t *host;
+
+	pmap_home(pm, 0, 2);
+	pmap_home(pm, 300, 1);
+	ck_assert_int_eq(touch(pm, 299, 0, true, &host), 0);
+	ck_assert_int_eq(touch(pm, 300, 0, true, &host), 0);
+	pmap_refill(pm, 0);
+	mem->boundary = false;
+	ck_assert_int_eq(touch(pm, 0, 0, true, &host), 0);
+	ck_assert_int_eq(touch(pm, 699, 2, true, &host), 0);
+	mem->boundary = true;
+	ck_assert_uint_eq(frame_node(mem, pmap_entry(pm, 299)->mpn), 2);
+	ck_assert_uint_eq(frame_node(mem, pmap_entry(pm, 300)->mpn), 1);
+	ck_assert_uint_eq(frame_node(mem, pmap_entry(pm, 0)->mpn), 2);
+	ck_assert_uint_eq(frame_node(mem, pmap_entry(pm, 699)->mpn), 1);
+	pmap_destroy(pm);
+	memory_check(mem);
+	memory_destroy(mem);
+}
+END_TEST
+
 START_TEST(a_store_in_the_run_phase_copies_and_settles_later)
 {
 	struct memory *mem = SMALL_MEMORY(200);
@@ -617,6 +643,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, first_touch_takes_a_zero_frame_of_the_node);
+	tcase_add_test(tc, first_touches_go_home_whoever_touches);
 	tcase_add_test(tc, a_store_in_the_run_phase_copies_and_settles_later);
 	tcase_add_test(tc, the_last_user_keeps_the_frame_at_the_boundary);
 	tcase_add_test(tc, a_page_shared_out_is_copied_by_the_next_store);

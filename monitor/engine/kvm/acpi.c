@@ -2,7 +2,8 @@
 /*
  * The ACPI tables of a VM (ACPI specification 6.4): RSDP, XSDT, a FADT that says
  * "hardware-reduced", a MADT with a local APIC for each vCPU and one I/O APIC, and a DSDT with the
- * serial port and one device LNRO0005 for each virtio-mmio slot in use. The AML is so little that
+ * serial port and one device LNRO0005 for each virtio-mmio slot in use; with virtual nodes SRAT and
+ * SLIT, too. The AML is so little that
  * it is put together here, byte by byte as section 20 has it, rather than by a compiler on the
  * host. Package lengths always take three bytes, which the encoding allows and spares us to know
  * them beforehand.
@@ -322,19 +323,62 @@ static uint64_t madt(struct out *o, const struct vm *vm)
 	return table_end(o, at);
 }
 
-static uint64_t xsdt(struct out *o, uint64_t fadt_pa, uint64_t madt_pa)
+/* Section 5.2.16. */
+static uint64_t srat(struct out *o, const struct vm *vm)
+{
+	uint64_t at = table_begin(o, "SRAT", 3), pa, bytes;
+	unsigned vnode;
+
+	put32(o, 1);
+	put64(o, 0);
+	for (unsigned i = 0; i < vm->n_vcpus; i++) {
+		put8(o, 0);
+		put8(o, 16);
+		put8(o, vm->vcpu[i].vnode); /* there are fewer than 256 */
+		put8(o, i);
+		put32(o, 1); /* enabled */
+		put64(o, 0);
+	}
+	for (unsigned i = 0; vm_memory_range(vm, i, &pa, &bytes, &vnode); i++) {
+		put8(o, 1);
+		put8(o, 40);
+		put32(o, vnode);
+		put16(o, 0);
+		put64(o, pa);
+		put64(o, bytes);
+		put32(o, 0);
+		put32(o, 1); /* enabled */
+		put64(o, 0);
+	}
+	return table_end(o, at);
+}
+
+/* Section 5.2.17. */
+static uint64_t slit(struct out *o, const struct vm *vm)
+{
+	uint64_t at = table_begin(o, "SLIT", 1);
+
+	put64(o, vm->n_vnodes);
+	for (unsigned a = 0; a < vm->n_vnodes; a++)
+		for (unsigned b = 0; b < vm->n_vnodes; b++)
+			put8(o, vm_vnode_distance(vm, a, b));
+	return table_end(o, at);
+}
+
+static uint64_t xsdt(struct out *o, const uint64_t *table_pa, unsigned n)
 {
 	uint64_t at = table_begin(o, "XSDT", 1);
 
-	put64(o, fadt_pa);
-	put64(o, madt_pa);
+	for (unsigned i = 0; i < n; i++)
+		put64(o, table_pa[i]);
 	return table_end(o, at);
 }
 
 uint64_t acpi_build(const struct vm *vm, uint8_t *buf, uint64_t bytes, uint64_t pa)
 {
 	struct out o = {.buf = buf, .bytes = bytes, .pa = pa};
-	uint64_t fadt_pa, madt_pa, xsdt_pa;
+	uint64_t table_pa[4], xsdt_pa;
+	unsigned n = 0;
 
 	/* Section 5.2.5.3. */
 	put(&o, "RSD PTR ", 8);
@@ -344,9 +388,13 @@ uint64_t acpi_build(const struct vm *vm, uint8_t *buf, uint64_t bytes, uint64_t 
 	put32(&o, 0);
 	put32(&o, 36);
 	fill(&o, 12);
-	fadt_pa = fadt(&o, dsdt(&o, vm));
-	madt_pa = madt(&o, vm);
-	xsdt_pa = xsdt(&o, fadt_pa, madt_pa);
+	table_pa[n++] = fadt(&o, dsdt(&o, vm));
+	table_pa[n++] = madt(&o, vm);
+	if (vm->n_vnodes) {
+		table_pa[n++] = srat(&o, vm);
+		table_pa[n++] = slit(&o, vm);
+	}
+	xsdt_pa = xsdt(&o, table_pa, n);
 	memcpy(buf + 24, &xsdt_pa, 8);
 	buf[8] = checksum(buf, 20);
 	buf[32] = checksum(buf, 36);

@@ -165,6 +165,9 @@ static struct run_queue *steal_from(struct sched *s, unsigned cpu)
 
 		if (!q->n || s->cluster->now - q->waiting[0]->queued_at < m->timeslice_cycles / 4)
 			continue;
+		/* Its guest knows which node it is on. */
+		if (q->waiting[0]->vm->n_vnodes && m->cpu_node[cpu] != m->cpu_node[i])
+			continue;
 		if (distance < best_distance) {
 			best = q;
 			best_distance = distance;
