@@ -5,7 +5,7 @@
 # scripts, on two nodes, too. Then: statistics of a run under KVM have the same keys as those of the simulator.
 . "$(dirname "$0")/lib.sh"
 [ -z "${SAN:-}" ] || skip "a sanitizer build is too slow under emulation"
-scripts='self moves round smp crowd'
+scripts='self round smp crowd'
 set -- $scripts
 B=$(dirname "$disco") timeout -k 5 880 "$root/tests/lab/run" 4 "${@/#/$root/tests/lab/}" 300 >"$work/out" 2>&1
 status=$?

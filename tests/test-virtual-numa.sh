@@ -9,7 +9,7 @@ nodes = 3;
 cpus = 1;
 memory = "256M";
 END
-ask='cat /sys/devices/system/node/online; cd /sys/devices/system/node; for n in node*; do echo $n $(cat $n/cpulist): $(cat $n/distance), $(awk "/MemTotal/ { print int(\$4 / 1024 + 0.5) > 20 }" $n/meminfo); done'
+ask='cat /sys/devices/system/node/online; cd /sys/devices/system/node; for n in node*; do echo $n $(cat $n/cpulist): $(cat $n/distance), $(awk "/MemTotal/ { print (\$4 > 20000) }" $n/meminfo); done'
 run_ok 600 --machine "$work/three.conf" --vcpus 3 --memory 160M --virtual-numa --exec "$ask" --stats "$work/stats.json"
 [ "$(said vm0)" = "0-2
 node0 0: 10 30 30, 1
