@@ -20,7 +20,7 @@ grep '^lab: ' "$work/out"
 # Every path to a value, with the places of lists left out: of both engines those that neither's devices, options or board explain.
 keys() {
 	jq -r '[paths(type != "object" and type != "array") | map(if type == "number" then "*" else . end)] | unique | .[] | join(".")' "$1" |
-		grep -v -e '^kvm\.' -e '^inputs\.machine\.' -e '^inputs\.options\.' -e '^host\.options\.' -e '^vms\.\*\.devices\.' -e '^vms\.\*\.traps\.' -e '\.reason$'
+		grep -v -e '^kvm\.' -e '^inputs\.machine\.' -e '^inputs\.options\.' -e '^host\.options\.' -e '^vms\.\*\.devices\.' -e '^vms\.\*\.traps\.' -e 'services\.' -e '\.reason$'
 }
 need jq
 "$disco" run --vcpus 4 --memory 192M --share boot,disk --fs lab="$root/tests/lab" --exec true --quiet --stats "$work/sim.json" ||

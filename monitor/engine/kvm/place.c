@@ -5,7 +5,8 @@
  * for a CPU while other nodes have idle ones comes to the nearest of these: the paper's affinity
  * scheduler (section 4.2.1), as the simulator has it, over longer times. But not where more vCPUs
  * are at home for each CPU than where it comes from: those idle now, not for ever. Its pages may
- * follow, when they are found to be hot there.
+ * follow, when they are found to be hot there; copies it sees are those of the node that its VM
+ * began on.
  *
  * The host tells who waits (/proc/self/task/TID/schedstat: ns on a CPU, ns waiting for one) and
  * what is idle (/proc/stat, in ticks of the clock). All is looked at a few times a second.
@@ -124,7 +125,6 @@ static void move(struct vcpu *vcpu, unsigned node, uint64_t now_ns)
 	struct cluster *c = vcpu->vm->cluster;
 	const struct machine *m = c->machine;
 	unsigned n[MACHINE_MAX_CPUS] = {0}, best = m->node[node].first_cpu;
-	struct kvm_view *v = &vcpu->vm->e->view;
 
 	for (unsigned i = 0; i < c->n_vms; i++)
 		for (unsigned j = 0; j < c->vm[i]->n_vcpus; j++)
@@ -136,11 +136,6 @@ static void move(struct vcpu *vcpu, unsigned node, uint64_t now_ns)
 	vcpu->cpu = best;
 	vcpu->migrations++;
 	vcpu->e->moved_ns = now_ns;
-	/* The copies that a VM sees are those on its home's node. */
-	if (v->node != vm_home_node(vcpu->vm)) {
-		v->node = vm_home_node(vcpu->vm);
-		kvm_view_update(v, 0, v->n_pages);
-	}
 }
 
 void kvm_place(struct cluster *c, uint64_t now_ns)
