@@ -169,9 +169,9 @@ static uint64_t next_work(const struct cluster *c, uint64_t tick)
  */
 static void serve_devices(struct cluster *c)
 {
-	uint64_t now = monotonic_ns(), end = now + TICK_NS;
+	uint64_t now = host_ns(CLOCK_MONOTONIC), end = now + TICK_NS;
 
-	for (; now < end; now = monotonic_ns()) {
+	for (; now < end; now = host_ns(CLOCK_MONOTONIC)) {
 		uint64_t ns = next_work(c, end - now);
 		int n;
 
@@ -220,7 +220,7 @@ static int kvm_engine_run(struct cluster *c)
 			kvm_sample(vcpus_ran_ns(c));
 		}
 		placement_tick(c->placement, c->now);
-		kvm_place(c, monotonic_ns());
+		kvm_place(c, host_ns(CLOCK_MONOTONIC));
 		if (!look_after(c) || c->stop || c->now >= c->stop_at)
 			break;
 		if (c->at_boundary)
