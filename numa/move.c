@@ -329,16 +329,14 @@ static void copy_page(struct memory *mem, uint32_t from, uint32_t to)
 		mem->copied(mem->copied_arg, from, to);
 }
 
-/* The master moved, and every CPU has forgotten its old frame: what those use that saw the page
- * there, and those to whom its new place is nearer than the copy they used. */
-static void master_left(struct memory *mem, struct replicas *r, uint32_t from, uint32_t master)
+/* The master is about to move, with its table of copies: what those will use that saw the page in
+ * its old frame. An engine may look when it is told to forget that. */
+static void master_leaves(struct memory *mem, struct replicas *r, uint32_t from, uint32_t master)
 {
+	change_master(mem, from, master);
 	for (unsigned node = 0; node < mem->n_nodes; node++)
 		if (r->node[node].view == from)
 			r->node[node].view = nearest(mem, r, master, node);
-	views_update(mem, master);
-	if (!r->n)
-		replicas_free(mem, master);
 }
 
 int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to)
@@ -384,7 +382,7 @@ int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to)
 		new->many = old->many;
 	old->n_users = 0;
 	if (r)
-		change_master(mem, mpn, target);
+		master_leaves(mem, r, mpn, target);
 	for (uint32_t i = 0; i < n; i++) {
 		struct frame_user u = frame_user(mem, target, i);
 		const struct owner *o = memory_owner(mem, u.owner);
@@ -392,8 +390,11 @@ int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to)
 		o->ops->moved(o->arg, u.page, mpn, target);
 		p->moves.shootdowns += o->ops->forget != NULL;
 	}
+	/* Those to whom the new place is nearer than the copy they used. */
 	if (r)
-		master_left(mem, r, mpn, target);
+		views_update(mem, target);
+	if (r && !r->n)
+		replicas_free(mem, target);
 	frame_tell_owned(mem, target);
 	frame_free(mem, mpn);
 	p->moves.migrations++;

@@ -32,6 +32,8 @@ struct pmap_ops {
 	 * The translation of ppn changed or lost the right to write: no CPU of the VM may use the
 	 * old one when this returns. `old` is a frame that CPUs may have used for it; called once
 	 * for each such frame, by the thread that made the change, before the frame can be reused.
+	 * pmap_view() tells already what to use instead; only a copy that goes because the page is
+	 * to be in one frame may be named there yet, when its master has the same bytes.
 	 */
 	void (*shootdown)(void *engine, uint32_t ppn, uint32_t old);
 	/*

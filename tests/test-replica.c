@@ -40,6 +40,26 @@ static bool was_shot(const struct log *log, uint32_t ppn, uint32_t mpn)
 	return false;
 }
 
+/* An engine that maps at once, for one node, what the tables say when it is told to forget. */
+struct eager {
+	struct memory *mem;
+	struct pmap *pm;
+	unsigned node;
+	uint32_t mpn; /* that it has mapped for page 0 */
+};
+
+static void map_at_once(void *engine, uint32_t ppn, uint32_t old)
+{
+	struct eager *e = engine;
+	bool writable;
+
+	ck_assert_uint_eq(ppn, 0);
+	if (old == e->mpn)
+		e->mpn = pmap_view(e->mem, e->pm, ppn, e->node, &writable);
+}
+
+static const struct pmap_ops eager_ops = {.shootdown = map_at_once};
+
 static uint8_t *touch(struct pmap *pm, uint32_t ppn, unsigned node, bool write)
 {
 	bool writable = false;
@@ -406,6 +426,29 @@ START_TEST(the_master_of_copies_moves_where_none_is)
 }
 END_TEST
 
+/* Migrations to where a copy is and to where none is, seen from each node. */
+START_TEST(who_forgets_a_frame_finds_what_to_use_instead)
+{
+	struct memory *mem = SMALL_MEMORY(50, 50, 50, 50);
+	struct eager e = {.mem = mem, .node = (unsigned)_i};
+	bool writable;
+	uint32_t master;
+
+	e.pm = pmap_create(mem, 0, 10, &eager_ops, &e);
+	touch(e.pm, 0, 0, true)[9] = 7;
+	e.mpn = master = mpn_of(e.pm, 0);
+	replicate(mem, master, 1);
+	ck_assert_int_eq(page_migrate(mem, master, 2, &master), 0);
+	ck_assert_uint_eq(e.mpn, pmap_view(mem, e.pm, 0, e.node, &writable));
+	ck_assert_int_eq(page_migrate(mem, master, 1, &master), 0);
+	ck_assert_uint_eq(e.mpn, master);
+	ck_assert_uint_eq(((uint8_t *)frame_data(mem, e.mpn))[9], 7);
+	memory_check(mem);
+	pmap_destroy(e.pm);
+	memory_destroy(mem);
+}
+END_TEST
+
 START_TEST(what_cannot_move_is_refused_by_reason)
 {
 	struct memory *mem = SMALL_MEMORY(10, 1, 10);
@@ -560,6 +603,7 @@ int main(void)
 	tcase_add_test(tc, users_left_by_the_run_phase_do_not_stop_a_move);
 	tcase_add_test(tc, the_master_of_copies_moves_where_one_is);
 	tcase_add_test(tc, the_master_of_copies_moves_where_none_is);
+	tcase_add_loop_test(tc, who_forgets_a_frame_finds_what_to_use_instead, 0, 4);
 	tcase_add_test(tc, what_cannot_move_is_refused_by_reason);
 	tcase_add_test(tc, a_node_gives_copies_back_before_it_sends_pages_elsewhere);
 	tcase_add_loop_exit_test(tc, damage_is_found, 70, 0, 8);

@@ -168,10 +168,11 @@ void kvm_view_shootdown(struct kvm_view *v, uint32_t ppn, uint32_t old)
 {
 	if (v->mapped[ppn] == NOT_MAPPED || v->mpn[ppn] != old)
 		return;
-	/* A copy that is about to go, though the tables have it yet: its master has the same bytes.
-	 * Anything else that is as the tables say is read-only, and stays. */
-	if (is(v, ppn, want(v, ppn)) && frame_master(kvm_host.c->mem, old) != old) {
+	/* A copy that is about to go, though the tables have it yet, sampled or not: its master has
+	 * the same bytes. Anything else that is as the tables say is read-only, and stays. */
+	if (want(v, ppn).mpn == old && frame_master(kvm_host.c->mem, old) != old) {
 		v->mpn[ppn] = frame_master(kvm_host.c->mem, old);
+		v->mapped[ppn] = MAPPED_READ;
 		put_frames(v, ppn, 1, v->mpn[ppn], false);
 		return;
 	}
