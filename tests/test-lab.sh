@@ -5,9 +5,12 @@
 # scripts, on two nodes, too. Then: statistics of a run under KVM have the same keys as those of the simulator.
 . "$(dirname "$0")/lib.sh"
 [ -z "${SAN:-}" ] || skip "a sanitizer build is too slow under emulation"
-scripts='self round smp crowd'
-set -- $scripts
-B=$(dirname "$disco") timeout -k 5 880 "$root/tests/lab/run" 4 "${@/#/$root/tests/lab/}" 300 >"$work/out" 2>&1
+scripts='self round smp moves copies'
+set --
+for script in $scripts; do
+	set -- "$@" "$root/tests/lab/$script.sh"
+done
+B=$(dirname "$disco") timeout -k 5 1500 "$root/tests/lab/run" 4 "$@" 600 >"$work/out" 2>&1
 status=$?
 [ $status -ne 77 ] || skip "$(sed -n 's/^SKIP: //p' "$work/out")"
 for script in $scripts; do
