@@ -176,7 +176,7 @@ static int filter_calls(void)
 				allowed_if[i].value));
 	if (!err) /* to oneself: abort() */
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-			SCMP_A0_64(SCMP_CMP_EQ, (uint64_t)getpid()));
+			SCMP_A0_64(SCMP_CMP_EQ, (uint64_t)getpid(), 0));
 	if (!err)
 		err = seccomp_load(filter);
 	if (filter)
