@@ -59,7 +59,7 @@ static void time_passes(void)
 {
 	struct cluster *c = kvm_host.c;
 
-	c->now = cycles_of(c->machine, host_ns(CLOCK_MONOTONIC) - kvm_host.began);
+	c->now = cycles_of(c->machine, kvm_now_ns() - kvm_host.began);
 }
 
 /* ---- the main loop */
@@ -94,7 +94,7 @@ static uint64_t vcpus_ran_ns(const struct cluster *c)
  */
 static void look_at_content(struct cluster *c)
 {
-	uint64_t began = host_ns(CLOCK_MONOTONIC);
+	uint64_t began = kvm_now_ns();
 
 	if (!c->content || began < kvm_host.look_again)
 		return;
@@ -106,7 +106,7 @@ static void look_at_content(struct cluster *c)
 		content_ran(c->content, v, ran);
 	}
 	content_tick(c->content, c->now, 0);
-	kvm_host.look_again = began + (host_ns(CLOCK_MONOTONIC) - began) * LOOK_SHARE;
+	kvm_host.look_again = began + (kvm_now_ns() - began) * LOOK_SHARE;
 }
 
 /*
@@ -169,9 +169,9 @@ static uint64_t next_work(const struct cluster *c, uint64_t tick)
  */
 static void serve_devices(struct cluster *c)
 {
-	uint64_t now = host_ns(CLOCK_MONOTONIC), end = now + TICK_NS;
+	uint64_t now = kvm_now_ns(), end = now + TICK_NS;
 
-	for (; now < end; now = host_ns(CLOCK_MONOTONIC)) {
+	for (; now < end; now = kvm_now_ns()) {
 		uint64_t ns = next_work(c, end - now);
 		int n;
 
@@ -203,14 +203,14 @@ static void stop_all(struct cluster *c)
 static int kvm_engine_run(struct cluster *c)
 {
 	pthread_mutex_lock(&kvm_host.lock);
-	kvm_host.began = host_ns(CLOCK_MONOTONIC);
+	kvm_host.began = kvm_now_ns();
 	kvm_faults_start();
 	kvm_bells_create(c);
 	for (unsigned v = 0; v < c->n_vms; v++)
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
 			kvm_vcpu_run(&c->vm[v]->vcpu[i]);
 	for (;;) {
-		uint64_t locked = host_ns(CLOCK_MONOTONIC);
+		uint64_t locked = kvm_now_ns();
 
 		time_passes();
 		count_time(c);
@@ -220,12 +220,12 @@ static int kvm_engine_run(struct cluster *c)
 			kvm_sample(vcpus_ran_ns(c));
 		}
 		placement_tick(c->placement, c->now);
-		kvm_place(c, host_ns(CLOCK_MONOTONIC));
+		kvm_place(c, kvm_now_ns());
 		if (!look_after(c) || c->stop || c->now >= c->stop_at)
 			break;
 		if (c->at_boundary)
 			c->at_boundary(c, c->at_boundary_arg, 0);
-		kvm_host.locked_ns += host_ns(CLOCK_MONOTONIC) - locked;
+		kvm_host.locked_ns += kvm_now_ns() - locked;
 		serve_devices(c);
 	}
 	stop_all(c);
@@ -367,8 +367,7 @@ static uint64_t kvm_vcpu_now(const struct vcpu *vcpu)
 {
 	const struct cluster *c = vcpu->vm->cluster;
 
-	return kvm_host.began ? cycles_of(c->machine, host_ns(CLOCK_MONOTONIC) - kvm_host.began)
-			      : c->now;
+	return kvm_host.began ? cycles_of(c->machine, kvm_now_ns() - kvm_host.began) : c->now;
 }
 
 static void kvm_vcpu_mtimecmp(struct vcpu *vcpu, uint64_t ticks)

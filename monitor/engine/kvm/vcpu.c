@@ -12,7 +12,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "monitor/board.h"
@@ -176,14 +175,6 @@ static bool may_retry(struct vcpu *vcpu, unsigned *retries)
 	return false;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void *run_vcpu(void *arg)
 {
 	struct vcpu *vcpu = arg;
@@ -191,7 +182,6 @@ static void *run_vcpu(void *arg)
 	const struct machine *m = vcpu->vm->cluster->machine;
 	bool go_on = true;
 	unsigned retries = 0;
-
 	char name[16];
 
 	/* For those who look at the host: `vm3 cpu1`. */
@@ -205,7 +195,7 @@ static void *run_vcpu(void *arg)
 		set_up(vcpu);
 	while (go_on) {
 		int err = ioctl(e->fd, KVM_RUN, 0);
-		uint64_t out = now_ns();
+		uint64_t out = kvm_now_ns();
 
 		if (err && !may_retry(vcpu, &retries))
 			break;
@@ -217,7 +207,7 @@ static void *run_vcpu(void *arg)
 		}
 		go_on = vcpu->vm->state == VM_RUNNING && !kvm_host.stopping;
 		pthread_mutex_unlock(&kvm_host.lock);
-		e->out_ns += now_ns() - out;
+		e->out_ns += kvm_now_ns() - out;
 	}
 	pthread_mutex_lock(&kvm_host.lock);
 	e->ended = true;
