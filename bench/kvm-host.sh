@@ -45,7 +45,7 @@ qemu() { # LOG [ARGUMENT...]
 	log=$1
 	shift
 	qemu-system-x86_64 -M microvm,rtc=on -accel kvm -cpu host -m 128 -smp 1 -nodefaults -no-user-config -display none -no-reboot \
-		-serial "file:$log" -kernel "$guest/kernel" -initrd "$work/initrd" -append 'console=ttyS0 quiet panic=-1' \
+		-serial "file:$log" -kernel "$guest/kernel" -initrd "$work/initrd" -append 'console=ttyS0 quiet panic=-1 cryptomgr.notests' \
 		-drive "if=none,id=root,format=raw,snapshot=on,file=$guest/root.img" -device virtio-blk-device,drive=root "$@" </dev/null
 }
 disco_run() { # ARGUMENT...

@@ -88,7 +88,8 @@ static const struct option_row rows[] = {
 		"Kernel: a RISC-V Image; with --bios any file or ELF, handed to the firmware"},
 	{"initrd", "FILE", TEXT, FIELD(initrd), 0, 0, false, "Initial RAM disk"},
 	{"append", "STRING", TEXT, FIELD(append), 0, 0, false,
-		"Kernel command line (default: console=ttyS0 panic=-1, and quiet with --exec)"},
+		"Kernel command line (default: console=ttyS0 panic=-1 cryptomgr.notests, and quiet "
+		"with --exec)"},
 	{"bios", "FILE", TEXT, FIELD(bios), 0, 0, false,
 		"Firmware started in M-mode instead of the monitor's SBI: raw or ELF"},
 	{"disk", "FILE[,shared|private|ro]", DISK, 0, 0, 0, false,

@@ -19,15 +19,14 @@ finish() {
 	exit 0
 }
 
-# VMs of Debian. The command line is the default, but for the kernel's tests of its cryptography, which take long under two emulations.
+# VMs of Debian.
 debian='--engine kvm --guest debian --console-log /out/console'
-append='console=ttyS0 panic=-1 quiet nokaslr no_timer_check cryptomgr.notests'
 
 # run LIMIT ARGUMENT...: disco run with KVM; output in /out/stdout and /out/stderr, VMs' consoles in /out/console, its status in $status.
 run() {
 	limit=$1
 	shift
-	timeout -k 5 "$limit" disco run $debian --append "$append" "$@" >/out/stdout 2>/out/stderr
+	timeout -k 5 "$limit" disco run $debian "$@" >/out/stdout 2>/out/stderr
 	status=$?
 	# disco takes the first signal of timeout for an interrupt.
 	case $status in
@@ -54,7 +53,7 @@ told() {
 
 # start ARGUMENT...: the same in the background, as process $pid.
 start() {
-	disco run $debian --append "$append" "$@" >/out/stdout 2>/out/stderr &
+	disco run $debian "$@" >/out/stdout 2>/out/stderr &
 	pid=$!
 }
 
