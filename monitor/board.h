@@ -69,6 +69,8 @@ struct device *genid_create(
 	struct vm *vm); /* microsoft,vmgenid: tells a guest that it was cloned; from vm->seed */
 struct device *uart_create(struct vm *vm, struct stream *s);
 struct device *virtio_blk_create(struct vm *vm, unsigned slot, struct disk *disk); /* owns disk */
+/* Blocks of 4 KiB that the host holds for this device's scratch disk; 0 for any other device. */
+uint64_t virtio_blk_held(const struct device *d);
 struct device *virtio_console_create(struct vm *vm, unsigned slot, struct stream *s);
 struct device *virtio_net_create(
 	struct vm *vm, unsigned slot, struct subnet *net, const uint8_t mac[6]);

@@ -86,6 +86,15 @@ static char *guest_file(const char *dir, const char *name)
 	return NULL;
 }
 
+/* Whether a disk given may be the guest's root; with scratch disks alone, it has its own. */
+static bool names_disk(const struct run_options *o)
+{
+	for (unsigned i = 0; i < o->n_disks; i++)
+		if (o->disk[i].mode != DISK_SCRATCH)
+			return true;
+	return false;
+}
+
 /* A guest has a kernel; what boots without an initrd or a root disk has none. */
 static int find_guest(struct run *r)
 {
@@ -102,8 +111,11 @@ static int find_guest(struct run *r)
 		r->guest_kernel = xasprintf("%s/kernel", dir);
 	if (!o->initrd)
 		r->guest_initrd = guest_file(dir, "initrd");
-	if (!o->n_disks && !o->no_disk)
+	if (!o->no_disk && !names_disk(o))
 		r->guest_disk = guest_file(dir, "root.img");
+	if (r->guest_disk && o->n_disks == OPTIONS_MAX_DISKS)
+		return complain(ERANGE, "--disk: more than %d disks, with the guest's own",
+			OPTIONS_MAX_DISKS);
 	if (o->exec && !o->initrd && !r->guest_initrd)
 		return complain(EINVAL,
 			"--exec: the guest '%s' has no initrd that runs commands; --append "
@@ -223,11 +235,14 @@ static char *disk_path_for(const struct disk_option *d, unsigned id)
 }
 
 static int add_disk(
-	struct run *r, struct vm *vm, unsigned slot, unsigned n, char *path, enum disk_mode mode)
+	struct run *r, struct vm *vm, unsigned slot, unsigned n, const struct disk_option *option)
 {
 	uint32_t owner = 0xc0000000u | (vm->id * OPTIONS_MAX_DISKS + n);
+	char *path = disk_path_for(option, vm->id);
 	struct disk *disk;
-	int err = disk_open(r->cluster.images, path, mode, owner, &disk);
+	int err = option->mode == DISK_SCRATCH
+			  ? disk_open_scratch(r->cluster.images, option->bytes, &disk)
+			  : disk_open(r->cluster.images, path, option->mode, owner, &disk);
 
 	if (!err) {
 		disk_set_sharing(disk, r->options->share & SHARE_DISK);
@@ -237,15 +252,22 @@ static int add_disk(
 	return err;
 }
 
+static unsigned n_disks(const struct run *r)
+{
+	return (r->guest_disk ? 1 : 0) + r->options->n_disks;
+}
+
 static int add_disks(struct run *r, struct vm *vm, unsigned slot)
 {
 	const struct run_options *o = r->options;
+	const struct disk_option root = {.path = r->guest_disk, .mode = DISK_SHARED};
+	unsigned n = 0;
 	int err = 0;
 
 	if (r->guest_disk)
-		return add_disk(r, vm, slot, 0, xstrdup(r->guest_disk), DISK_SHARED);
+		err = add_disk(r, vm, slot, n++, &root);
 	for (unsigned i = 0; !err && i < o->n_disks; i++)
-		err = add_disk(r, vm, slot, i, disk_path_for(&o->disk[i], vm->id), o->disk[i].mode);
+		err = add_disk(r, vm, slot, n++, &o->disk[i]);
 	return err;
 }
 
@@ -267,10 +289,10 @@ static int add_devices(struct run *r, struct guest *g)
 	if (r->cluster.subnet)
 		virtio_net_create(vm, slot++, r->cluster.subnet, mac);
 	if (o->share & SHARE_FREE || o->overcommit)
-		g->balloon = virtio_balloon_create(vm,
-			slot + (r->guest_disk ? 1 : o->n_disks) + o->n_fs, o->share & SHARE_FREE);
+		g->balloon = virtio_balloon_create(
+			vm, slot + n_disks(r) + o->n_fs, o->share & SHARE_FREE);
 	err = add_disks(r, vm, slot);
-	slot += r->guest_disk ? 1 : o->n_disks;
+	slot += n_disks(r);
 	for (unsigned i = 0; !err && i < o->n_fs; i++)
 		virtio_fs_create(vm, slot + i, o->fs[i].tag, r->tree[i], o->share & SHARE_FILES);
 	return err;
@@ -385,7 +407,7 @@ static int open_disk_images(struct run *r)
 		return image_open(r->cluster.images, r->guest_disk, FRAME_CACHE,
 			&r->disk_image[r->n_disk_images++]);
 	for (unsigned i = 0; !err && i < o->n_disks; i++)
-		if (o->disk[i].mode != DISK_PRIVATE)
+		if (!disk_has_one_user(o->disk[i].mode))
 			err = image_open(r->cluster.images, o->disk[i].path, FRAME_CACHE,
 				&r->disk_image[r->n_disk_images++]);
 	return err;

@@ -96,7 +96,8 @@ static const struct option_row rows[] = {
 		"Disk; may be repeated. shared (default): copy-on-write, writes are gone at the "
 		"end; "
 		"private: writes go to the file; %d in its name is the number of the VM. "
-		"'none': no disk at all"},
+		"SIZE,scratch: for each VM an empty disk of its own, gone at the end, behind the "
+		"guest's disk. 'none': no disk at all"},
 	{"fs", "TAG=DIR", FS, 0, 0, 0, false,
 		"Let every VM read the host's directory DIR as it is now, by virtio-fs; may be "
 		"repeated. The Debian guest has it at /mnt/TAG"},
@@ -189,11 +190,15 @@ static int set_seconds(
 	return 0;
 }
 
+static const char *const disk_modes[] = {[DISK_SHARED] = "shared",
+	[DISK_PRIVATE] = "private",
+	[DISK_RO] = "ro",
+	[DISK_SCRATCH] = "scratch"};
+
 static int add_disk(struct run_options *o, const char *origin, const char *text)
 {
-	static const char *const modes[] = {
-		[DISK_SHARED] = "shared", [DISK_PRIVATE] = "private", [DISK_RO] = "ro"};
 	const char *comma = strrchr(text, ',');
+	struct disk_option *d = &o->disk[o->n_disks];
 	enum disk_mode mode = DISK_SHARED;
 
 	if (!strcmp(text, "none")) {
@@ -203,10 +208,11 @@ static int add_disk(struct run_options *o, const char *origin, const char *text)
 	if (comma) {
 		size_t m = 0;
 
-		while (m < ARRAY_SIZE(modes) && strcmp(comma + 1, modes[m]))
+		while (m < ARRAY_SIZE(disk_modes) && strcmp(comma + 1, disk_modes[m]))
 			m++;
-		if (m == ARRAY_SIZE(modes))
-			return complain(EINVAL, "%s: disk mode '%s' is none of shared, private, ro",
+		if (m == ARRAY_SIZE(disk_modes))
+			return complain(EINVAL,
+				"%s: disk mode '%s' is none of shared, private, ro, scratch",
 				origin, comma + 1);
 		mode = (enum disk_mode)m;
 	}
@@ -214,10 +220,18 @@ static int add_disk(struct run_options *o, const char *origin, const char *text)
 		return complain(EINVAL, "%s: a disk needs a file name", origin);
 	if (o->n_disks == OPTIONS_MAX_DISKS)
 		return complain(ERANGE, "%s: more than %d disks", origin, OPTIONS_MAX_DISKS);
-	o->disk[o->n_disks].path = xstrdup(text);
+	*d = (struct disk_option){.path = xstrdup(text), .mode = mode};
+	o->n_disks++;
 	if (comma)
-		o->disk[o->n_disks].path[comma - text] = '\0';
-	o->disk[o->n_disks++].mode = mode;
+		d->path[comma - text] = '\0';
+	if (mode == DISK_SCRATCH) {
+		const struct option_row size = {.type = SIZE,
+			.offset = (size_t)((char *)&d->bytes - (char *)o),
+			.min = MIB,
+			.max = 1ull << 40};
+
+		return set_number(&size, o, origin, d->path);
+	}
 	return 0;
 }
 
@@ -638,11 +652,12 @@ static int check(struct run_options *o)
 		return complain(EINVAL, "--warm: clones are on other nodes than --virtual-numa "
 					"showed the VM they are made from");
 	for (unsigned i = 0; o->warm && i < o->n_disks; i++)
-		if (o->disk[i].mode == DISK_PRIVATE)
+		if (disk_has_one_user(o->disk[i].mode))
 			return complain(EINVAL,
-				"--warm: %s is private, and a private disk has one user: VMs that "
-				"have one cannot be cloned",
-				o->disk[i].path);
+				"--warm: %s is %s, and a %s disk has one user: VMs that have one "
+				"cannot be cloned",
+				o->disk[i].path, disk_modes[o->disk[i].mode],
+				disk_modes[o->disk[i].mode]);
 	if (o->name && (strchr(o->name, '/') || strlen(o->name) > 40))
 		return complain(
 			EINVAL, "--name: '%s' has a '/' or more than 40 characters", o->name);
@@ -684,12 +699,11 @@ void options_free(struct run_options *o)
 
 static json_t *disks_json(const struct run_options *o)
 {
-	static const char *const modes[] = {"shared", "private", "ro"};
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < o->n_disks; i++)
 		json_array_append_new(list, json_pack("{s:s, s:s}", "file", o->disk[i].path, "mode",
-						    modes[o->disk[i].mode]));
+						    disk_modes[o->disk[i].mode]));
 	return list;
 }
 

@@ -16,8 +16,9 @@
 enum { OPTIONS_MAX_DISKS = 8, OPTIONS_MAX_FS = 3 };
 
 struct disk_option {
-	char *path;
+	char *path; /* of a scratch disk: its size as it was given */
 	enum disk_mode mode;
+	uint64_t bytes; /* of a scratch disk */
 };
 
 /* A host directory that VMs see; both texts are one allocation. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "monitor/board.h"
 #include "monitor/engine.h"
 #include "monitor/dev/balloon.h"
 #include "monitor/run.h"
@@ -315,6 +316,19 @@ static void print_given_back(const struct run *r)
 	}
 }
 
+/* What of the host's memory is in none of the above. */
+static void print_scratch(const struct run *r)
+{
+	uint64_t pages = 0;
+
+	for (unsigned i = 0; i < r->cluster.n_vms; i++)
+		for (unsigned k = 0; k < r->guest[i].vm->n_devices; k++)
+			pages += virtio_blk_held(r->guest[i].vm->device[k]);
+	if (pages)
+		printf("Scratch disks hold %.1f MB of this computer's memory beside it.\n",
+			mib(pages));
+}
+
 static void print_failures(const struct run *r)
 {
 	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
@@ -348,6 +362,7 @@ void report_end(struct run *r)
 		}
 		print_vms(r);
 		print_memory(r);
+		print_scratch(r);
 		print_given_back(r);
 		print_content(r);
 		print_net(r);

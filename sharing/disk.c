@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -36,7 +37,8 @@ struct disk {
 	uint32_t vm;        /* owner of the pmap whose request is under way */
 	struct image *img;  /* shared, ro */
 	uint32_t **overlay; /* shared: leaves of frame + 1, or 0: as in the image */
-	int fd;             /* private */
+	int fd;             /* private, scratch; else -1 */
+	uint8_t *held;      /* scratch: a bit for each block, whether it was written */
 	bool sharing;
 	struct disk_stats stats;
 };
@@ -140,11 +142,21 @@ static int open_image(struct disk *d, struct image_cache *c)
 	return 0;
 }
 
-int disk_open(struct image_cache *c, const char *path, enum disk_mode mode, uint32_t owner,
-	struct disk **out)
+static int open_scratch(struct disk *d, uint64_t bytes)
+{
+	d->fd = memfd_create("disco-scratch", MFD_CLOEXEC);
+	if (d->fd < 0 || ftruncate(d->fd, (off_t)bytes))
+		return complain(errno, "a scratch disk of %llu bytes: %s",
+			(unsigned long long)bytes, strerror(errno));
+	d->n_sectors = bytes / SECTOR_SIZE;
+	d->held = xcalloc((bytes >> PAGE_SHIFT) / 8 + 1, 1);
+	return 0;
+}
+
+static struct disk *new_disk(
+	struct image_cache *c, const char *path, enum disk_mode mode, uint32_t owner)
 {
 	struct disk *d = xcalloc(1, sizeof(*d));
-	int err;
 
 	d->mode = mode;
 	d->path = xstrdup(path);
@@ -152,12 +164,31 @@ int disk_open(struct image_cache *c, const char *path, enum disk_mode mode, uint
 	d->owner = owner;
 	d->fd = -1;
 	d->sharing = true;
-	err = mode == DISK_PRIVATE ? open_private(d) : open_image(d, c);
+	return d;
+}
+
+static int opened(struct disk *d, int err, struct disk **out)
+{
 	if (err)
 		disk_close(d);
 	else
 		*out = d;
 	return err;
+}
+
+int disk_open(struct image_cache *c, const char *path, enum disk_mode mode, uint32_t owner,
+	struct disk **out)
+{
+	struct disk *d = new_disk(c, path, mode, owner);
+
+	return opened(d, mode == DISK_PRIVATE ? open_private(d) : open_image(d, c), out);
+}
+
+int disk_open_scratch(struct image_cache *c, uint64_t bytes, struct disk **out)
+{
+	struct disk *d = new_disk(c, "scratch", DISK_SCRATCH, 0);
+
+	return opened(d, open_scratch(d, bytes), out);
 }
 
 void disk_set_sharing(struct disk *d, bool on)
@@ -187,6 +218,7 @@ void disk_close(struct disk *d)
 	image_close(d->img);
 	if (d->fd >= 0)
 		close(d->fd);
+	free(d->held);
 	free(d->path);
 	free(d);
 }
@@ -199,6 +231,11 @@ uint64_t disk_sectors(const struct disk *d)
 enum disk_mode disk_mode(const struct disk *d)
 {
 	return d->mode;
+}
+
+bool disk_has_one_user(enum disk_mode mode)
+{
+	return mode == DISK_PRIVATE || mode == DISK_SCRATCH;
 }
 
 const char *disk_path(const struct disk *d)
@@ -320,8 +357,8 @@ void disk_clone(struct disk *d, const struct disk *from)
 {
 	uint64_t n_blocks;
 
-	if (from->mode == DISK_PRIVATE || d->mode != from->mode)
-		die("disk %s: a private disk has one user", from->path);
+	if (disk_has_one_user(from->mode) || d->mode != from->mode)
+		die("disk %s: has one user", from->path);
 	if (!from->overlay)
 		return;
 	n_blocks = (image_bytes(from->img) + PAGE_SIZE - 1) >> PAGE_SHIFT;
@@ -431,7 +468,18 @@ static int by_pieces(struct disk *d, struct pmap *pm, unsigned node, uint64_t se
 	return 0;
 }
 
-/* ---- transfers on private disks ------------------------------------------------------------ */
+/* ---- transfers on private and scratch disks ------------------------------------------------ */
+
+/* Bytes at pos of a scratch disk were written, or some of them: their blocks take memory. */
+static void hold(struct disk *d, uint64_t pos, uint64_t bytes)
+{
+	for (uint64_t b = pos >> PAGE_SHIFT; bytes && b <= (pos + bytes - 1) >> PAGE_SHIFT; b++) {
+		uint8_t bit = (uint8_t)(1u << (b & 7));
+
+		d->stats.pages_held += !(d->held[b / 8] & bit);
+		d->held[b / 8] |= bit;
+	}
+}
 
 /* All of iov at pos, whatever the system does in one call. */
 static int file_transfer(int fd, bool write, struct iovec *iov, unsigned n, uint64_t pos)
@@ -469,6 +517,8 @@ static int by_file(struct disk *d, struct pmap *pm, unsigned node, uint64_t sect
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t pa = seg[i].pa_offset, end = pa + seg[i].bytes;
 
+		if (write && d->held)
+			hold(d, pos + gathered, seg[i].bytes);
 		while (pa < end) {
 			uint64_t offset = pa & (PAGE_SIZE - 1),
 				 bytes = MIN(end - pa, (uint64_t)PAGE_SIZE - offset);
@@ -529,8 +579,8 @@ int disk_read(struct disk *d, struct pmap *pm, unsigned node, uint64_t sector,
 		return err;
 	d->vm = pmap_id(pm);
 	d->stats.reads++;
-	err = d->mode == DISK_PRIVATE ? by_file(d, pm, node, sector, seg, n, false)
-				      : by_pieces(d, pm, node, sector, seg, n, read_piece);
+	err = d->fd >= 0 ? by_file(d, pm, node, sector, seg, n, false)
+			 : by_pieces(d, pm, node, sector, seg, n, read_piece);
 	if (!err)
 		d->stats.bytes_read += total;
 	return err;
@@ -549,8 +599,8 @@ int disk_write(struct disk *d, struct pmap *pm, unsigned node, uint64_t sector,
 		return err;
 	d->vm = pmap_id(pm);
 	d->stats.writes++;
-	err = d->mode == DISK_PRIVATE ? by_file(d, pm, node, sector, seg, n, true)
-				      : by_pieces(d, pm, node, sector, seg, n, write_piece);
+	err = d->fd >= 0 ? by_file(d, pm, node, sector, seg, n, true)
+			 : by_pieces(d, pm, node, sector, seg, n, write_piece);
 	if (!err)
 		d->stats.bytes_written += total;
 	return err;

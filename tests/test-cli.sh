@@ -93,6 +93,10 @@ refuses 'empty' run --kernel good-kernel --initrd empty
 refuses 'No such file' run --kernel good-kernel --disk missing
 refuses 'disk mode' run --kernel good-kernel --disk garbage,often
 refuses 'private disk has one user' run --kernel good-kernel --vms 2 --warm --disk 'garbage%d,private'
+refuses 'scratch disk has one user' run --kernel good-kernel --vms 2 --warm --disk 1M,scratch
+refuses "'garbage' is not a size" run --kernel good-kernel --disk garbage,scratch
+refuses 'not a multiple of 4096' run --kernel good-kernel --disk 1048577,scratch
+refuses 'out of range' run --kernel good-kernel --disk 1K,scratch
 refuses 'cannot be private' run --kernel good-kernel --vms 2 --disk garbage,private
 refuses 'more than 8 disks' run --kernel good-kernel $(printf -- '--disk garbage %.0s' 1 2 3 4 5 6 7 8 9)
 refuses 'no way of sharing' run --kernel good-kernel --share disk,dance

@@ -545,6 +545,47 @@ START_TEST(a_private_disk_has_one_user)
 }
 END_TEST
 
+/* ---- scratch disks ----------------------------------------------------------------------- */
+
+START_TEST(a_scratch_disk_is_empty_and_holds_what_was_written)
+{
+	enum { SECTORS = 1 << 21 }; /* 1 GiB, of which the test writes five blocks */
+	static const uint8_t zero[PAGE_SIZE];
+	struct disk *d, *other;
+
+	ck_assert_int_eq(disk_open_scratch(cache, SECTORS * 512ull, &d), 0);
+	ck_assert_int_eq(disk_open_scratch(cache, SECTORS * 512ull, &other), 0);
+	ck_assert_int_eq(disk_mode(d), DISK_SCRATCH);
+	ck_assert(disk_has_one_user(disk_mode(d)));
+	ck_assert_uint_eq(disk_sectors(d), SECTORS);
+	memset(guest(0, 0, true), 0xee, PAGE_SIZE);
+	ck_assert_int_eq(transfer(d, 0, false, SECTORS - 8, 0, PAGE_SIZE), 0);
+	ck_assert_mem_eq(guest(0, 0, false), zero, PAGE_SIZE);
+	ck_assert_uint_eq(disk_stats(d)->pages_held, 0);
+
+	memcpy(guest(0, 4 << 12, true), content, PAGE_SIZE);
+	ck_assert_int_eq(transfer(d, 0, true, SECTORS - 8, 4 << 12, PAGE_SIZE), 0);
+	ck_assert_uint_eq(disk_stats(d)->pages_held, 1);
+	ck_assert_int_eq(transfer(d, 0, true, SECTORS - 1, 4 << 12, 512), 0); /* there already */
+	ck_assert_uint_eq(disk_stats(d)->pages_held, 1);
+	ck_assert_int_eq(transfer(d, 0, true, 7, 8 << 12, 3 * PAGE_SIZE), 0); /* parts of four */
+	ck_assert_uint_eq(disk_stats(d)->pages_held, 5);
+	ck_assert_int_eq(transfer(d, 0, true, 64, 4 << 12, 0), 0);
+	ck_assert_uint_eq(disk_stats(d)->pages_held, 5);
+	ck_assert_int_eq(transfer(d, 0, true, SECTORS - 1, 4 << 12, 1024), -ERANGE);
+	ck_assert_int_eq(disk_flush(d), 0);
+
+	ck_assert_int_eq(transfer(d, 0, false, SECTORS - 8, 5 << 12, PAGE_SIZE), 0);
+	ck_assert_mem_eq(guest(0, 5 << 12, false), content, PAGE_SIZE - 512);
+	ck_assert_mem_eq(guest(0, (6 << 12) - 512, false), content, 512);
+	ck_assert_int_eq(transfer(other, 1, false, SECTORS - 8, 5 << 12, PAGE_SIZE), 0);
+	ck_assert_mem_eq(guest(1, 5 << 12, false), zero, PAGE_SIZE);
+	ck_assert_uint_eq(disk_stats(other)->pages_held, 0);
+	disk_close(d);
+	disk_close(other);
+}
+END_TEST
+
 /* ---- random transfers -------------------------------------------------------------------- */
 
 /* Two VMs, each with its disk, and what each must see of memory and disk. */
@@ -668,6 +709,7 @@ int main(void)
 	tcase_add_test(tc, each_vm_sees_only_its_own_writes);
 	tcase_add_test(tc, writing_a_block_again_lets_the_old_frame_go);
 	tcase_add_test(tc, ro_disks_refuse_writes);
+	tcase_add_test(tc, a_scratch_disk_is_empty_and_holds_what_was_written);
 	tcase_add_loop_test(tc, what_is_out_of_range_is_refused_whole, DISK_SHARED, DISK_RO + 1);
 	tcase_add_test(tc, private_writes_are_in_the_file);
 	tcase_add_test(tc, a_private_read_leaves_shared_frames_alone);

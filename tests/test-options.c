@@ -204,6 +204,10 @@ START_TEST(disks_have_modes)
 	ck_assert_int_eq(o.disk[1].mode, DISK_PRIVATE);
 	ck_assert_int_eq(o.disk[2].mode, DISK_RO);
 	options_free(&o);
+	ck_assert_int_eq(PARSE(&o, "--vms", "2", "--disk", "64M,scratch"), 0);
+	ck_assert_int_eq(o.disk[0].mode, DISK_SCRATCH);
+	ck_assert_uint_eq(o.disk[0].bytes, 64 << 20);
+	options_free(&o);
 	ck_assert_int_eq(PARSE(&o, "--disk", "none"), 0);
 	ck_assert(o.no_disk);
 	options_free(&o);

@@ -55,4 +55,24 @@ run 60 --memory 128M --guest debian --disk "$guest/root.img" --disk "$work/disk.
 kill -KILL $pid
 wait $pid 2>/dev/null
 [ $status -ne 0 ] && grep -q '^disco: .*disk.img' "$work/err" || fail "two monitors share a private disk: $(cat "$work/err")"
+
+# Scratch disks: each VM has one of its own, empty, behind the guest's disk; what is not written takes nothing, and all is gone at
+# the end: another run is equal to the first.
+need jq
+for round in 1 2; do
+	run_ok 200 --vms 2 --memory 128M --no-net --disk 256M,scratch --stats "$work/stats.json" --exec '
+		[ "$(head -c 1M /dev/vdb | tr -d "\0" | wc -c)" = 0 ] || exit 1
+		mke2fs -q -t ext4 /dev/vdb 2>/dev/null && mount /dev/vdb /mnt || exit 1
+		seq 1 20000 >/mnt/$(hostname) && umount /mnt && mount /dev/vdb /mnt || exit 1
+		(cd /mnt && echo *); seq 1 20000 | cmp - /mnt/$(hostname) && echo kept'
+	for vm in vm0 vm1; do
+		[ "$(said $vm | tr '\n' ' ')" = "lost+found $vm kept " ] || fail "round $round: $vm: $(said $vm)"
+	done
+	jq -e 'all(.vms[]; .devices | map(select(.type == "virtio-blk")) | length == 2 and .[0].pages_held == 0 and
+		.[1].pages_held > 10 and .[1].pages_held < 10000 and .[1].bytes_written > 100000 and .[1].errors == 0)' "$work/stats.json" \
+		>/dev/null || fail "round $round: $(jq -c '[.vms[].devices[] | select(.type == "virtio-blk")]' "$work/stats.json")"
+	grep -q '^Scratch disks hold [0-9.]* MB' "$work/out" || fail "round $round: the report does not tell what the disks hold"
+	jq -r .digest "$work/stats.json" >"$work/digest.$round"
+done
+cmp "$work/digest.1" "$work/digest.2" || fail "two runs with scratch disks differ"
 finish

@@ -3,8 +3,9 @@
  * The virtio block device (Virtual I/O Device specification 1.2, section 5.2) over a virtual disk.
  * Requests are served at the boundary; the guest's buffers go to the disk as they are, so that
  * whole, aligned pages can be mapped instead of copied. Physical blocks are announced as 4 KiB to
- * make guests align to them. A private disk offers FLUSH; a driver that declines it gets
- * write-through, as section 5.2.5.2 demands.
+ * make guests align to them. A private disk offers FLUSH, as does a scratch disk, for which it
+ * means nothing, so that both cost the same; a driver that declines it gets write-through, as
+ * section 5.2.5.2 demands.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -192,6 +193,7 @@ static void blk_stats(struct device *d, struct json_t *object)
 		{"pages_filled", s->pages_filled},
 		{"bytes_copied", s->bytes_copied},
 		{"pages_private", s->pages_private},
+		{"pages_held", s->pages_held},
 		{"errors", b->errors},
 	};
 
@@ -210,8 +212,8 @@ static int blk_clone(struct device *d, const struct device *from)
 {
 	struct virtio_blk *b = (struct virtio_blk *)d;
 
-	if (disk_mode(b->disk) == DISK_PRIVATE) {
-		vm_fail(d->vm, "cannot be cloned: disk %s is private", disk_path(b->disk));
+	if (disk_has_one_user(disk_mode(b->disk))) {
+		vm_fail(d->vm, "cannot be cloned: disk %s has one user", disk_path(b->disk));
 		return -EBUSY;
 	}
 	disk_clone(b->disk, ((const struct virtio_blk *)from)->disk);
@@ -230,6 +232,12 @@ static const struct virtio_ops blk_ops = {
 	.kick = blk_kick,
 };
 
+uint64_t virtio_blk_held(const struct device *d)
+{
+	return d->ops == &blk_ops.dev ? disk_stats(((const struct virtio_blk *)d)->disk)->pages_held
+				      : 0;
+}
+
 struct device *virtio_blk_create(struct vm *vm, unsigned slot, struct disk *disk)
 {
 	struct virtio_blk *b = xcalloc(1, sizeof(*b));
@@ -237,7 +245,7 @@ struct device *virtio_blk_create(struct vm *vm, unsigned slot, struct disk *disk
 
 	if (disk_mode(disk) == DISK_RO)
 		features |= F_RO;
-	if (disk_mode(disk) == DISK_PRIVATE)
+	if (disk_has_one_user(disk_mode(disk)))
 		features |= F_FLUSH;
 	b->disk = disk;
 	b->slot = slot;
