@@ -217,9 +217,12 @@ static json_t *content_vm_json(const struct content_stats *s)
 
 	set(o, "looks", s->looks);
 	set(o, "hinted", s->hinted);
+	set(o, "reused", s->reused);
+	set(o, "looks_reused", s->looks_reused);
 	set(o, "found_zero", s->found_zero);
 	set(o, "merged", s->merged);
 	set(o, "merged_hinted", s->merged_hinted);
+	set(o, "merged_reused", s->merged_reused);
 	set(o, "false_matches", s->false_matches);
 	set(o, "hints_lost", s->hints_lost);
 	return o;
@@ -239,9 +242,12 @@ static json_t *content_json(const struct run *r)
 
 		sum.looks += s->looks;
 		sum.hinted += s->hinted;
+		sum.reused += s->reused;
+		sum.looks_reused += s->looks_reused;
 		sum.found_zero += s->found_zero;
 		sum.merged += s->merged;
 		sum.merged_hinted += s->merged_hinted;
+		sum.merged_reused += s->merged_reused;
 		sum.false_matches += s->false_matches;
 		sum.hints_lost += s->hints_lost;
 	}

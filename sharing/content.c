@@ -18,17 +18,19 @@
 
 enum {
 	BUCKETS_MIN = 1024,
-	CHAIN_MAX = 64,     /* a longer list takes no more notes: someone makes hashes collide */
-	COMPARES = 4,       /* pages compared with one page in one look, at most */
-	QUEUE = 4096,       /* hints a VM may have waiting; a power of two */
-	LATELY = 4096,      /* prints of pages delivered to a VM ... */
-	WAYS = 4,           /* ... so many of which may want one place */
-	PEEK = 6,           /* a print takes 1/6 of a look: 5 lines of a page's 32 */
-	TRIES = 2,          /* a page stored to is peeked at so often: the copy may be under way */
-	LISTEN_MS = 20,     /* after a delivery stores are listened to so long */
-	PASS_MS = 10,       /* two looks at a page are so far apart, or they say nothing */
-	PASSES = 2,         /* over a VM's memory; then it is left alone until it has run */
-	RAN = 8,            /* it is looked at again when it ran so many times what a pass took */
+	CHAIN_MAX = 64, /* a longer list takes no more notes: someone makes hashes collide */
+	COMPARES = 4,   /* pages compared with one page in one look, at most */
+	QUEUE = 4096,   /* hints a VM may have waiting; a power of two */
+	LATELY = 4096,  /* prints of pages delivered to a VM ... */
+	WAYS = 4,       /* ... so many of which may want one place */
+	PEEK = 6,       /* a print takes 1/6 of a look: 5 lines of a page's 32 */
+	TRIES = 2,      /* a page stored to is peeked at so often: the copy may be under way */
+	LISTEN_MS = 20, /* after a delivery stores are listened to so long */
+	PASS_MS = 10,   /* two looks at a page are so far apart, or they say nothing */
+	PASSES = 2,     /* over a VM's memory; then it is left alone until it has run */
+	REUSED_MS = 10, /* from the first store, and the first look, to the next look: 1 to 2 times
+			   that */
+	RAN = 8,        /* it is looked at again when it ran so many times what a pass took */
 	TICK_LOOKS = 65536, /* in one call, at most, however long the machine was idle */
 	STEPS = 16          /* pages passed over for each look */
 };
@@ -46,6 +48,9 @@ struct hint {
 	bool written; /* by the VM, not by a device: worth a look if it is like what came lately */
 };
 
+/* Why a page is looked at. */
+enum why { PASS, HINT, REUSE };
+
 struct watched {
 	struct pmap *pm;
 	struct content_stats stats;
@@ -62,6 +67,11 @@ struct watched {
 	/* What was delivered lately: prints, in sets of WAYS, the latest first; NULL at first. */
 	uint64_t *lately;
 	uint64_t listen_until;
+	/* Pages that were given back and are in use again, a bit each: since just now, since some
+	 * ms ago, for long enough to look; and looked at once. NULL until the VM gave one back. */
+	uint64_t *fresh, *young, *ripe, *once;
+	uint32_t n_unripe, n_ripe; /* bits set: in fresh and young, in ripe */
+	uint32_t ripe_word;        /* where to look for the next one */
 	struct content_log log;
 };
 
@@ -80,8 +90,9 @@ struct content {
 	bool begun;            /* hand_vm's pass is under way */
 	unsigned first_hinted; /* VM whose hints come first: another one each time */
 	uint64_t now;
-	uint64_t credit; /* looks due, times cycles in a millisecond */
-	uint64_t cycles; /* spent and not yet accounted for */
+	uint64_t ripen_at; /* fresh pages become young, and young ones ripe */
+	uint64_t credit;   /* looks due, times cycles in a millisecond */
+	uint64_t cycles;   /* spent and not yet accounted for */
 	struct content_cost cost;
 };
 
@@ -248,7 +259,7 @@ static bool held_zero(struct memory *mem, uint32_t mpn)
 }
 
 /* Look at a page. True: there is no point in looking again soon. */
-static bool look(struct content *c, struct watched *w, uint32_t ppn, bool hinted)
+static bool look(struct content *c, struct watched *w, uint32_t ppn, enum why why)
 {
 	uint32_t mpn = pmap_entry(w->pm, ppn)->mpn;
 	enum frame_kind kind;
@@ -266,7 +277,8 @@ static bool look(struct content *c, struct watched *w, uint32_t ppn, bool hinted
 	if (constant(kind) && (c->note[mpn].prev || !c->o.same))
 		return true;
 	w->stats.looks++;
-	w->stats.hinted += hinted;
+	w->stats.hinted += why == HINT;
+	w->stats.looks_reused += why == REUSE;
 	c->cycles += c->m->cost.page_scan;
 	if (kind != FRAME_DISK && !of_file(kind) && c->o.zero && held_zero(c->mem, mpn)) {
 		pmap_zero(w->pm, ppn);
@@ -279,9 +291,10 @@ static bool look(struct content *c, struct watched *w, uint32_t ppn, bool hinted
 	stable = note_frame(c, mpn);
 	if (of_file(kind))
 		return true;
-	if (!merge(c, w, mpn, stable || hinted || constant(kind)))
+	if (!merge(c, w, mpn, stable || why == HINT || constant(kind)))
 		return false;
-	w->stats.merged_hinted += hinted;
+	w->stats.merged_hinted += why == HINT;
+	w->stats.merged_reused += why == REUSE;
 	return true;
 }
 
@@ -391,7 +404,7 @@ static void peek(struct content *c, struct watched *w, struct hint h)
 	if (mpn == MPN_NONE)
 		return;
 	c->cycles += c->m->cost.page_scan / PEEK;
-	if (came_lately(w, print_of(c, mpn)) && look(c, w, h.ppn, true))
+	if (came_lately(w, print_of(c, mpn)) && look(c, w, h.ppn, HINT))
 		return;
 	h.tries--;
 	if (h.tries)
@@ -418,13 +431,113 @@ static uint64_t look_at_hints(struct content *c, uint64_t max)
 			else if (looks == max)
 				enqueue(w, h);
 			else
-				look(c, w, h.ppn, true);
+				look(c, w, h.ppn, HINT);
 			if (!h.written)
 				looks += w->stats.looks - before;
 		}
 	}
 	if (c->n_vms)
 		c->first_hinted = (c->first_hinted + 1) % c->n_vms;
+	return looks;
+}
+
+/* ---- pages in use again ------------------------------------------------------------------ */
+
+static uint32_t words_of(const struct watched *w)
+{
+	return pmap_pages(w->pm) / 64 + 1;
+}
+
+void content_given(struct content *c, unsigned vm, uint32_t ppn)
+{
+	struct watched *w = c->vm[vm];
+
+	if (!c->o.same)
+		return;
+	if (!w->young) {
+		w->fresh = xcalloc(words_of(w), sizeof(w->fresh[0]));
+		w->young = xcalloc(words_of(w), sizeof(w->young[0]));
+		w->ripe = xcalloc(words_of(w), sizeof(w->ripe[0]));
+		w->once = xcalloc(words_of(w), sizeof(w->once[0]));
+		w->log.given = xcalloc(words_of(w), sizeof(uint64_t));
+	}
+	w->log.given[ppn >> 3] |= (uint8_t)(1u << (ppn & 7));
+}
+
+static void look_later(struct watched *w, uint32_t ppn)
+{
+	uint64_t bit = 1ull << (ppn & 63);
+
+	w->n_unripe += !(w->fresh[ppn >> 6] & bit);
+	w->fresh[ppn >> 6] |= bit;
+}
+
+/* Pages given back that the VM stored to. */
+static void read_reused(struct watched *w)
+{
+	for (uint32_t i = 0; i < w->log.n_reused; i++) {
+		w->once[w->log.reused[i] >> 6] &= ~(1ull << (w->log.reused[i] & 63));
+		look_later(w, w->log.reused[i]);
+	}
+	w->stats.reused += w->log.n_reused;
+	w->log.n_reused = 0;
+}
+
+static void ripen(struct content *c)
+{
+	if (c->now < c->ripen_at)
+		return;
+	c->ripen_at = c->now + c->m->clock_hz / 1000 * REUSED_MS;
+	for (unsigned v = 0; v < c->n_vms; v++) {
+		struct watched *w = c->vm[v];
+
+		for (uint32_t i = 0; w->n_unripe && i < words_of(w); i++) {
+			uint64_t young = w->young[i];
+
+			w->n_ripe += (uint32_t)__builtin_popcountll(young & ~w->ripe[i]);
+			w->n_unripe -= (uint32_t)__builtin_popcountll(young);
+			w->ripe[i] |= young;
+			w->young[i] = w->fresh[i];
+			w->fresh[i] = 0;
+		}
+	}
+}
+
+/* Take the next ripe page, in order of ppn and round again; there is one. */
+static uint32_t next_ripe(struct watched *w)
+{
+	uint32_t bit;
+
+	while (!w->ripe[w->ripe_word])
+		w->ripe_word = (w->ripe_word + 1) % words_of(w);
+	bit = (uint32_t)__builtin_ctzll(w->ripe[w->ripe_word]);
+	w->ripe[w->ripe_word] &= ~(1ull << bit);
+	w->n_ripe--;
+	return w->ripe_word * 64 + bit;
+}
+
+/* What is ripe, at most `max` looks; how many. After look_at_hints(), which sees to it that another
+ * VM is the first each time. */
+static uint64_t look_at_reused(struct content *c, uint64_t max)
+{
+	uint64_t looks = 0;
+
+	for (unsigned i = 0; i < c->n_vms; i++) {
+		struct watched *w = c->vm[(c->first_hinted + i) % c->n_vms];
+
+		while (looks < max && w->n_ripe) {
+			uint32_t ppn = next_ripe(w);
+			uint64_t before = w->stats.looks, bit = 1ull << (ppn & 63);
+
+			if (look(c, w, ppn, REUSE) || w->once[ppn >> 6] & bit) {
+				w->once[ppn >> 6] &= ~bit;
+			} else {
+				w->once[ppn >> 6] |= bit;
+				look_later(w, ppn);
+			}
+			looks += w->stats.looks - before;
+		}
+	}
 	return looks;
 }
 
@@ -479,7 +592,7 @@ static void look_on(struct content *c, uint64_t max)
 			continue;
 		}
 		before = w->stats.looks;
-		look(c, w, c->hand_ppn++, false);
+		look(c, w, c->hand_ppn++, PASS);
 		looks += w->stats.looks - before;
 		w->pass_cost += c->cycles - cycles;
 	}
@@ -492,19 +605,24 @@ void content_ran(struct content *c, unsigned vm, uint64_t cycles)
 
 uint64_t content_tick(struct content *c, uint64_t now, uint64_t idle_cycles)
 {
-	uint64_t ms = MAX(c->m->clock_hz / 1000, (uint64_t)1), due, extra, hinted, charged;
+	uint64_t ms = MAX(c->m->clock_hz / 1000, (uint64_t)1), due, extra, first, charged;
 
 	c->credit += MIN(now - c->now, ms * TICK_LOOKS) * c->o.rate;
 	c->now = now;
-	for (unsigned i = 0; i < c->n_vms; i++)
+	for (unsigned i = 0; i < c->n_vms; i++) {
 		read_log(c, c->vm[i]);
+		read_reused(c->vm[i]);
+	}
+	ripen(c);
 	due = c->credit / ms;
 	c->credit %= ms;
 	extra = MIN(due * (CONTENT_IDLE - 1), idle_cycles / MAX(c->m->cost.page_scan, (uint64_t)1));
-	hinted = look_at_hints(c, MIN(due * CONTENT_IDLE, (uint64_t)TICK_LOOKS));
+	first = look_at_hints(c, MIN(due * CONTENT_IDLE, (uint64_t)TICK_LOOKS));
 	due = MIN(due + extra, (uint64_t)TICK_LOOKS);
-	if (hinted < due)
-		look_on(c, due - hinted);
+	if (first < due)
+		first += look_at_reused(c, due - first);
+	if (first < due)
+		look_on(c, due - first);
 	charged = c->cycles > idle_cycles ? c->cycles - idle_cycles : 0;
 	c->cost.cycles += c->cycles;
 	c->cost.charged += charged;
@@ -540,6 +658,11 @@ void content_destroy(struct content *c)
 	for (unsigned i = 0; i < c->n_vms; i++) {
 		free(c->vm[i]->waiting);
 		free(c->vm[i]->lately);
+		free(c->vm[i]->fresh);
+		free(c->vm[i]->young);
+		free(c->vm[i]->ripe);
+		free(c->vm[i]->once);
+		free(c->vm[i]->log.given);
 		free(c->vm[i]);
 	}
 	free(c->vm);
@@ -578,6 +701,7 @@ uint64_t content_overhead_bytes(const struct content *c)
 	for (unsigned i = 0; i < c->n_vms; i++) {
 		bytes += pmap_pages(c->vm[i]->pm) / 8 + 1;
 		bytes += c->vm[i]->lately ? LATELY * sizeof(c->vm[i]->lately[0]) : 0;
+		bytes += c->vm[i]->young ? 5 * words_of(c->vm[i]) * sizeof(uint64_t) : 0;
 	}
 	return bytes + c->n_buckets * sizeof(c->bucket[0]) + c->n_notes * sizeof(struct note);
 }

@@ -30,7 +30,7 @@
 #include "numa/machine.h"
 #include "numa/pmap.h"
 
-enum { CONTENT_RATE = 8, CONTENT_IDLE = 4, CONTENT_LOG = 1024 };
+enum { CONTENT_RATE = 8, CONTENT_IDLE = 4, CONTENT_LOG = 1024, CONTENT_REUSED = 512 };
 
 struct content;
 
@@ -58,20 +58,42 @@ struct content_log {
 	bool on, fresh;
 	uint32_t n;
 	uint32_t ppn[CONTENT_LOG];
+	/* A bit a page: the guest gave it back and has not taken it into use since; NULL: none yet.
+	 */
+	uint8_t *given;
+	uint32_t n_reused; /* pages with that bit that were stored to, which cleared it */
+	uint32_t reused[CONTENT_REUSED];
 };
 
 /* Watch a VM's memory; VMs are numbered in order of this call. Its log is valid until the end. */
 struct content_log *content_add(struct content *c, struct pmap *pm);
+
+/*
+ * The first store to ppn since its frame was taken; an engine need not say more than that of a page
+ * for pages given back to be known when they are used again. As content_wrote().
+ */
+static inline void content_touched(struct content_log *l, uint32_t ppn)
+{
+	uint8_t bit = (uint8_t)(1u << (ppn & 7));
+
+	if (l && l->given && l->given[ppn >> 3] & bit && l->n_reused < CONTENT_REUSED) {
+		l->given[ppn >> 3] &= (uint8_t)~bit;
+		l->reused[l->n_reused++] = ppn;
+	}
+}
 
 /* A store is about to reach ppn. Run phase, by the VM's thread; l may be NULL. */
 static inline void content_wrote(struct content_log *l, uint32_t ppn)
 {
 	if (unlikely(l && l->on) && l->n < CONTENT_LOG)
 		l->ppn[l->n++] = ppn;
+	content_touched(l, ppn);
 }
 
 /* Look at this page of a VM soon. */
 void content_hint(struct content *c, unsigned vm, uint32_t ppn);
+/* A VM gave this page back, and its pmap has dropped it. */
+void content_given(struct content *c, unsigned vm, uint32_t ppn);
 /* The page in frame mpn is being sent to a VM, which may copy it: look out for copies. */
 void content_delivered(struct content *c, unsigned vm, uint32_t mpn);
 /* CPU time a VM has had in all, before content_tick(). */
@@ -86,10 +108,13 @@ uint64_t content_tick(struct content *c, uint64_t now, uint64_t idle_cycles);
 
 struct content_stats {
 	uint64_t looks;         /* pages hashed, or seen to be zero */
-	uint64_t hinted;        /* of these, because of a hint */
+	uint64_t hinted;        /* of these, because of a hint of a transfer or delivery */
+	uint64_t reused;        /* pages that were given back and taken into use again: hints */
+	uint64_t looks_reused;  /* of looks, because of these */
 	uint64_t found_zero;    /* pages that gave their frame back */
 	uint64_t merged;        /* pages that gave it up for an identical one ... */
 	uint64_t merged_hinted; /* ... at a hinted look */
+	uint64_t merged_reused; /* ... at one because the page is in use again */
 	uint64_t false_matches; /* equal hashes of unequal pages: a page had changed since */
 	uint64_t hints_lost;    /* hints that found the queue full */
 };

@@ -203,6 +203,7 @@ static void step(struct world *w)
 		break;
 	case 8:
 		pmap_drop(g->pm, ppn);
+		content_given(w->content, (unsigned)(g - w->vm), ppn);
 		memset(g->page[ppn], 0, PAGE_SIZE);
 		break;
 	case 9:
@@ -249,7 +250,7 @@ static void check_bytes(struct world *w)
 /* ---- walks -------------------------------------------------------------------------------- */
 
 struct outcome {
-	uint64_t digest, merged, zeroed, false_matches, hinted, broken, stores;
+	uint64_t digest, merged, zeroed, false_matches, hinted, reused, broken, stores;
 	struct move_stats moves;
 };
 
@@ -293,6 +294,7 @@ static struct outcome walk(uint64_t seed, bool zero, bool threads, unsigned quan
 		o.merged += s->merged;
 		o.zeroed += s->found_zero;
 		o.hinted += s->merged_hinted;
+		o.reused += s->merged_reused;
 		o.false_matches += s->false_matches;
 		o.broken += pmap_stats(w.vm[v].pm)->faults_cow[FRAME_SAME];
 		o.stores += w.vm[v].stores;
@@ -323,6 +325,7 @@ START_TEST(no_byte_is_lost)
 	/* The walk must have been everywhere. */
 	ck_assert_uint_gt(o.merged, 1000);
 	ck_assert_uint_gt(o.hinted, 100);
+	ck_assert_uint_gt(o.reused, 10);
 	ck_assert_uint_gt(o.broken, 100);
 	ck_assert_uint_gt(o.stores, 10000);
 	ck_assert(zero == (o.zeroed > 100));

@@ -226,6 +226,151 @@ START_TEST(copies_of_delivered_pages_are_found_at_once)
 }
 END_TEST
 
+/* The VM gives a page back. */
+static void give(struct world *w, unsigned v, uint32_t ppn)
+{
+	pmap_drop(w->vm[v].pm, ppn);
+	content_given(w->content, v, ppn);
+}
+
+static void fill_vms(struct world *w, unsigned n)
+{
+	for (unsigned v = 0; v < n; v++)
+		for (uint32_t ppn = 0; ppn < VM_PAGES; ppn++)
+			put(w, v, ppn, (v * VM_PAGES + ppn) * 3 + 1);
+}
+
+/* A page as a kernel takes it into use: cleared first. */
+static void take(struct world *w, unsigned v, uint32_t ppn)
+{
+	content_wrote(w->vm[v].log, ppn);
+	put(w, v, ppn, 0);
+}
+
+START_TEST(pages_in_use_again_are_looked_at_when_they_are_filled)
+{
+	const struct content_stats *s;
+	static struct world w;
+	uint32_t mpn;
+
+	make_world(&w, 1, 300, (struct content_options){.zero = true, .rate = 1});
+	s = content_vm_stats(w.content, 1);
+	fill_vms(&w, 2);
+	MUST(!image_block(w.kernel, 6, 0, &mpn, NULL)); /* all 3 */
+	pmap_share_in(w.vm[0].pm, 1, mpn, FRAME_TEXT);
+	content_hint(w.content, 0, 1);
+	content_hint(w.content, 0, 40);
+	pass_ms(&w, 2, 0);
+	for (uint32_t ppn = 100; ppn < 104; ppn++)
+		give(&w, 1, ppn);
+	/* A store that needs no translation is not heard of: once is enough. */
+	for (uint32_t ppn = 100; ppn < 103; ppn++)
+		take(&w, 1, ppn);
+	pass_ms(&w, 10, 0);
+	ck_assert_uint_eq(s->reused, 3);
+	ck_assert_uint_eq(s->looks_reused, 0);
+	put(&w, 1, 100, 3);              /* a page of a file */
+	put(&w, 1, 101, get(&w, 0, 40)); /* a page that another VM may be working on */
+	put(&w, 1, 102, 5555);           /* nobody else's */
+	pass_ms(&w, 10, 0);
+	ck_assert_uint_eq(s->looks_reused, 3);
+	ck_assert_uint_eq(s->merged_reused, 1);
+	ck_assert_uint_eq(frame_at(&w, 1, 100), mpn);
+	ck_assert_uint_ne(frame_at(&w, 1, 101), frame_at(&w, 0, 40));
+	pass_ms(&w, 10, 0);
+	pass_ms(&w, 10, 0);
+	ck_assert_uint_eq(s->looks_reused, 5);
+	ck_assert_uint_eq(s->merged_reused, 2);
+	ck_assert_uint_eq(frame_at(&w, 1, 101), frame_at(&w, 0, 40));
+	pass_ms(&w, 100, 0);
+	ck_assert_uint_eq(s->looks_reused, 5);
+	ck_assert_uint_eq(s->found_zero, 0);
+	/* In use for long, it is a page like any other. */
+	content_wrote(w.vm[1].log, 102);
+	pass_ms(&w, 1, 0);
+	ck_assert_uint_eq(s->reused, 3);
+	check_all(&w);
+	end_world(&w);
+}
+END_TEST
+
+START_TEST(pages_given_back_are_not_looked_at)
+{
+	static struct world w;
+	uint64_t before;
+
+	make_world(&w, 1, 300, (struct content_options){.rate = 100});
+	fill_vms(&w, 2);
+	for (uint32_t ppn = 0; ppn < VM_PAGES; ppn++)
+		take(&w, 0, ppn);
+	for (uint32_t ppn = 0; ppn < VM_PAGES; ppn++) {
+		content_hint(w.content, 0, ppn);
+		give(&w, 0, ppn);
+		take(&w, 0, ppn);
+		give(&w, 0, ppn);
+	}
+	pass_ms(&w, 20, 0);
+	pass_ms(&w, 20, 0);
+	ck_assert_uint_eq(content_vm_stats(w.content, 0)->reused, VM_PAGES);
+	ck_assert_uint_eq(content_vm_stats(w.content, 0)->looks, 0);
+	before = content_vm_stats(w.content, 1)->looks;
+	ck_assert_uint_ge(before, VM_PAGES);
+	check_all(&w);
+	end_world(&w);
+}
+END_TEST
+
+START_TEST(pages_in_use_again_take_no_looks_beyond_the_rate)
+{
+	const struct content_stats *s;
+	static struct world w;
+	uint64_t before;
+
+	make_world(&w, 1, 300, (struct content_options){.rate = 2});
+	s = content_vm_stats(w.content, 0);
+	fill_vms(&w, 1);
+	for (unsigned round = 0; round < 20; round++) {
+		for (uint32_t ppn = 0; ppn < VM_PAGES; ppn++) {
+			give(&w, 0, ppn);
+			take(&w, 0, ppn);
+			put(&w, 0, ppn, ppn * 3 + 1);
+		}
+		pass_ms(&w, 0, 0);
+	}
+	ck_assert_uint_eq(s->reused, 20 * VM_PAGES);
+	before = s->looks;
+	pass_ms(&w, 10, 0);
+	pass_ms(&w, 10, 0);
+	pass_ms(&w, 30, 0);
+	ck_assert_uint_eq(s->looks - before, 2 * 50);
+	ck_assert_uint_gt(s->looks_reused, 0);
+	/* However often they were given, each is remembered but once a generation. */
+	for (unsigned i = 0; i < 5; i++)
+		pass_ms(&w, 1000, 0);
+	ck_assert_uint_le(s->looks_reused, 4 * VM_PAGES);
+	ck_assert_uint_eq(s->hints_lost, 0);
+	check_all(&w);
+	end_world(&w);
+}
+END_TEST
+
+START_TEST(without_identical_pages_nothing_is_kept_of_pages_given_back)
+{
+	static struct world w;
+	struct content *only_zero;
+	struct content_log *log;
+
+	make_world(&w, 1, 100, (struct content_options){0});
+	content_destroy(w.content);
+	only_zero = content_create(w.mem, &w.machine, &(struct content_options){.zero = true});
+	log = content_add(only_zero, w.vm[0].pm);
+	content_given(only_zero, 0, 7);
+	ck_assert_ptr_null(log->given);
+	w.content = only_zero;
+	end_world(&w);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("content");
@@ -242,6 +387,10 @@ int main(void)
 	tcase_add_test(rules, looks_are_bounded_and_charged_to_idle_cpus_first);
 	tcase_add_test(rules, vms_that_do_not_run_are_looked_at_twice);
 	tcase_add_test(rules, copies_of_delivered_pages_are_found_at_once);
+	tcase_add_test(rules, pages_in_use_again_are_looked_at_when_they_are_filled);
+	tcase_add_test(rules, pages_given_back_are_not_looked_at);
+	tcase_add_test(rules, pages_in_use_again_take_no_looks_beyond_the_rate);
+	tcase_add_test(rules, without_identical_pages_nothing_is_kept_of_pages_given_back);
 	suite_add_tcase(s, rules);
 	status = run_suite(s);
 	unlink(disk_file);

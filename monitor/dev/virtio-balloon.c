@@ -19,6 +19,7 @@
 #include "monitor/guestmem.h"
 #include "monitor/engine.h"
 #include "numa/util.h"
+#include "sharing/content.h"
 
 enum { INFLATE, DEFLATE, STATS, REPORT };
 enum { BATCH = 256 }; /* page numbers read at once */
@@ -52,6 +53,8 @@ static void forget(struct balloon *b, uint64_t ppn)
 
 	pmap_drop(vm->pmap, (uint32_t)ppn);
 	vm->cluster->engine->page_written(vm, (uint32_t)ppn);
+	if (vm->cluster->content)
+		content_given(vm->cluster->content, vm->id, (uint32_t)ppn);
 }
 
 /* An array of 32-bit page frame numbers; those outside the guest's memory are ignored. */

@@ -18,6 +18,7 @@
 
 #include "monitor/engine/kvm/kvm.h"
 #include "numa/util.h"
+#include "sharing/content.h"
 
 enum { AROUND = 16, HUGE_AROUND = 512, BATCH = 16 };
 
@@ -68,8 +69,10 @@ static int bring(struct kvm_view *v, uint32_t ppn, unsigned node)
 	int err = 0;
 
 	for (uint32_t i = first; !err && i < end; i++)
-		if (i == ppn || pmap_entry(v->vm->pmap, i)->kind == FRAME_FREE)
+		if (i == ppn || pmap_entry(v->vm->pmap, i)->kind == FRAME_FREE) {
 			err = pmap_fault(v->vm->pmap, i, node, true, &host, &writable);
+			content_touched(v->vm->log, i);
+		}
 	/* The host makes huge pages only where the monitor maps them. */
 	if (kvm_host.huge && pmap_entry(v->vm->pmap, first)->mpn != MPN_NONE)
 		(void)*(volatile uint8_t *)frame_data(
