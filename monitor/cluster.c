@@ -22,6 +22,7 @@
 #include "monitor/run.h"
 #include "numa/util.h"
 #include "sharing/content.h"
+#include "sharing/gateway.h"
 #include "sharing/image.h"
 #include "sharing/subnet.h"
 
@@ -128,7 +129,25 @@ static int find_guest(struct run *r)
 
 static unsigned host_number(unsigned id)
 {
-	return id + 2; /* .0 is the net, .1 is kept for a gateway */
+	return id + 2; /* .0 is the net, .1 the gateway */
+}
+
+/* Bits of the net's mask: the last two addresses are for the server of names and for all. */
+static unsigned prefix(const struct run_options *o)
+{
+	return o->vms > 250 ? 16 : 24;
+}
+
+static void archive_gateway(const struct run_options *o, struct cpio *c)
+{
+	uint32_t names = gateway_nameserver(prefix(o));
+	char *text = xasprintf("10.0.0.%d\n", GATEWAY_ADDRESS & 255);
+
+	cpio_file(c, "disco/gateway", text, strlen(text));
+	free(text);
+	text = xasprintf("nameserver 10.0.%u.%u\n", names >> 8 & 255, names & 255);
+	cpio_file(c, "disco/resolv", text, strlen(text));
+	free(text);
 }
 
 static char *address(unsigned id)
@@ -179,9 +198,11 @@ void run_archive(const struct run *r, unsigned id, struct cpio *c)
 		free(text);
 	}
 	if (r->cluster.subnet) {
-		text = xasprintf("%s/%d\n", ip, o->vms > 250 ? 16 : 24);
+		text = xasprintf("%s/%u\n", ip, prefix(o));
 		cpio_file(c, "disco/addr", text, strlen(text));
 		free(text);
+		if (r->cluster.gateway)
+			archive_gateway(o, c);
 		for (unsigned i = 0; i < o->vms; i++) {
 			char *other = address(i);
 
@@ -426,6 +447,21 @@ static struct subnet *make_subnet(const struct run *r)
 	return subnet_create(r->cluster.mem, &link);
 }
 
+static int make_gateway(struct run *r)
+{
+	const struct run_options *o = r->options;
+	const struct gateway_options options = {
+		.clock_hz = r->machine->clock_hz,
+		.prefix = prefix(o),
+		.loopback = o->nat && !strcmp(o->nat, "host"),
+	};
+
+	if (!o->nat)
+		return 0;
+	r->cluster.gateway = gateway_create(r->cluster.subnet, &options);
+	return r->cluster.gateway ? 0 : complain(EINVAL, "--nat: libslirp does not start");
+}
+
 static int open_trees(struct run *r)
 {
 	const struct run_options *o = r->options;
@@ -477,7 +513,7 @@ static int set_mode(struct run *r, const struct policy *policy)
 int run_create(struct run *r, const struct run_options *o)
 {
 	struct cluster *c = &r->cluster;
-	bool net = !o->no_net && (o->net || o->vms > 1);
+	bool net = !o->no_net && (o->net || o->nat || o->vms > 1);
 	struct policy policy;
 	int err;
 
@@ -519,7 +555,9 @@ int run_create(struct run *r, const struct run_options *o)
 	if (o->virtual_timeout > 0)
 		c->stop_at = (uint64_t)(o->virtual_timeout * (double)r->machine->clock_hz);
 	r->guest = xcalloc(o->vms, sizeof(*r->guest));
-	err = open_boot(r);
+	err = make_gateway(r);
+	if (!err)
+		err = open_boot(r);
 	if (!err)
 		err = open_logs(r);
 	if (!err)
@@ -583,6 +621,7 @@ void run_destroy(struct run *r)
 			image_close(r->disk_image[i]);
 	for (unsigned i = 0; i < OPTIONS_MAX_FS; i++)
 		tree_close(r->tree[i]);
+	gateway_destroy(c->gateway);
 	if (c->subnet)
 		subnet_destroy(c->subnet);
 	if (c->images)

@@ -91,7 +91,7 @@ int cmd_run(int argc, char **argv)
 		options_free(&o);
 		return STATUS_USAGE;
 	}
-	if (!run_create(&r, &o) && !inputs_open(&r) && !confine(o.n_fs > 0)) {
+	if (!run_create(&r, &o) && !inputs_open(&r) && !confine(o.n_fs > 0, o.nat)) {
 		status = run(&r) ? STATUS_FAILED : status_of(&r);
 		if (o.stats && stats_write(&r, &stats) && status == STATUS_OK)
 			status = STATUS_FAILED;

@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
@@ -162,7 +163,29 @@ static const struct {
 	{SCMP_SYS(ioctl), 1, UINT32_MAX, TIOCGWINSZ},
 };
 
-static int filter_calls(void)
+/* What libslirp does for the gateway (sharing/gateway.h), beside what is allowed to all. */
+static const int allowed_outside[] = {
+	SCMP_SYS(connect),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt),
+};
+
+static int allow_outside(scmp_filter_ctx filter)
+{
+	int err = seccomp_rule_add(
+		filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0_64(SCMP_CMP_EQ, AF_INET, 0));
+
+	if (!err)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+			SCMP_A1_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, FIONREAD));
+	for (size_t i = 0; !err && i < ARRAY_SIZE(allowed_outside); i++)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_outside[i], 0);
+	return err;
+}
+
+static int filter_calls(bool outside)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	int err = filter ? 0 : -ENOMEM;
@@ -174,6 +197,8 @@ static int filter_calls(void)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_if[i].call, 1,
 			SCMP_CMP64(allowed_if[i].arg, SCMP_CMP_MASKED_EQ, allowed_if[i].mask,
 				allowed_if[i].value));
+	if (!err && outside)
+		err = allow_outside(filter);
 	if (!err) /* to oneself: abort() */
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
 			SCMP_A0_64(SCMP_CMP_EQ, (uint64_t)getpid(), 0));
@@ -216,9 +241,9 @@ static int stop_being_root(bool read_all)
 	return 0;
 }
 
-int confine(bool read_all)
+int confine(bool read_all, bool outside)
 {
 	int err = stop_being_root(read_all);
 
-	return err ? err : filter_calls();
+	return err ? err : filter_calls(outside);
 }

@@ -3,7 +3,8 @@
  * Everything that reaches a run from outside: the terminal (or whatever stdin is), clients of
  * `disco console`, signals, and the host's clock for --timeout and for idling in real time. All of
  * it is looked at here, at the boundary, a few hundred times a second; only typed bytes ever reach
- * a guest, and a change of fidelity, which makes the run depend on when it was asked for.
+ * a guest, and a change of fidelity, which makes the run depend on when it was asked for. What comes
+ * from outside through the subnet's gateway does not pass here (sharing/gateway.h).
  */
 #include <errno.h>
 #include <poll.h>
@@ -18,6 +19,7 @@
 #include "monitor/rundir.h"
 #include "monitor/terminal.h"
 #include "numa/util.h"
+#include "sharing/gateway.h"
 
 enum { MAX_CLIENTS = 16 };
 #define POLL_SECONDS 0.003 /* how often inputs are looked at while guests are busy */
@@ -317,7 +319,8 @@ void inputs_poll(struct run *r, uint64_t idle_cycles)
 {
 	bool for_ever = idle_cycles == UINT64_MAX;
 	bool listening = (in.stdin_fd >= 0 && !in.n_pending) || in.n_clients;
-	bool paced = idle_cycles && r->interactive && (in.tty || in.n_clients);
+	bool paced = idle_cycles && ((r->interactive && (in.tty || in.n_clients)) ||
+					    gateway_busy(r->cluster.gateway));
 	double until;
 
 	if (ended(r))
@@ -332,7 +335,7 @@ void inputs_poll(struct run *r, uint64_t idle_cycles)
 			take_input(r, 0);
 		return;
 	}
-	/* An idle machine with somebody before it sleeps as long as a real one would. */
+	/* An idle machine with somebody before it, or outside, sleeps as long as a real one would. */
 	until = host_seconds();
 	if (!for_ever)
 		until += (double)idle_cycles / (double)r->machine->clock_hz;

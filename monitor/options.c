@@ -104,6 +104,10 @@ static const struct option_row rows[] = {
 	{"net", NULL, FLAG, FIELD(net), 0, 0, false,
 		"Network card on a common subnet even for a single VM"},
 	{"no-net", NULL, FLAG, FIELD(no_net), 0, 0, false, "No network cards"},
+	{"nat", "outside|host", TEXT, FIELD(nat), 0, 0, false,
+		"Let VMs reach the outside through 10.0.0.1, as this computer's user would (NAT by "
+		"libslirp). outside: all but this computer's loopback addresses; host: these, too, "
+		"as 10.0.0.1. The run then depends on who answers, and when (default: no way out)"},
 	{"net-mtu", "BYTES", COUNT, FIELD(net_mtu), SUBNET_MTU_MIN, SUBNET_MTU_MAX, false,
 		"Largest packet network cards announce (default: 61492, 15 pages and TCP's "
 		"headers)"},
@@ -630,6 +634,10 @@ static int check(struct run_options *o)
 		return -EINVAL;
 	if (o->net && o->no_net)
 		return complain(EINVAL, "net and no-net exclude each other");
+	if (o->nat && strcmp(o->nat, "outside") && strcmp(o->nat, "host"))
+		return complain(EINVAL, "--nat: '%s' is neither outside nor host", o->nat);
+	if (o->nat && o->no_net)
+		return complain(EINVAL, "--nat and --no-net exclude each other");
 	if (o->nfs && (*o->nfs != '/' || strchr(o->nfs, '\n') || strchr(o->nfs, ' ')))
 		return complain(
 			EINVAL, "--nfs: '%s' is not an absolute path without blanks", o->nfs);

@@ -46,6 +46,7 @@ struct run_options {
 	struct fs_option fs[OPTIONS_MAX_FS];
 	unsigned n_fs;
 	bool net, no_net;
+	char *nat; /* the subnet's way out: "outside" or "host"; NULL: there is none */
 	uint64_t net_mtu, net_latency, net_bandwidth; /* bytes, ns, Mbit/s (0: no limit) */
 	unsigned share;                               /* enum share */
 	bool contention, overcommit;

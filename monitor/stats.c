@@ -22,6 +22,7 @@
 #include "monitor/run.h"
 #include "numa/util.h"
 #include "sharing/content.h"
+#include "sharing/gateway.h"
 #include "sharing/tree.h"
 
 enum { SCHEMA = 1 };
@@ -256,6 +257,25 @@ static json_t *content_json(const struct run *r)
 	set(o, "cycles", cost.cycles);
 	set(o, "charged_cycles", cost.charged);
 	set(o, "overhead_bytes", content_overhead_bytes(r->cluster.content));
+	return o;
+}
+
+/* null: there is no way out. */
+static json_t *gateway_json(const struct run *r)
+{
+	struct gateway_stats s;
+	json_t *o;
+
+	if (!r->cluster.gateway)
+		return json_null();
+	s = gateway_stats(r->cluster.gateway);
+	o = json_object();
+	set(o, "frames_out", s.frames_out);
+	set(o, "bytes_out", s.bytes_out);
+	set(o, "frames_in", s.frames_in);
+	set(o, "bytes_in", s.bytes_in);
+	set(o, "refused", s.refused);
+	set(o, "sockets", s.sockets);
 	return o;
 }
 
@@ -506,6 +526,7 @@ static json_t *run_json(const struct run *r)
 	json_object_set_new(o, "warm", warm_json(r));
 	json_object_set_new(o, "images", images_json(r));
 	json_object_set_new(o, "content", content_json(r));
+	json_object_set_new(o, "gateway", gateway_json(r));
 	json_object_set_new(o, "numa", numa_json(r));
 	json_object_set_new(o, "monitor", monitor_json(r));
 	if (r->cluster.engine->stats) {

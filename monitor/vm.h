@@ -156,6 +156,7 @@ struct cluster {
 	struct memory *mem;
 	struct image_cache *images;
 	struct subnet *subnet;
+	struct gateway *gateway; /* the subnet's way out; NULL if it has none */
 	/* Looks for zero and identical pages; NULL if neither is shared. What follows is as of its
 	 * last look: machine time, and the time all vCPUs have run. */
 	struct content *content;

@@ -324,6 +324,9 @@ static void deliver(struct subnet *s, struct subnet_port *p)
 void subnet_run(struct subnet *s, uint64_t now)
 {
 	s->now = now;
+	for (unsigned i = 0; i < s->n_ports; i++)
+		if (s->port[i]->ops->run)
+			s->port[i]->ops->run(s->port[i]->arg, now);
 	for (unsigned i = 0; i < s->n_ports; i++) {
 		for (struct packet *k; (k = queue_take(&s->port[i]->sent));) {
 			forward(s, s->port[i], k);
@@ -343,6 +346,8 @@ uint64_t subnet_next(const struct subnet *s)
 
 		if (f && f->at > s->now)
 			next = MIN(next, f->at);
+		if (s->port[i]->ops->next)
+			next = MIN(next, s->port[i]->ops->next(s->port[i]->arg));
 	}
 	return next;
 }

@@ -48,6 +48,11 @@ struct subnet_port_ops {
 	 */
 	int (*deliver)(void *arg, const struct packet *k);
 	unsigned (*takes)(void *arg); /* enum subnet_takes, at this moment */
+	/* For a port that is the way to something else; may be NULL. Called first by each
+	 * subnet_run(), before what ports have sent is taken; and for subnet_next(), when it wants
+	 * to be called next. */
+	void (*run)(void *arg, uint64_t now);
+	uint64_t (*next)(void *arg);
 };
 
 /* link: NULL for no latency, no limit and the usual MTU. */
@@ -68,7 +73,8 @@ void subnet_send(struct subnet_port *p, const struct packet_span *span, unsigned
 
 /* Take all that was sent and deliver all that has arrived by `now`, in cycles. */
 void subnet_run(struct subnet *s, uint64_t now);
-/* When the next packet arrives; UINT64_MAX if none is under way. Not those that wait for room. */
+/* When the next packet arrives, or a port wants to be called; UINT64_MAX if none. Not packets
+ * that wait for room. */
 uint64_t subnet_next(const struct subnet *s);
 
 struct subnet_stats {

@@ -54,7 +54,7 @@ static int leave(int arg)
 	pthread_t thread;
 
 	(void)arg;
-	if (confine(false))
+	if (confine(false, false))
 		return -1;
 	try_to_leave(&here);
 	if (pthread_create(&thread, NULL, try_to_leave, &there))
@@ -67,7 +67,7 @@ static int leave(int arg)
 static int make_process(int arg)
 {
 	(void)arg;
-	if (confine(false))
+	if (confine(false, false))
 		return -1;
 	return fork() != -1;
 }
@@ -95,7 +95,7 @@ static int work(int arg)
 	int missing = 0;
 
 	(void)arg;
-	if (!f || confine(false))
+	if (!f || confine(false, false))
 		return -1;
 	missing += fputs("a result", f) < 0;
 	rewind(f);
@@ -121,7 +121,7 @@ static int be_less(int sudo)
 		setenv("SUDO_UID", text, 1);
 	else
 		unsetenv("SUDO_UID");
-	if (confine(false))
+	if (confine(false, false))
 		return -1;
 	left += getuid() != (sudo ? (uid_t)sudo : 65534);
 	left += status_line("CapPrm:") != 0;
@@ -133,7 +133,7 @@ static int be_less(int sudo)
 static int keep_reading(int arg)
 {
 	(void)arg;
-	if (confine(true))
+	if (confine(true, false))
 		return -1;
 	return (getuid() == 0) + (open(secret, O_RDONLY) < 0) +
 	       (status_line("CapPrm:") != 1 << 2); /* CAP_DAC_READ_SEARCH */

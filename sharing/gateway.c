@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The way out: see gateway.h. libslirp parses what VMs send, and VMs are hostile: it gets nothing
+ * but ARP and IPv4 of a size that our subnet can have, to destinations that can be outside, and
+ * no more than would open SOCKETS_MAX sockets, since a process that has no descriptors left serves
+ * nobody. Its servers of boot files and addresses are off.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <slirp/libslirp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "numa/util.h"
+#include "sharing/gateway.h"
+
+enum {
+	SOCKETS_MAX = 512,
+	MTU = 1500, /* libslirp's own, towards VMs: their TCP keeps to it */
+	POLLS_SECOND = 1000,
+	TYPE_IPV4 = 0x0800,
+	TYPE_ARP = 0x0806,
+	IPV4_HEADER = 20,
+	ARP_BYTES = 28,
+	PROTOCOL_TCP = 6,
+	TCP_FLAGS = 13, /* in its header */
+	TCP_SYN = 2,
+	TCP_ACK = 16,
+};
+
+struct gateway {
+	struct subnet *net;
+	struct subnet_port *port, *names;
+	Slirp *slirp;
+	uint64_t clock_hz, now, poll_at;
+	struct pollfd *fd; /* as of the last poll */
+	unsigned n_fds, cap_fds;
+	unsigned opening; /* frames since then that may have opened a socket */
+	uint64_t refused, sockets;
+	uint8_t frame[PACKET_MAX];
+};
+
+/* ---- what libslirp calls ------------------------------------------------------------------- */
+
+static ssize_t send_packet(const void *buf, size_t bytes, void *arg)
+{
+	struct gateway *g = arg;
+	const struct packet_span span = {.mpn = MPN_NONE,
+		.data = buf,
+		.bytes = (uint32_t)MIN(bytes, (size_t)PACKET_MAX + 1)};
+
+	subnet_send(g->port, &span, 1, NULL, 0);
+	return (ssize_t)bytes;
+}
+
+static void guest_error(const char *message, void *arg)
+{
+	(void)message, (void)arg; /* VMs' own business */
+}
+
+static int64_t clock_ns(void *arg)
+{
+	const struct gateway *g = arg;
+
+	return (int64_t)((unsigned __int128)g->now * 1000000000 / g->clock_hz);
+}
+
+/* Timers are for IPv6 alone, which there is not. */
+static void *timer_new(SlirpTimerCb cb, void *cb_arg, void *arg)
+{
+	(void)cb, (void)cb_arg;
+	return arg;
+}
+
+static void timer_free(void *timer, void *arg)
+{
+	(void)timer, (void)arg;
+}
+
+static void timer_mod(void *timer, int64_t expires_ms, void *arg)
+{
+	(void)timer, (void)expires_ms, (void)arg;
+}
+
+static void watch(int fd, void *arg)
+{
+	(void)fd, (void)arg; /* every poll asks for all anew */
+}
+
+static void notify(void *arg)
+{
+	(void)arg;
+}
+
+static const SlirpCb callbacks = {
+	.send_packet = send_packet,
+	.guest_error = guest_error,
+	.clock_get_ns = clock_ns,
+	.timer_new = timer_new,
+	.timer_free = timer_free,
+	.timer_mod = timer_mod,
+	.register_poll_fd = watch,
+	.unregister_poll_fd = watch,
+	.notify = notify,
+};
+
+/* ---- from VMs ------------------------------------------------------------------------------ */
+
+static unsigned get16(const uint8_t *at)
+{
+	return at[0] << 8u | at[1];
+}
+
+/* May it open a socket? */
+static bool opens(const uint8_t *ip, uint32_t bytes)
+{
+	uint32_t header = (ip[0] & 15u) * 4;
+
+	if (ip[9] != PROTOCOL_TCP)
+		return true;
+	return header + TCP_FLAGS >= bytes ||
+	       (ip[header + TCP_FLAGS] & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+/* Neither this host nor a loopback address, which the host's kernel would take for its own; no
+ * groups. Through the gateway's address libslirp goes to the loopback address, or not, as asked. */
+static bool outside(const uint8_t *to)
+{
+	return to[0] != 0 && to[0] != 127 && to[0] < 224;
+}
+
+static bool acceptable(struct gateway *g, const uint8_t *frame, uint32_t bytes)
+{
+	const uint8_t *body = frame + ETHER_HEADER;
+
+	if (bytes > ETHER_HEADER + (uint32_t)subnet_mtu(g->net))
+		return false;
+	switch (get16(frame + 12)) {
+	case TYPE_ARP:
+		return bytes >= ETHER_HEADER + ARP_BYTES;
+	case TYPE_IPV4:
+		if (bytes < ETHER_HEADER + IPV4_HEADER || body[0] >> 4 != 4 || !outside(body + 16))
+			return false;
+		if (!opens(body, bytes - ETHER_HEADER))
+			return true;
+		return g->n_fds + g->opening++ < SOCKETS_MAX;
+	default:
+		return false;
+	}
+}
+
+static int deliver(void *arg, const struct packet *k)
+{
+	struct gateway *g = arg;
+
+	packet_copy(subnet_packets(g->net), k, 0, g->frame, k->bytes);
+	if (!acceptable(g, g->frame, k->bytes)) {
+		g->refused++;
+		return -EPERM;
+	}
+	slirp_input(g->slirp, g->frame, (int)k->bytes);
+	g->poll_at = 0;
+	return 0;
+}
+
+/* What goes to all, the gateway has had already. */
+static int deliver_names(void *arg, const struct packet *k)
+{
+	const struct gateway *g = arg;
+	uint8_t first;
+
+	packet_copy(subnet_packets(g->net), k, 0, &first, 1);
+	return first & 1 ? 0 : deliver(arg, k);
+}
+
+static unsigned takes(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* ---- from outside -------------------------------------------------------------------------- */
+
+static int add_fd(int fd, int events, void *arg)
+{
+	struct gateway *g = arg;
+
+	if (g->n_fds == g->cap_fds) {
+		g->cap_fds = MAX(16u, 2 * g->cap_fds);
+		g->fd = xrealloc(g->fd, g->cap_fds * sizeof(g->fd[0]));
+	}
+	g->fd[g->n_fds] = (struct pollfd){.fd = fd,
+		.events = (short)((events & SLIRP_POLL_IN ? POLLIN : 0) |
+				  (events & SLIRP_POLL_OUT ? POLLOUT : 0) |
+				  (events & SLIRP_POLL_PRI ? POLLPRI : 0))};
+	return (int)g->n_fds++;
+}
+
+static int got_events(int i, void *arg)
+{
+	const struct gateway *g = arg;
+	short events = g->fd[i].revents;
+
+	return (events & POLLIN ? SLIRP_POLL_IN : 0) | (events & POLLOUT ? SLIRP_POLL_OUT : 0) |
+	       (events & POLLPRI ? SLIRP_POLL_PRI : 0) | (events & POLLERR ? SLIRP_POLL_ERR : 0) |
+	       (events & POLLHUP ? SLIRP_POLL_HUP : 0);
+}
+
+static void run(void *arg, uint64_t now)
+{
+	struct gateway *g = arg;
+	uint32_t timeout_ms = 0;
+
+	g->now = now;
+	if (now < g->poll_at)
+		return;
+	g->poll_at = now + g->clock_hz / POLLS_SECOND;
+	g->n_fds = g->opening = 0;
+	slirp_pollfds_fill(g->slirp, &timeout_ms, add_fd, g);
+	g->sockets = MAX(g->sockets, (uint64_t)g->n_fds);
+	slirp_pollfds_poll(g->slirp, poll(g->fd, g->n_fds, 0) < 0, got_events, g);
+}
+
+/* When to look at sockets again. */
+static uint64_t next(void *arg)
+{
+	const struct gateway *g = arg;
+
+	return gateway_busy(g) ? MAX(g->poll_at, g->now + 1) : UINT64_MAX;
+}
+
+bool gateway_busy(const struct gateway *g)
+{
+	return g && (g->n_fds || g->opening);
+}
+
+/* ---- making and unmaking ------------------------------------------------------------------- */
+
+static const struct subnet_port_ops port_ops = {
+	.deliver = deliver, .takes = takes, .run = run, .next = next};
+static const struct subnet_port_ops names_ops = {.deliver = deliver_names, .takes = takes};
+
+static uint32_t mask(unsigned prefix)
+{
+	return UINT32_MAX << (32 - prefix);
+}
+
+uint32_t gateway_nameserver(unsigned prefix)
+{
+	return GATEWAY_NET | (~mask(prefix) - 1);
+}
+
+/* The addresses that libslirp says in answer to ARP. */
+static struct subnet_port *attach(
+	struct gateway *g, uint32_t address, const struct subnet_port_ops *ops)
+{
+	const uint8_t mac[6] = {0x52, 0x55, (uint8_t)(address >> 24), (uint8_t)(address >> 16),
+		(uint8_t)(address >> 8), (uint8_t)address};
+
+	return subnet_attach(g->net, mac, ops, g);
+}
+
+struct gateway *gateway_create(struct subnet *s, const struct gateway_options *o)
+{
+	struct gateway *g = xcalloc(1, sizeof(*g));
+	const SlirpConfig config = {
+		.version = 4,
+		.in_enabled = true,
+		.vnetwork.s_addr = htonl(GATEWAY_NET),
+		.vnetmask.s_addr = htonl(mask(o->prefix)),
+		.vhost.s_addr = htonl(GATEWAY_ADDRESS),
+		.vnameserver.s_addr = htonl(gateway_nameserver(o->prefix)),
+		.if_mtu = MTU,
+		.if_mru = MTU,
+		.disable_host_loopback = !o->loopback,
+		.disable_dhcp = true,
+	};
+
+	g->net = s;
+	g->clock_hz = o->clock_hz;
+	g->slirp = slirp_new(&config, &callbacks, g);
+	if (!g->slirp) {
+		free(g);
+		return NULL;
+	}
+	g->port = attach(g, GATEWAY_ADDRESS, &port_ops);
+	g->names = attach(g, gateway_nameserver(o->prefix), &names_ops);
+	return g;
+}
+
+void gateway_destroy(struct gateway *g)
+{
+	if (!g)
+		return;
+	slirp_cleanup(g->slirp); /* may send its last frames */
+	subnet_detach(g->names);
+	subnet_detach(g->port);
+	free(g->fd);
+	free(g);
+}
+
+struct gateway_stats gateway_stats(const struct gateway *g)
+{
+	const struct subnet_stats *p = subnet_port_stats(g->port), *n = subnet_port_stats(g->names);
+
+	return (struct gateway_stats){
+		.frames_out = p->frames_received + n->frames_received,
+		.bytes_out = p->bytes_received + n->bytes_received,
+		.frames_in = p->frames_sent,
+		.bytes_in = p->bytes_sent,
+		.refused = g->refused,
+		.sockets = g->sockets,
+	};
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The subnet's way out: two of its ports, the gateway 10.0.0.1 and a server of names, behind which
+ * libslirp is a router in user mode. It ends VMs' TCP, UDP and pings here and goes on with sockets
+ * of the monitor's own, so VMs reach what this computer's user reaches; nothing outside can begin
+ * to talk to a VM. The host's own loopback addresses are out of reach unless asked for.
+ *
+ * What comes from outside comes when it comes, so a run with a gateway is no function of its inputs
+ * any more, as with typing on a console. Sockets are looked at at the boundary alone, and
+ * libslirp's clock is machine time. All functions: boundary.
+ */
+#ifndef SHARING_GATEWAY_H
+#define SHARING_GATEWAY_H
+
+#include "sharing/subnet.h"
+
+enum { GATEWAY_ADDRESS = 0x0a000001, GATEWAY_NET = 0x0a000000 };
+
+struct gateway;
+
+struct gateway_options {
+	uint64_t clock_hz;
+	unsigned prefix; /* bits of the net's mask */
+	bool loopback;   /* connections to the gateway are to this computer's loopback address */
+};
+
+/* Before the subnet's first subnet_run(). NULL if libslirp will not. */
+struct gateway *gateway_create(struct subnet *s, const struct gateway_options *o);
+void gateway_destroy(struct gateway *g); /* before the subnet */
+
+/* The address of the server of names in a net of so many bits: the last before the broadcast's. */
+uint32_t gateway_nameserver(unsigned prefix);
+
+/* Some VM has a socket open: what is outside may answer, and takes its time. */
+bool gateway_busy(const struct gateway *g);
+
+struct gateway_stats {
+	uint64_t frames_out, bytes_out; /* from VMs */
+	uint64_t frames_in, bytes_in;   /* to VMs */
+	uint64_t refused; /* frames from VMs that are not for the outside: see gateway.c */
+	uint64_t sockets; /* the most that were open at a time */
+};
+struct gateway_stats gateway_stats(const struct gateway *g);
+
+#endif
