@@ -154,6 +154,8 @@ int machine_host(struct machine **out)
 		free(m);
 		return complain(ENOMEM, "host: hwloc does not start");
 	}
+	/* Left out unless asked for. */
+	hwloc_topology_set_icache_types_filter(topo, HWLOC_TYPE_FILTER_KEEP_ALL);
 	if (hwloc_topology_load(topo)) {
 		err = complain(ENODEV, "host: hwloc cannot read this computer's topology");
 		goto out;

@@ -424,30 +424,78 @@ START_TEST(the_host_is_read_through_hwloc)
 }
 END_TEST
 
-/* 2, 4 and 8 sockets, as hwloc would show them. */
+/*
+ * Files as hwloc writes them for servers of 2, 4 and 8 sockets, with what synthetic strings cannot
+ * say: the firmware's distances, threads of a core whose numbers are far apart, caches that cores
+ * share.
+ */
+static const struct host {
+	const char *file;
+	unsigned n_nodes, cores, threads; /* cores of a node, threads of a core */
+	uint64_t last_bytes;              /* memory of the last node */
+	struct machine_cache l1i, l1d, l2;
+	uint64_t clock_hz;        /* 0: not said */
+	unsigned distance[8];     /* of node 0 from each */
+	unsigned near, next, far; /* the distances that there are */
+} hosts[] = {
+	{"tests/machines/sockets-2.xml", 2, 8, 2, 94ull << 30, {32 << 10, 64, 8}, {32 << 10, 64, 8},
+		{1 << 20, 64, 16}, 3200000000, {10, 21}, 10, 21, 21},
+	{"tests/machines/sockets-4.xml", 8, 4, 1, 8ull << 30, {64 << 10, 64, 2}, {16 << 10, 64, 4},
+		{2 << 20, 64, 16}, 0, {10, 16, 16, 22, 16, 22, 16, 22}, 10, 16, 22},
+	{"tests/machines/sockets-8.xml", 8, 4, 2, 188ull << 30, {32 << 10, 64, 8},
+		{32 << 10, 64, 8}, {1 << 20, 64, 16}, 3800000000, {10, 21, 31, 21, 21, 31, 31, 31},
+		10, 21, 31},
+};
+
+static void check_cache(const struct machine_cache *a, const struct machine_cache *b)
+{
+	ck_assert_uint_eq(a->size_bytes, b->size_bytes);
+	ck_assert_uint_eq(a->line_bytes, b->line_bytes);
+	ck_assert_uint_eq(a->ways, b->ways);
+}
+
 START_TEST(hosts_of_many_sockets)
 {
-	static const unsigned sockets[] = {2, 4, 8};
+	const struct host *h = &hosts[_i];
+	unsigned cpus = h->cores * h->threads;
+	struct machine *m;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(sockets); i++) {
-		char text[80];
-		struct machine *m;
+	setenv("HWLOC_XMLFILE", h->file, 1);
+	m = load("host");
+	unsetenv("HWLOC_XMLFILE");
+	ck_assert(m->host);
+	ck_assert_uint_eq(m->n_nodes, h->n_nodes);
+	ck_assert_uint_eq(m->n_cpus, h->n_nodes * cpus);
+	for (unsigned node = 0; node < m->n_nodes; node++) {
+		ck_assert_uint_eq(m->node_os[node], node);
+		ck_assert_uint_eq(m->node[node].n_cpus, cpus);
+		/* All first threads are numbered before any second one. */
+		for (unsigned i = 0; i < cpus; i++) {
+			unsigned cpu = m->node[node].first_cpu + i, thread = i / h->cores;
 
-		snprintf(text, sizeof(text), "pack:%u numa:1(memory=1073741824) core:8 pu:2",
-			sockets[i]);
-		setenv("HWLOC_SYNTHETIC", text, 1);
-		m = load("host");
-		ck_assert(m->host);
-		ck_assert_uint_eq(m->n_nodes, sockets[i]);
-		ck_assert_uint_eq(m->n_cpus, 16 * sockets[i]);
-		for (unsigned cpu = 0; cpu < m->n_cpus; cpu++) {
-			ck_assert_uint_eq(m->cpu_node[cpu], cpu / 16);
-			ck_assert_uint_eq(m->cpu_os[cpu], cpu);
+			ck_assert_uint_eq(m->cpu_node[cpu], node);
+			ck_assert_uint_eq(m->cpu_os[cpu],
+				(thread * h->n_nodes + node) * h->cores + i % h->cores);
 		}
-		check_sane(m);
-		machine_free(m);
 	}
-	unsetenv("HWLOC_SYNTHETIC");
+	ck_assert_uint_eq(m->node[m->n_nodes - 1].mem_bytes, h->last_bytes);
+	check_cache(&m->l1i, &h->l1i);
+	check_cache(&m->l1d, &h->l1d);
+	check_cache(&m->l2, &h->l2);
+	if (h->clock_hz)
+		ck_assert_uint_eq(m->clock_hz, h->clock_hz);
+	for (unsigned to = 0; to < m->n_nodes; to++)
+		ck_assert_uint_eq(m->latency_ns[0][to], 90 * h->distance[to] / 10);
+	for (unsigned from = 0; from < m->n_nodes; from++)
+		for (unsigned to = 0; to < m->n_nodes; to++) {
+			unsigned distance = m->latency_ns[from][to] * 10 / 90;
+
+			ck_assert_uint_eq(m->latency_ns[from][to], m->latency_ns[to][from]);
+			ck_assert(from == to ? distance == h->near
+					     : distance == h->next || distance == h->far);
+		}
+	check_sane(m);
+	machine_free(m);
 }
 END_TEST
 
@@ -521,7 +569,7 @@ int main(void)
 	tcase_add_test(tc, what_is_no_file_is_one_clear_line);
 	tcase_add_test(tc, damaged_files_do_no_harm);
 	tcase_add_test(tc, the_host_is_read_through_hwloc);
-	tcase_add_test(tc, hosts_of_many_sockets);
+	tcase_add_loop_test(tc, hosts_of_many_sockets, 0, ARRAY_SIZE(hosts));
 	tcase_add_test(tc, a_host_with_memory_that_has_no_cpus);
 	tcase_add_test(tc, printing_fits_a_terminal);
 	suite_add_tcase(s, tc);
