@@ -108,6 +108,7 @@ void memory_destroy(struct memory *mem)
 			if (f->flags & (FRAME_REPLICATED | FRAME_COLLAPSED))
 				free(p->replicas[p->pool[node].first + i]);
 		}
+	runs_destroy(mem);
 	lazy_free(p->pins, mem->n_frames * sizeof(p->pins[0]));
 	lazy_free(p->replicas, mem->n_frames * sizeof(p->replicas[0]));
 	lazy_free(p->frame, mem->n_frames * sizeof(struct frame));
@@ -472,15 +473,20 @@ void frame_swap_kind(struct memory *mem, uint32_t a, uint32_t b)
 	set_kind(mem, b, of_a);
 }
 
-/* Give the host back the memory of dirty free frames, which makes them zero. */
+/* Nobody's, with bytes that nobody needs: free, or left of a run. Reserves of VMs are small. */
+static bool idle_and_dirty(const struct memory *mem, const struct frame *f)
+{
+	return (f->flags & FRAME_DIRTY) &&
+	       (f->kind == FRAME_FREE || (f->kind == FRAME_RESERVED && mem->p->runs));
+}
+
+/* Give the host back the memory of dirty frames that are nobody's, which makes them zero. */
 static void pool_trim(struct memory *mem, struct pool *pool)
 {
 	struct frame *f = mem->p->frame + pool->first;
 
 	for (uint32_t i = 0, n; i < pool->used; i += n + 1) {
-		for (n = 0; i + n < pool->used && f[i + n].kind == FRAME_FREE &&
-			    (f[i + n].flags & FRAME_DIRTY);
-			n++)
+		for (n = 0; i + n < pool->used && idle_and_dirty(mem, &f[i + n]); n++)
 			;
 		if (n < TRIM_RUN || madvise(frame_data(mem, pool->first + i),
 					    (size_t)n << PAGE_SHIFT, mem->give_back))
@@ -492,31 +498,41 @@ static void pool_trim(struct memory *mem, struct pool *pool)
 	pool->n_dirty = 0;
 }
 
+/* A frame is nobody's now. */
+static void dirty(struct memory *mem, struct pool *pool, uint32_t mpn)
+{
+	pool->n_dirty += (mem->p->frame[mpn].flags & FRAME_DIRTY) != 0;
+	if (pool->n_dirty >= TRIM_FRAMES)
+		pool_trim(mem, pool);
+}
+
 static void pool_push(struct memory *mem, struct pool *pool, uint32_t mpn)
 {
 	struct frame *f = &mem->p->frame[mpn];
 
 	f->next = pool->free;
 	pool->free = mpn;
-	pool->n_dirty += (f->flags & FRAME_DIRTY) != 0;
-	if (pool->n_dirty >= TRIM_FRAMES)
-		pool_trim(mem, pool);
+	dirty(mem, pool, mpn);
 }
 
 void frame_free(struct memory *mem, uint32_t mpn)
 {
 	struct pool *pool = &mem->p->pool[frame_node(mem, mpn)];
 	struct frame *f = &mem->p->frame[mpn];
+	bool keep = run_keep(mem, mpn);
 
 	if (f->flags & FRAME_PINNED)
 		die("memmap: frame %u is freed while pinned", mpn);
-	set_kind(mem, mpn, FRAME_FREE);
+	set_kind(mem, mpn, keep ? FRAME_RESERVED : FRAME_FREE);
 	f->flags = FRAME_DIRTY;
 	f->moves = f->recent = 0;
 	tell_owned(mem, mpn, OWNER_NONE);
 	if (mem->freed)
 		mem->freed(mem->freed_arg, mpn);
-	pool_push(mem, pool, mpn);
+	if (keep)
+		dirty(mem, pool, mpn);
+	else
+		pool_push(mem, pool, mpn);
 }
 
 static uint32_t pool_pop(struct memory *mem, struct pool *pool)

@@ -11,6 +11,7 @@
 #include "numa/frame.h"
 
 struct pmap;
+struct run;
 struct user_set;
 
 enum {
@@ -49,7 +50,7 @@ struct pool {
 	uint32_t first, n; /* frames first .. first + n - 1 */
 	uint32_t used;     /* frames ever handed out; those beyond have an all-zero record */
 	uint32_t free;     /* head of the list of freed frames */
-	uint32_t n_dirty;  /* dirty frames on that list */
+	uint32_t n_dirty;  /* dirty frames on that list, and in runs */
 	uint32_t hand;     /* where to look for the next copy to give back */
 	uint32_t in_runs;  /* reserved frames that are what is left of runs (numa/run.c) */
 	uint32_t kind[FRAME_KINDS]; /* relaxed atomics: the run phase turns reserved into private */
@@ -73,7 +74,7 @@ struct memory_private {
 	uint64_t n_dels;      /* users removed so far; wraps harmlessly */
 	uint64_t futile_dels; /* n_dels when the cache last had nothing to give back ... */
 	bool futile;          /* ... if it had not */
-	bool runs;            /* first touches take frames in runs */
+	struct run *runs;     /* by stretch of frames, lazily backed; NULL: no runs are taken (numa/run.c) */
 	struct pmap *pmaps;   /* in order of creation; numa/pmap.c keeps this list */
 	struct owner *owner;  /* by id */
 	unsigned n_owners;
@@ -134,8 +135,14 @@ void replicas_check(const struct memory *mem, uint32_t mpn);
 
 /* ---- numa/run.c ---- */
 
+/* A frame on `node` for the page in frame mpn, or for a copy of it: its place in a run, if one VM
+ * alone uses it. MPN_NONE: it has none. Boundary. */
+uint32_t run_take_for(struct memory *mem, uint32_t mpn, unsigned node, enum frame_kind kind);
+/* A frame is freed: does it stay its page's place in a run? Then it is to be reserved. Boundary. */
+bool run_keep(struct memory *mem, uint32_t mpn);
 /* Break up a run on `node`, so that the pool has frames. False: there is none. Boundary. */
 bool runs_give_back(struct memory *mem, unsigned node);
+void runs_destroy(struct memory *mem);
 /* For memory_check(). */
 void runs_check(const struct memory *mem);
 

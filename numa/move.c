@@ -329,6 +329,14 @@ static void copy_page(struct memory *mem, uint32_t from, uint32_t to)
 		mem->copied(mem->copied_arg, from, to);
 }
 
+/* A frame for the page in frame mpn, or a copy of it. */
+static uint32_t take(struct memory *mem, uint32_t mpn, unsigned node, enum frame_kind kind)
+{
+	uint32_t to = run_take_for(mem, mpn, node, kind);
+
+	return to != MPN_NONE ? to : frame_take_exact(mem, node, kind);
+}
+
 /* The master is about to move, with its table of copies: what those will use that saw the page in
  * its old frame. An engine may look when it is told to forget that. */
 static void master_leaves(struct memory *mem, struct replicas *r, uint32_t from, uint32_t master)
@@ -362,7 +370,7 @@ int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to)
 		frame_swap_kind(mem, mpn, target);
 		r->n--;
 	} else {
-		target = frame_take_exact(mem, node, frame_kind(mem, mpn));
+		target = take(mem, mpn, node, frame_kind(mem, mpn));
 		if (target == MPN_NONE)
 			return refuse(mem, MOVE_NO_MEMORY);
 		copy_page(mem, mpn, target);
@@ -431,7 +439,7 @@ int page_replicate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to
 		why = MOVE_PRESENT;
 	if (why != MOVE_REFUSALS)
 		return refuse(mem, why);
-	copy = frame_take_exact(mem, node, FRAME_REPLICA);
+	copy = take(mem, mpn, node, FRAME_REPLICA);
 	if (copy == MPN_NONE)
 		return refuse(mem, MOVE_NO_MEMORY);
 	r = frame_replicated(mem, mpn) ? p->replicas[mpn] : replicas_new(mem, mpn);

@@ -48,7 +48,7 @@ struct pmap {
 	uint32_t n_leaves;       /* that exist */
 	struct reserve *reserve; /* one for each node */
 	uint32_t n_reserved;     /* in all of them */
-	uint32_t *run;           /* by leaf: numa/run.c; NULL: none yet */
+	uint32_t *run;           /* by leaf and node: numa/run.c; NULL: none yet */
 	uint32_t leave;          /* frames of the machine that refills do not take */
 	uint64_t n_placed;       /* pages whose node frame_place() chose */
 	struct {
@@ -70,5 +70,7 @@ bool run_take(struct pmap *pm, uint32_t ppn, unsigned node, struct frame_user us
 	uint32_t *mpn);
 /* Give back what is left of all of a VM's runs, for good. */
 void runs_end(struct pmap *pm);
+/* What its table of runs takes. */
+size_t runs_overhead_bytes(const struct pmap *pm);
 
 #endif

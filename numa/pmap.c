@@ -661,7 +661,7 @@ uint64_t pmap_overhead_bytes(const struct pmap *pm)
 	       (uint64_t)pm->n_leaves * sizeof(struct leaf) +
 	       pm->mem->n_nodes * sizeof(pm->reserve[0]) +
 	       pm->cap_pending * sizeof(pm->pending[0]) +
-	       (pm->run ? (pm->n_pages >> LEAF_SHIFT) * sizeof(pm->run[0]) : 0);
+	       runs_overhead_bytes(pm);
 }
 
 void pmap_check(const struct pmap *pm)

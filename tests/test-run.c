@@ -3,6 +3,9 @@
  * Runs: neighbouring pages of a VM get neighbouring frames that begin where a huge page may; what
  * is left of a run is as good as free, for everybody and to the last frame.
  */
+#include <stdlib.h>
+#include <sys/mman.h>
+
 #include "numa/memmap.h"
 #include "numa/move.h"
 #include "numa/pmap.h"
@@ -58,11 +61,11 @@ START_TEST(neighbours_get_neighbouring_frames_whatever_comes_between)
 	mpn = touch(a, 5, 0);
 	ck_assert_uint_eq(frame_node(mem, touch(a, 6, 1)), 1);
 	ck_assert_uint_eq(touch(a, 7, 0), mpn + 2);
-	/* A page that went, and came again, takes any frame; the others their own. */
+	/* Its place stays its own while it is away, or nowhere. */
 	ck_assert_int_eq(page_migrate(mem, mpn, 1, NULL), 0);
-	pmap_drop(a, 5);
-	ck_assert_uint_ne(touch(a, 5, 0), MPN_NONE);
 	ck_assert_uint_eq(touch(a, 8, 0), mpn + 3);
+	pmap_drop(a, 5);
+	ck_assert_uint_eq(touch(a, 5, 0), mpn);
 	memory_check(mem);
 	pmap_destroy(a);
 	pmap_destroy(b);
@@ -131,6 +134,111 @@ START_TEST(moves_and_copies_take_what_runs_have_left)
 }
 END_TEST
 
+START_TEST(pages_that_come_together_again_are_neighbours)
+{
+	struct memory *mem = SMALL_MEMORY(4 * RUN, 100, 4 * RUN);
+	struct pmap *a;
+	uint32_t first, there, copy, seed = 1;
+
+	memory_take_runs(mem);
+	a = pmap_create(mem, 0, RUN, &ops, NULL);
+	first = touch(a, 0, 0);
+	for (uint32_t i = 1; i < RUN; i++)
+		touch(a, i, 0);
+	/* All of them, in disorder, to another node ... */
+	for (uint32_t i = 0; i < RUN; i++) {
+		seed = (seed * 5 + 1) % RUN; /* each once */
+		ck_assert_int_eq(page_migrate(mem, pmap_entry(a, seed)->mpn, 2, NULL), 0);
+	}
+	there = pmap_entry(a, 0)->mpn;
+	ck_assert_uint_eq(frame_node(mem, there), 2);
+	for (uint32_t i = 0; i < RUN; i++)
+		ck_assert_uint_eq(pmap_entry(a, i)->mpn, there + i);
+	memory_check(mem);
+	/* ... some as copies only, which a store then keeps, or does not ... */
+	for (uint32_t i = 0; i < RUN; i += 3) {
+		ck_assert_int_eq(page_replicate(mem, there + i, 0, &copy), 0);
+		ck_assert_uint_eq(copy, first + i);
+		if (i % 2)
+			page_collapse(mem, there + i);
+	}
+	memory_check(mem);
+	pmap_check(a);
+	/* ... and back. */
+	for (uint32_t i = 0; i < RUN; i++)
+		ck_assert_int_eq(page_migrate(mem, pmap_entry(a, i)->mpn, 0, NULL), 0);
+	for (uint32_t i = 0; i < RUN; i++) {
+		ck_assert_uint_eq(pmap_entry(a, i)->mpn, first + i);
+		ck_assert_uint_eq(*(uint32_t *)frame_data(mem, first + i), i);
+	}
+	memory_check(mem);
+	/* A node without a run's room takes them all the same. */
+	ck_assert_int_eq(page_migrate(mem, first + 7, 1, NULL), 0);
+	ck_assert_uint_eq(frame_node(mem, pmap_entry(a, 7)->mpn), 1);
+	memory_check(mem);
+	pmap_destroy(a);
+	memory_check(mem);
+	memory_destroy(mem);
+}
+END_TEST
+
+START_TEST(a_page_that_others_use_too_takes_no_place)
+{
+	struct memory *mem = SMALL_MEMORY(4 * RUN, 4 * RUN);
+	struct pmap *a, *b;
+	uint32_t mine, shared;
+
+	memory_take_runs(mem);
+	a = pmap_create(mem, 0, RUN, &ops, NULL);
+	b = pmap_create(mem, 1, RUN, &ops, NULL);
+	shared = touch(a, 1, 0);
+	pmap_share_in(b, 9, shared, FRAME_CACHE);
+	mine = touch(a, 2, 1);
+	ck_assert_int_eq(page_migrate(mem, shared, 1, &shared), 0);
+	ck_assert_uint_ne(shared / RUN, mine / RUN);
+	/* It ends in the one VM, then in neither: the other's place was never touched. */
+	pmap_drop(a, 1);
+	ck_assert_uint_eq(touch(a, 1, 1), mine - 1);
+	pmap_destroy(a);
+	memory_check(mem);
+	pmap_destroy(b);
+	memory_check(mem);
+	memory_destroy(mem);
+}
+END_TEST
+
+/* As frames on the list of free ones are: else a VM that moved would be there twice. */
+START_TEST(the_host_gets_back_what_pages_left_in_runs)
+{
+	enum { PAGES = 12 * RUN };
+	struct memory *mem = SMALL_MEMORY(PAGES, PAGES);
+	unsigned char *in = calloc(PAGES, 1);
+	struct pmap *a;
+	uint32_t n = 0;
+
+	memory_take_runs(mem);
+	a = pmap_create(mem, 0, PAGES, &ops, NULL);
+	for (uint32_t i = 0; i < PAGES; i++)
+		touch(a, i, 0);
+	for (uint32_t i = 0; i < PAGES; i++)
+		ck_assert_int_eq(page_migrate(mem, pmap_entry(a, i)->mpn, 1, NULL), 0);
+	ck_assert_int_eq(mincore(frame_data(mem, 0), (size_t)PAGES * PAGE_SIZE, in), 0);
+	for (uint32_t i = 0; i < PAGES; i++)
+		n += in[i] & 1;
+	ck_assert_uint_le(n, PAGES - 4096);
+	/* What comes back finds zeroes, and what is taken from others' places too. */
+	pmap_drop(a, 5);
+	ck_assert_int_eq(page_migrate(mem, pmap_entry(a, 4)->mpn, 0, NULL), 0);
+	ck_assert_uint_eq(*(uint32_t *)frame_data(mem, pmap_entry(a, 4)->mpn), 4);
+	ck_assert_uint_ne(touch(a, 5, 0), MPN_NONE);
+	ck_assert_uint_eq(((uint32_t *)frame_data(mem, pmap_entry(a, 5)->mpn))[1], 0);
+	memory_check(mem);
+	pmap_destroy(a);
+	memory_destroy(mem);
+	free(in);
+}
+END_TEST
+
 START_TEST(an_engine_that_asks_for_no_runs_has_none)
 {
 	struct memory *mem = SMALL_MEMORY(4096, 4096);
@@ -153,6 +261,9 @@ int main(void)
 	tcase_add_test(tc, neighbours_get_neighbouring_frames_whatever_comes_between);
 	tcase_add_test(tc, what_is_left_of_runs_is_there_for_all);
 	tcase_add_test(tc, moves_and_copies_take_what_runs_have_left);
+	tcase_add_test(tc, pages_that_come_together_again_are_neighbours);
+	tcase_add_test(tc, a_page_that_others_use_too_takes_no_place);
+	tcase_add_test(tc, the_host_gets_back_what_pages_left_in_runs);
 	tcase_add_test(tc, an_engine_that_asks_for_no_runs_has_none);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
