@@ -6,12 +6,14 @@
  */
 #include "numa/policy.h"
 
-enum { STIR = POLICY_COMMON, COPIES };
+enum { STIR = POLICY_COMMON, COPIES, SETTLE };
 
 static const struct policy_param params[] = {
 	{"stir", 4, 1, 100000, "pages taken in a millisecond of machine time",
 		"half the default rate at which pages are looked at for identical ones"},
 	{"copies", 25, 0, 100, "of a hundred moves, how many make a copy", "a guess"},
+	{"settle", 0, 0, 255, "pages that moved so often come to node 0 and stay (0: none do)",
+		"none"},
 };
 
 static uint64_t stir(const uint64_t *p)
@@ -23,6 +25,8 @@ static struct policy_answer decide(const uint64_t *p, const struct page_view *v)
 {
 	bool copy = v->random % 100 < p[COPIES];
 
+	if (p[SETTLE] && v->moves_ever >= p[SETTLE])
+		return policy_move(p, v, POLICY_MIGRATE, 0, WHY_RANDOM);
 	return policy_move(p, v, copy ? POLICY_REPLICATE : POLICY_MIGRATE, v->asker, WHY_RANDOM);
 }
 
