@@ -71,7 +71,7 @@ static void place(struct vm *vm)
 			if (load[cpu] < load[best] || (load[cpu] == load[best] && here < there))
 				best = cpu;
 		}
-		vm->vcpu[v].cpu = best;
+		vm->vcpu[v].cpu = vm->vcpu[v].home = best;
 		load[best] += A_VCPU;
 	}
 }

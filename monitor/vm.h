@@ -72,6 +72,7 @@ struct vcpu {
 
 	/* Scheduler, boundary only. */
 	unsigned cpu;        /* CPU it runs on or last ran on; its node is where first touches go */
+	unsigned home;       /* CPU that it was placed on, so where its memory is */
 	unsigned vnode;      /* of a virtual NUMA topology, else 0 */
 	uint64_t ran_cycles; /* CPU time received */
 	uint64_t dispatched_at; /* since when it holds its CPU (cycles) */

@@ -65,7 +65,7 @@ static void setup(void)
 			disk_open(sim.images, path, DISK_SHARED, 0xc0000000 | v, &disk[v]), 0);
 		transfer(v, false, READ, READ);
 		cpu->picked = cpu->placed = true;
-		sim.vm[v]->vcpu[0].cpu = cpu->node = v;
+		sim.vm[v]->vcpu[0].cpu = sim.vm[v]->vcpu[0].home = cpu->node = v;
 	}
 	sim.numa = true;
 	numa_follow(&sim);

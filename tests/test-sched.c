@@ -92,7 +92,7 @@ START_TEST(stealing)
 	vms(1, spin);
 	for (unsigned v = 0; v < 3; v++) {
 		vms(1, spin);
-		sim.vm[4 + v]->vcpu[0].cpu = 3; /* four on the last CPU */
+		sim.vm[4 + v]->vcpu[0].cpu = sim.vm[4 + v]->vcpu[0].home = 3; /* four on the last CPU */
 		sim.vm[4 + v]->vcpu[0].e->node = 3;
 	}
 	run_for(4 * 1000 * 1000);
@@ -117,6 +117,32 @@ START_TEST(affinity)
 		ck_assert_uint_eq(sim.vm[v]->vcpu[0].cpu, v);
 		ck_assert_uint_ge(ran(v), 29u * 100 * 1000);
 	}
+	sim_destroy();
+}
+END_TEST
+
+/* One that took over an idle CPU makes room as soon as that CPU's own wakes, and goes home. */
+START_TEST(room_for_its_own)
+{
+	struct vcpu *own;
+
+	sim_create(2);
+	vms(1, spin);
+	vms(1, sleep_for_ever);
+	vms(1, spin);
+	own = &sim.vm[1]->vcpu[0];
+	ck_assert_uint_eq(own->home, 1);
+	ck_assert_uint_eq(sim.vm[2]->vcpu[0].home, 0);
+	run_for(1000 * 1000);
+	ck_assert_uint_ge(ran(0) + ran(2), 19u * 100 * 1000); /* with the CPU of the sleeper */
+	put_code(sim.vm[1], VM_RAM_BASE + 4096, spin, 2);
+	own->e->pc = VM_RAM_BASE + 4096;
+	own->state = VCPU_RUNNABLE;
+	run_for(1000 * 1000);
+	ck_assert_uint_ge(ran(1), 9u * 100 * 1000);
+	ck_assert_uint_eq(own->migrations, 0);
+	ck_assert_uint_eq(sim.vm[0]->vcpu[0].cpu, 0);
+	ck_assert_uint_eq(sim.vm[2]->vcpu[0].cpu, 0);
 	sim_destroy();
 }
 END_TEST
@@ -183,6 +209,7 @@ int main(void)
 	tcase_add_test(t, idle_gives_up_the_cpu);
 	tcase_add_test(t, stealing);
 	tcase_add_test(t, affinity);
+	tcase_add_test(t, room_for_its_own);
 	tcase_add_test(t, nothing_left_to_do);
 	tcase_add_test(t, every_hart_stopped);
 	tcase_add_test(t, threads_do_not_matter);

@@ -4,8 +4,10 @@
  * has a queue. A vCPU holds its CPU until it idles while another waits, or its time slice is over
  * and another waits; an idle vCPU that nobody wants to replace stays, so that it can wake within
  * the quantum. A CPU with nothing to do takes over a vCPU that has waited for a while elsewhere,
- * from the nearest queue first (the paper's affinity scheduler, section 4.2.1). All of it happens
- * at boundaries, so it depends on machine time alone.
+ * from the nearest queue first (the paper's affinity scheduler, section 4.2.1). Such a guest makes
+ * room as soon as one that is at home there wants the CPU, and when it wakes next, it is at home
+ * again if that CPU is free: else one vCPU more than CPUs would drive all others from their memory
+ * in time. All of it happens at boundaries, so it depends on machine time alone.
  */
 #include <stdlib.h>
 
@@ -68,9 +70,21 @@ bool cpu_wants(const struct engine_vcpu *cpu, uint64_t end)
 	       (cpu->vcpu->state == VCPU_IDLE && cpu->timer_at < end);
 }
 
-static void enqueue(struct sched *s, struct engine_vcpu *cpu)
+static bool at_home(const struct engine_vcpu *cpu, unsigned on)
 {
-	struct run_queue *q = &s->cpu[cpu->vcpu->cpu];
+	return cpu->vcpu->home == on;
+}
+
+/* Would a vCPU that is at home there get this CPU at once? */
+static bool is_free(const struct run_queue *q, uint64_t end)
+{
+	return !q->n && (!q->current || !cpu_wants(q->current, end));
+}
+
+static void enqueue(struct sched *s, struct engine_vcpu *cpu, uint64_t end)
+{
+	struct run_queue *home = &s->cpu[cpu->vcpu->home], *last = &s->cpu[cpu->vcpu->cpu];
+	struct run_queue *q = is_free(last, end) && !is_free(home, end) ? last : home;
 
 	cpu->queued = true;
 	cpu->queued_at = s->cluster->now;
@@ -135,6 +149,18 @@ static void leave(struct run_queue *q)
 	q->current = NULL;
 }
 
+/* Is the vCPU a guest on this CPU, and one of the CPU's own waits? */
+static bool in_the_way(const struct sched *s, const struct run_queue *q)
+{
+	unsigned on = (unsigned)(q - s->cpu);
+
+	if (!at_home(q->current, on))
+		for (unsigned i = 0; i < q->n; i++)
+			if (at_home(q->waiting[i], on))
+				return true;
+	return false;
+}
+
 /* Leave the CPU: for good, or for the end of the queue. */
 static void release(struct sched *s, struct run_queue *q, uint64_t end)
 {
@@ -143,13 +169,14 @@ static void release(struct sched *s, struct run_queue *q, uint64_t end)
 	if (cpu->vm->state == VM_RUNNING && cpu->vcpu->state != VCPU_STOPPED) {
 		if (!q->n)
 			return;
-		if (cpu_wants(cpu, end) && s->cluster->now - cpu->vcpu->dispatched_at <
-						   s->cluster->machine->timeslice_cycles)
+		if (cpu_wants(cpu, end) && !in_the_way(s, q) &&
+			s->cluster->now - cpu->vcpu->dispatched_at <
+				s->cluster->machine->timeslice_cycles)
 			return;
 	}
 	leave(q);
 	if (cpu_wants(cpu, end))
-		enqueue(s, cpu);
+		enqueue(s, cpu, end);
 }
 
 /* The queue to help: the nearest whose head has waited long enough. */
@@ -198,13 +225,17 @@ void sched_pick(struct sched *s)
 
 			cpu->picked = false;
 			if (!cpu->placed && !cpu->queued && cpu_wants(cpu, end))
-				enqueue(s, cpu);
+				enqueue(s, cpu, end);
 		}
 	for (unsigned i = 0; i < m->n_cpus; i++) {
 		struct run_queue *q = &s->cpu[i];
 
 		if (q->current)
 			release(s, q, end);
+	}
+	for (unsigned i = 0; i < m->n_cpus; i++) {
+		struct run_queue *q = &s->cpu[i];
+
 		if (!q->current && q->n)
 			dispatch(s, i, dequeue(q, 0));
 	}
