@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -61,6 +63,29 @@ static int leave(int arg)
 		return -1;
 	pthread_join(thread, NULL);
 	return here + there;
+}
+
+/* With a way out: how much is missing of what goes there, and what is open beside it. */
+static int go_out(int arg)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd, wrong = 0, one = 1;
+
+	(void)arg;
+	if (confine(false, true))
+		return -1;
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	wrong += fd < 0;
+	wrong += setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0;
+	wrong += ioctl(fd, FIONREAD, &one) != 0 && errno == ENOSYS;
+	to.sin_port = htons(9);
+	wrong += connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0 && errno == ENOSYS;
+	wrong += bind(fd, (struct sockaddr *)&to, sizeof(to)) != -1 || errno != ENOSYS;
+	wrong += listen(fd, 1) != -1 || errno != ENOSYS;
+	wrong += socket(AF_UNIX, SOCK_STREAM, 0) != -1 || errno != ENOSYS;
+	wrong += socket(AF_INET6, SOCK_STREAM, 0) != -1 || errno != ENOSYS;
+	wrong += socket(AF_NETLINK, SOCK_RAW, 0) != -1 || errno != ENOSYS;
+	return wrong;
 }
 
 /* A leak's search, with sanitizers, does. */
@@ -187,6 +212,12 @@ START_TEST(root_becomes_who_called_sudo_or_nobody)
 }
 END_TEST
 
+START_TEST(a_way_out_is_for_connections_alone)
+{
+	ck_assert_int_eq(in_process(go_out, 0), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("confine");
@@ -194,6 +225,7 @@ int main(void)
 
 	tcase_add_test(tc, nothing_is_left_to_break_out_with);
 	tcase_add_test(tc, what_a_run_needs_is_left);
+	tcase_add_test(tc, a_way_out_is_for_connections_alone);
 	tcase_add_test(tc, root_becomes_who_called_sudo_or_nobody);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Debian VMs and the outside, which here is a server on this computer's loopback: with --nat host every VM is told its way out, and is
+# answered by the server, clones, too; with --nat outside the server is out of reach; and by default there is no way out.
+. "$(dirname "$0")/lib.sh"
+need jq perl
+debian
+
+# Answers a line with the same line, by TCP and by UDP.
+perl -MIO::Socket::INET -MIO::Select -e '
+	my $tcp = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 50) or die "no server: $@";
+	my $udp = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Proto => "udp") or die "no server: $@";
+	open(my $f, ">", "$ARGV[0].new") or die; print $f $tcp->sockport, " ", $udp->sockport, "\n"; close $f;
+	rename("$ARGV[0].new", $ARGV[0]);
+	my $both = IO::Select->new($tcp, $udp);
+	while (my @ready = $both->can_read) {
+		for my $s (@ready) {
+			if ($s == $udp) { $udp->recv(my $line, 100); $udp->send("datagram to $line"); next; }
+			my $c = $tcp->accept or next;
+			my $line = <$c> // "";
+			print $c "answer to $line";
+			close $c;
+		}
+	}' "$work/port" &
+server=$!
+trap 'kill $server; rm -rf "$work"' EXIT
+for _ in $(seq 600); do [ -s "$work/port" ] || sleep 0.1; done
+read -r port udp <"$work/port" || fail "the server does not start"
+
+ask="bash -c 'exec 3<>/dev/tcp/10.0.0.1/$port && hostname >&3 && cat <&3' || echo no answer"
+ask_udp="bash -c 'exec 3<>/dev/udp/10.0.0.1/$udp; hostname >&3; timeout 60 head -n 1 <&3'"
+run_ok 300 --vms 2 --memory 96M --nat host --stats "$work/host.json" --exec "cat /etc/resolv.conf; ip route show default; $ask; $ask_udp"
+for vm in vm0 vm1; do
+	said $vm >"$work/said"
+	grep -qx "answer to $vm" "$work/said" && grep -qx "datagram to $vm" "$work/said" && grep -q '^default via 10.0.0.1 ' "$work/said" && grep -qx 'nameserver 10.0.0.254' "$work/said" ||
+		fail "$vm: $(cat "$work/said")"
+done
+jq -e '.gateway | .frames_out > 5 and .frames_in > 5 and .sockets >= 1 and .sockets <= 4' "$work/host.json" >/dev/null ||
+	fail "statistics: $(jq -c .gateway "$work/host.json")"
+jq -e '.inputs.options.nat == "host"' "$work/host.json" >/dev/null || fail "the statistics do not name the way out"
+
+run_ok 300 --vms 3 --memory 96M --warm --nat host --exec "$ask"
+for vm in vm0 vm1 vm2; do
+	[ "$(said $vm)" = "answer to $vm" ] || fail "warm, $vm: $(said $vm)"
+done
+
+run_ok 300 --nat outside --exec "$ask" --memory 96M
+said vm0 | grep -q 'no answer' || fail "outside: $(said vm0)"
+
+run_ok 300 --net --exec "ip route show default; cat /etc/resolv.conf; $ask" --memory 96M --stats "$work/none.json"
+[ "$(said vm0 | grep -v '^bash:')" = 'no answer' ] || fail "without: $(said vm0)"
+jq -e '.gateway == null' "$work/none.json" >/dev/null || fail "a gateway without --nat"
+finish
