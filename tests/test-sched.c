@@ -10,6 +10,26 @@ static const uint32_t spin[] = {0x00150513, 0xffdff06f};           /* addi a0,a0
 static const uint32_t sleep_for_ever[] = {0x10500073, 0xffdff06f}; /* wfi; j .-4 */
 static const uint32_t exit_soon[] = {0x00800893, 0x00000073};      /* li a7,8 (shutdown); ecall */
 
+/* Sleeps 50,000 cycles, computes for 40,000, and so on. */
+static const uint32_t now_and_then[] = {
+	0x02000293, /* li t0,32 */
+	0x10429073, /* csrw sie,t0 */
+	0xc0102573, /* 1: rdtime a0 */
+	0x00001337, /* li t1,5000 */
+	0x3883031b,
+	0x00650533, /* add a0,a0,t1 */
+	0x544958b7, /* li a7,TIME */
+	0xd458889b,
+	0x00000813, /* li a6,0 */
+	0x00000073, /* ecall */
+	0x10500073, /* wfi */
+	0x00005337, /* li t1,20000 */
+	0xe203031b,
+	0xfff30313, /* 2: addi t1,t1,-1 */
+	0xfe031ee3, /* bnez t1,2b */
+	0xfcdff06f, /* j 1b */
+};
+
 /* n VMs of one vCPU, all running `code`. */
 static void vms(unsigned n, const uint32_t code[2])
 {
@@ -121,28 +141,25 @@ START_TEST(affinity)
 }
 END_TEST
 
-/* One that took over an idle CPU makes room as soon as that CPU's own wakes, and goes home. */
+/* Who takes over an idle CPU makes room as soon as that CPU's own wakes, not after its time slice. */
 START_TEST(room_for_its_own)
 {
-	struct vcpu *own;
+	struct vm *own;
 
 	sim_create(2);
 	vms(1, spin);
-	vms(1, sleep_for_ever);
+	own = sim_vm(1, false);
+	put_code(own, VM_RAM_BASE, now_and_then, ARRAY_SIZE(now_and_then));
 	vms(1, spin);
-	own = &sim.vm[1]->vcpu[0];
-	ck_assert_uint_eq(own->home, 1);
+	ck_assert_uint_eq(own->vcpu[0].home, 1);
 	ck_assert_uint_eq(sim.vm[2]->vcpu[0].home, 0);
-	run_for(1000 * 1000);
-	ck_assert_uint_ge(ran(0) + ran(2), 19u * 100 * 1000); /* with the CPU of the sleeper */
-	put_code(sim.vm[1], VM_RAM_BASE + 4096, spin, 2);
-	own->e->pc = VM_RAM_BASE + 4096;
-	own->state = VCPU_RUNNABLE;
-	run_for(1000 * 1000);
-	ck_assert_uint_ge(ran(1), 9u * 100 * 1000);
-	ck_assert_uint_eq(own->migrations, 0);
-	ck_assert_uint_eq(sim.vm[0]->vcpu[0].cpu, 0);
-	ck_assert_uint_eq(sim.vm[2]->vcpu[0].cpu, 0);
+	run_for(4 * 1000 * 1000);
+	/* Of 90,000 cycles 40,000, or somewhat less: it waits for the ends of quanta. */
+	ck_assert_uint_ge(ran(1), 4u * 380 * 1000);
+	ck_assert_uint_eq(own->vcpu[0].migrations, 0);
+	/* The others had what it left, after a while each time. */
+	ck_assert_uint_ge(ran(0) + ran(1) + ran(2), 69u * 100 * 1000);
+	ck_assert_uint_ge(sim.vm[0]->vcpu[0].migrations + sim.vm[2]->vcpu[0].migrations, 10);
 	sim_destroy();
 }
 END_TEST
