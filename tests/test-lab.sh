@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 #
 # A quick round on the lab host, an emulated machine of four NUMA nodes with KVM (tests/lab/run), booted once: a Debian VM of four CPUs,
-# pages that move and are copied while guests store to them. `make lab` runs all of its scripts, on two nodes, too; the one with a Debian VM
-# on each node takes six minutes beside other tests. Then: statistics of a run under KVM have the same keys as those of the simulator.
+# one on each node over one copy-on-write disk, and pages that move and are copied while guests store to them. `make lab` runs all of its
+# scripts, on two nodes, too. Then: statistics of a run under KVM have the same keys as those of the simulator.
 . "$(dirname "$0")/lib.sh"
 [ -z "${SAN:-}" ] || skip "a sanitizer build is too slow under emulation"
-scripts='self smp moves copies'
+scripts='self smp moves copies round'
 set --
 for script in $scripts; do
 	set -- "$@" "$root/tests/lab/$script.sh"

@@ -3,7 +3,7 @@
 # Four Debian VMs on the nodes, over one copy-on-write disk. All read the same of it, in one copy; what each writes to its memory is on
 # its own node, so says the kernel (where.c); and when the monitor is killed, nothing is left of it: no process, no VM, no memory.
 . /lab/lib.sh
-pages=1024
+pages=512 mb=2
 free() {
 	cat /sys/devices/system/node/node*/meminfo | awk '/MemFree/ { n += $4 } END { print n }'
 }
@@ -13,13 +13,19 @@ vms() {
 mount -t debugfs debugfs /sys/kernel/debug
 before=$(free)
 
+# Where the disk has something in nearly all of its blocks.
+at=0
+until [ "$(dd if=/dev/vda bs=1M count=$mb skip=$at 2>/dev/null | tr -d '\0' | wc -c)" -gt $((mb * 900000)) ]; do
+	at=$((at + 16))
+	[ $at -lt 1024 ] || { fail "the disk has no $mb MB that are full"; exit 1; }
+done
+disk=$(dd if=/dev/vda bs=1M count=$mb skip=$at 2>/dev/null | md5sum)
+
 # Pages of a file in memory, all different, so that each has a frame.
 start --share boot,disk --vms 4 --memory 128M --policy first-touch --exec \
-	'dd if=/dev/vda bs=1M count=16 skip=8 2>/dev/null | md5sum
-	awk -v name=$(uname -n) -v n='$pages' "BEGIN { for (; length(rest) < 4096; rest = rest \"................\");
-	for (; n; n--) printf \"%s page %08d\n%s\n\", name, n, substr(rest, 1, 4077) }" >/tmp/pages; echo filled $(wc -c </tmp/pages); sleep 10000'
+	"dd if=/dev/vda bs=1M count=$mb skip=$at 2>/dev/null | md5sum
+	seq -f \"\$(uname -n) page %08.0f\$(printf %4078s .)\" $pages >/tmp/pages; echo filled \$(wc -c </tmp/pages); sleep 10000"
 await 600 4 "filled $((pages * 4096))\$" || exit 1
-disk=$(dd if=/dev/vda bs=1M count=16 skip=8 2>/dev/null | md5sum)
 for vm in 0 1 2 3; do
 	[ "$(said vm$vm | head -n 1)" = "$disk" ] || fail "vm$vm reads '$(said vm$vm | head -n 1)' from the disk, which has '$disk'"
 done
@@ -27,7 +33,7 @@ done
 where $pid >/out/where || fail "memory is not on the node it was bound to"
 cat /out/where
 # One block of what all read that is not mostly zeroes: it has one frame, and perhaps one that was given up keeps its bytes.
-n=2048
+n=$((at * 256))
 until dd if=/dev/vda bs=4096 count=1 skip=$n of=/tmp/block 2>/dev/null && [ "$(tr -d '\0' </tmp/block | wc -c)" -gt 3000 ]; do
 	n=$((n + 1))
 done

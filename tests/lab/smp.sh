@@ -10,10 +10,11 @@ threads() {
 	done 2>/dev/null | sort
 }
 start --share boot,disk --vcpus 4 --virtual-numa --memory 192M --fs lab=/lab/programs --stats /out/s.json --exec \
-	'/mnt/lab/radix -n 300000 -p 4; echo sorted with $?; grep -c "^cpu[0-9]" /proc/stat; echo "used $(awk "/^cpu[0-9]/ && \$2 > 5" /proc/stat | wc -l)"
-	cat /sys/devices/system/node/online /sys/devices/system/node/node0/distance; echo go; sleep 20'
-await 600 1 '| go$' || exit 1
+	'echo up; /mnt/lab/radix -n 300000 -p 4; echo sorted with $?; grep -c "^cpu[0-9]" /proc/stat; echo "used $(awk "/^cpu[0-9]/ && \$2 > 5" /proc/stat | wc -l)"
+	cat /sys/devices/system/node/online /sys/devices/system/node/node0/distance; echo go; sleep 5'
+await 600 1 '| up$' || exit 1
 threads >/out/threads
+await 600 1 '| go$' || exit 1
 cat /out/threads
 [ "$(awk '{ print $3 }' /out/threads | sort -u | wc -l)" -eq $nodes ] && [ "$(wc -l </out/threads)" -eq 4 ] ||
 	fail "four vCPUs are not on $nodes nodes"
