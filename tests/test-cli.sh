@@ -37,7 +37,7 @@ for command in run console topology plot compare fidelity policies stats reprodu
 	refuses 'unknown option' $command --no-such-option
 done
 for option in machine vms vcpus memory guest kernel initrd append bios disk exec stats threads seed \
-	timeout config share nfs net no-net fidelity mode policy console-log name virtual-timeout quiet; do
+	timeout config share nfs net no-net nat fidelity mode policy console-log name virtual-timeout quiet; do
 	"$disco" run --help | grep -q -- "--$option" || fail "run --help does not know --$option"
 done
 for option in $("$disco" run --help | grep -o '^ *\(-., \)\?--[a-z-]*' | grep -o -e '--.*'); do
@@ -146,6 +146,8 @@ refuses 'which statistics' stats
 refuses 'missing.js' stats missing.js
 refuses 'no statistics' stats schema.js
 refuses 'neither functional nor numa' run --kernel good-kernel --fidelity fine
+refuses 'neither outside nor host' run --kernel good-kernel --nat everywhere
+refuses 'exclude each other' run --kernel good-kernel --nat outside --no-net
 refuses 'policy' run --kernel good-kernel --policy anywhere
 refuses 'policy' run --kernel good-kernel --policy disco,sharing=often
 refuses 'which values of --policy' compare --exec true

@@ -51,4 +51,27 @@ said vm0 | grep -q 'no answer' || fail "outside: $(said vm0)"
 run_ok 300 --net --exec "ip route show default; cat /etc/resolv.conf; $ask" --memory 96M --stats "$work/none.json"
 [ "$(said vm0 | grep -v '^bash:')" = 'no answer' ] || fail "without: $(said vm0)"
 jq -e '.gateway == null' "$work/none.json" >/dev/null || fail "a gateway without --nat"
+# Names come from the host's server of names, wherever that is, and of it nothing else is to be had. In a network of our own, if we may.
+cat >"$work/names.pl" <<'END'
+use IO::Socket::INET;
+my $udp = IO::Socket::INET->new(LocalAddr => "127.0.0.53:53", Proto => "udp") or die "no server of names: $@";
+while ($udp->recv(my $asked, 1500)) { # 10.9.8.7 for every name
+	my $end = index($asked, "\0", 12) + 5;
+	my $ipv4 = unpack("n", substr($asked, $end - 4)) == 1;
+	$udp->send(substr($asked, 0, 2) . pack("n5", 0x8180, 1, $ipv4, 0, 0) . substr($asked, 12, $end - 12) .
+		($ipv4 ? pack("n3Nn", 0xc00c, 1, 1, 60, 4) . "\x0a\x09\x08\x07" : ""));
+}
+END
+cat >"$work/names.sh" <<'END'
+ip link set lo up && echo nameserver 127.0.0.53 >"$1/resolv" && mount --bind "$1/resolv" /etc/resolv.conf || exit 1
+perl "$1/names.pl" &
+trap "kill $!" EXIT
+"${@:2}"
+END
+if [ "$(id -u)" = 0 ] && unshare -n -m true 2>/dev/null; then
+	limited 300 unshare -n -m bash "$work/names.sh" "$work" "$disco" run --threads 2 --memory 96M --nat outside --exec '
+		for i in 1 2 3 4 5; do ping -c 1 -W 1 disco.test 2>/dev/null | head -n 1 | grep . && break; done
+		bash -c "exec 3<>/dev/tcp/10.0.0.254/22" || echo no answer' </dev/null >"$work/out" 2>"$work/err" || fail "names: $(tail -n 5 "$work/err")"
+	said vm0 | grep -q '(10.9.8.7)' && said vm0 | grep -q 'no answer' || fail "names: $(said vm0)"
+fi
 finish
