@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # The workloads of guests/workloads, each made small, in one boot: each ends well with the result its `expected` names, whatever the
-# number of threads or the compiler, and marks its part of interest as a region; and a result that is not expected fails. pmake
-# runs on a private disk and without the markers: it is the largest, and would take most of a minute with caches.
+# number of threads or the compiler, and marks its part of interest as a region; and a result that is not expected fails. The
+# database's queries have the same answers from PostgreSQL. That and pmake, on a private disk, run without the markers: they are the
+# largest, and would take most of a minute with caches.
 . "$(dirname "$0")/lib.sh"
 need jq
 debian
@@ -19,12 +20,16 @@ run_ok 500 --vcpus 4 --memory 256M --guest debian --no-net --disk "$guest/root.i
 		make -s -C raytrace check N=24; status "raytrace 24: $?"
 		make -s -C database check N=1 STREAMS=2; status "database: $?"
 		make -s -C engineering check N=1 JOBS=1; status "engineering: $?"
+		PATH=/usr/bin:/usr/sbin make -s -C database check N=1 STREAMS=2 ENGINE=postgresql OUT=/tmp/server; status "postgresql: $?"
+		ls -d /tmp/server/db 2>&1; ps -A | grep postgres
 		PATH=/usr/bin:/usr/sbin make -s -C pmake run N=1 J=4 DISK=/dev/vdb CFLAGS=-O0; status "pmake: $?"
 		[ -z "$(find /var/tmp/pmake -type f)" ] || echo "pmake left files on the root disk"'
 said vm0
-for name in 'raytrace 4: 0' 'raytrace 3: 0' 'raytrace 24: 2' 'database: 0' 'engineering: 0' 'pmake: 0'; do
+for name in 'raytrace 4: 0' 'raytrace 3: 0' 'raytrace 24: 2' 'database: 0' 'postgresql: 0' 'engineering: 0' 'pmake: 0'; do
 	said vm0 | grep -q "^$name after" || fail "not '$name'"
 done
+[ "$(said vm0 | grep -c '^database 1 ')" -eq 2 ] || fail "not the same result from SQLite and PostgreSQL"
+said vm0 | grep -q -e 'postgres$' -e '^/tmp/server/db' && fail "PostgreSQL is still there"
 said vm0 | grep -q 'left files' && fail "pmake did not use its disk"
 for line in 'raytrace 16' 'database 1' 'engineering 1 1'; do
 	said vm0 | grep "^$line " | grep -qxFf "$root/guests/workloads/${line%% *}/expected" || fail "no right line '$line'"
