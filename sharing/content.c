@@ -263,7 +263,7 @@ static bool look(struct content *c, struct watched *w, uint32_t ppn, enum why wh
 {
 	uint32_t mpn = pmap_entry(w->pm, ppn)->mpn;
 	enum frame_kind kind;
-	bool stable;
+	bool stable, zero;
 
 	if (mpn == MPN_NONE)
 		return true;
@@ -280,7 +280,10 @@ static bool look(struct content *c, struct watched *w, uint32_t ppn, enum why wh
 	w->stats.hinted += why == HINT;
 	w->stats.looks_reused += why == REUSE;
 	c->cycles += c->m->cost.page_scan;
-	if (kind != FRAME_DISK && !of_file(kind) && c->o.zero && held_zero(c->mem, mpn)) {
+	zero = kind != FRAME_DISK && !of_file(kind) && c->o.zero && frame_is_zero(c->mem, mpn);
+	if (zero && why == REUSE) /* yet to be filled: it would want a frame again at once */
+		return false;
+	if (zero && held_zero(c->mem, mpn)) {
 		pmap_zero(w->pm, ppn);
 		c->cycles += c->m->cost.shootdown;
 		w->stats.found_zero++;

@@ -21,6 +21,13 @@
  * already, and for some ms the pages that the VM stores to are peeked at, five words of each; one
  * that looks like a page delivered lately is looked at.
  *
+ * Memory that a guest gave back (balloon, free page reporting) is absent, and nothing to look at,
+ * until the guest takes it into use again. What it is used for then is new, and often a page that
+ * another VM has, too; but at the first store it is not there yet, as kernels clear a page before
+ * they fill it. So such pages are looked at some ms later and, if that found nothing, once more, so
+ * that one that stays as it is may be merged; zeroes are left to the pass. These looks go before
+ * those of the pass, and are of its number: they change the order, not the cost.
+ *
  * Everything is for the boundary, but content_wrote(). Order and time depend on the machine's time
  * alone, so a run is the same on every host.
  */
