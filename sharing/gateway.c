@@ -37,7 +37,7 @@ struct gateway {
 	struct pollfd *fd; /* as of the last poll */
 	unsigned n_fds, cap_fds;
 	unsigned opening; /* frames since then that may have opened a socket */
-	uint64_t refused, sockets;
+	uint64_t frames_out, bytes_out, refused, sockets;
 	uint8_t frame[PACKET_MAX];
 };
 
@@ -159,6 +159,8 @@ static int deliver(void *arg, const struct packet *k)
 		g->refused++;
 		return -EPERM;
 	}
+	g->frames_out++;
+	g->bytes_out += k->bytes;
 	slirp_input(g->slirp, g->frame, (int)k->bytes);
 	g->poll_at = 0;
 	return 0;
@@ -302,11 +304,11 @@ void gateway_destroy(struct gateway *g)
 
 struct gateway_stats gateway_stats(const struct gateway *g)
 {
-	const struct subnet_stats *p = subnet_port_stats(g->port), *n = subnet_port_stats(g->names);
+	const struct subnet_stats *p = subnet_port_stats(g->port);
 
 	return (struct gateway_stats){
-		.frames_out = p->frames_received + n->frames_received,
-		.bytes_out = p->bytes_received + n->bytes_received,
+		.frames_out = g->frames_out,
+		.bytes_out = g->bytes_out,
 		.frames_in = p->frames_sent,
 		.bytes_in = p->bytes_sent,
 		.refused = g->refused,
