@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
  * The way out: see gateway.h. libslirp parses what VMs send, and VMs are hostile: it gets nothing
- * but ARP and IPv4 of a size that our subnet can have, to destinations that can be outside, and
- * no more than would open SOCKETS_MAX sockets, since a process that has no descriptors left serves
- * nobody. Its servers of boot files and addresses are off.
+ * but ARP and whole IPv4 packets of a size that our subnet can have, to destinations that can be
+ * outside, and no more than would open SOCKETS_MAX sockets, since a process that has no descriptors
+ * left serves nobody. Its servers of boot files and addresses are off.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <slirp/libslirp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ enum {
 	TYPE_ARP = 0x0806,
 	IPV4_HEADER = 20,
 	ARP_BYTES = 28,
+	FRAGMENT = 0x3fff, /* more to come, or not the first */
 	PROTOCOL_TCP = 6,
 	TCP_FLAGS = 13, /* in its header */
 	TCP_SYN = 2,
@@ -141,6 +143,10 @@ static bool acceptable(struct gateway *g, const uint8_t *frame, uint32_t bytes)
 		return bytes >= ETHER_HEADER + ARP_BYTES;
 	case TYPE_IPV4:
 		if (bytes < ETHER_HEADER + IPV4_HEADER || body[0] >> 4 != 4 || !outside(body + 16))
+			return false;
+		/* libslirp 4.7 can be crashed by fragments. Nobody needs them: our packets may be
+		 * larger than what VMs make. */
+		if (get16(body + 6) & FRAGMENT)
 			return false;
 		if (!opens(body, bytes - ETHER_HEADER))
 			return true;
@@ -279,6 +285,7 @@ struct gateway *gateway_create(struct subnet *s, const struct gateway_options *o
 		.disable_dhcp = true,
 	};
 
+	signal(SIGPIPE, SIG_IGN); /* libslirp writes to sockets whose peers may be gone */
 	g->net = s;
 	g->clock_hz = o->clock_hz;
 	g->slirp = slirp_new(&config, &callbacks, g);

@@ -24,7 +24,8 @@ struct gateway_options {
 	bool loopback;   /* connections to the gateway are to this computer's loopback address */
 };
 
-/* Before the subnet's first subnet_run(). NULL if libslirp will not. */
+/* Before the subnet's first subnet_run(). From then on the process ignores SIGPIPE. NULL if
+ * libslirp will not. */
 struct gateway *gateway_create(struct subnet *s, const struct gateway_options *o);
 void gateway_destroy(struct gateway *g); /* before the subnet */
 

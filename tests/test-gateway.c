@@ -5,8 +5,11 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -394,6 +397,117 @@ START_TEST(sockets_are_bounded)
 }
 END_TEST
 
+/* ---- whatever is sent ---------------------------------------------------------------------- */
+
+/* A network of this process's own, in which there is nothing but loopback: false if we may not. */
+static bool be_alone(void)
+{
+	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	int fd, err;
+
+	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
+		return false;
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	err = ioctl(fd, SIOCSIFFLAGS, &lo);
+	close(fd);
+	return !err;
+}
+
+/* A frame as it should be, of a conversation with the server at port `at`; its bytes. */
+static uint32_t some_frame(uint64_t *seed, uint8_t f[2000], unsigned at)
+{
+	static const uint8_t flags[] = {SYN, ACK, ACK | 8, ACK | 1, RST, SYN | ACK, ACK | 32};
+	unsigned protocol = (unsigned[]){TCP, TCP, UDP, 1}[splitmix64(seed) % 4];
+	uint32_t bytes = 40 + (uint32_t)(splitmix64(seed) % (splitmix64(seed) % 8 ? 60 : 1500));
+
+	memset(f, 0, 2000);
+	memcpy(f, gateway_mac, 6);
+	memcpy(f + 6, mac[0], 6);
+	put16(f + 12, splitmix64(seed) % 16 ? 0x0800 : 0x0806);
+	f[IP] = 0x45;
+	put16(f + IP + 2, 20 + bytes);
+	put16(f + IP + 4, splitmix64(seed) % 4);
+	/* A fragment now and then: of the first, the last or in between. */
+	put16(f + IP + 6, splitmix64(seed) % 4
+				  ? 0
+				  : (unsigned[]){0x2000, 5, 0x2005, 0x3fff}[splitmix64(seed) % 4]);
+	f[IP + 8] = 64;
+	f[IP + 9] = (uint8_t)protocol;
+	put32(f + IP + 12, ME);
+	put32(f + IP + 16, splitmix64(seed) % 8 ? GATEWAY_ADDRESS : gateway_nameserver(24));
+	put16(f + L4, PORT + splitmix64(seed) % 4);
+	put16(f + L4 + 2, at);
+	if (protocol == TCP) {
+		/* Goes on where the last answer was, more or less. */
+		memcpy(f + L4 + 4, got + L4 + 8, 4);
+		memcpy(f + L4 + 8, got + L4 + 4, 4);
+		f[L4 + 11] = (uint8_t)(f[L4 + 11] + splitmix64(seed) % 3);
+		f[L4 + 12] = 5 << 4;
+		f[L4 + 13] = flags[splitmix64(seed) % ARRAY_SIZE(flags)];
+		put16(f + L4 + 14, 8192);
+	} else if (protocol == UDP) {
+		put16(f + L4 + 4, bytes);
+	} else {
+		f[L4] = 8;
+	}
+	return L4 + bytes;
+}
+
+/* Some bytes are others, and then some checksums right again. */
+static void spoil(uint64_t *seed, uint8_t *f, uint32_t bytes)
+{
+	for (unsigned n = splitmix64(seed) % 4; n > 0; n--)
+		f[12 + splitmix64(seed) % (MIN(bytes, 80u) - 12)] = (uint8_t)splitmix64(seed);
+	put16(f + IP + 10, 0);
+	put16(f + IP + 10, fold(sum(f + IP, 20)));
+	if (f[IP + 9] == TCP || f[IP + 9] == UDP) {
+		uint8_t *at = f + L4 + (f[IP + 9] == TCP ? 16 : 6);
+
+		put16(at, 0);
+		put16(at, fold(sum(f + L4, bytes - L4) + sum(f + IP + 12, 8) + f[IP + 9] + bytes -
+				  L4));
+	}
+}
+
+START_TEST(whatever_is_sent)
+{
+	uint64_t seed = (uint64_t)_i;
+	uint8_t f[2000];
+	unsigned at, accepted = 0;
+	int fd;
+
+	if (!be_alone())
+		return;
+	fd = server(SOCK_STREAM, &at);
+	for (unsigned n = 0; n < 20000; n++) {
+		uint32_t bytes = some_frame(&seed, f, at);
+		int peer;
+
+		spoil(&seed, f, bytes);
+		send_frame(f, bytes);
+		if (n % 8)
+			continue;
+		now += CLOCK_HZ / 100;
+		subnet_run(net, now);
+		peer = accept(fd, NULL, NULL);
+		if (peer < 0)
+			continue;
+		accepted++;
+		if (send(peer, f, sizeof(f), 0) < 0 || splitmix64(&seed) & 1)
+			shutdown(peer, SHUT_WR);
+		if (accepted % 2)
+			close(peer);
+	}
+	/* It has been everywhere, and goes on. */
+	ck_assert_uint_gt(accepted, 10);
+	ck_assert_uint_gt(gateway_stats(gateway).frames_out, 10000);
+	ck_assert_uint_gt(gateway_stats(gateway).frames_in, 1000);
+	ck_assert_uint_gt(gateway_stats(gateway).refused, 100);
+	ck_assert_uint_le(gateway_stats(gateway).sockets, 512);
+	close(fd);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("gateway");
@@ -409,6 +523,7 @@ int main(void)
 	tcase_add_test(host, a_server_on_loopback_is_reached_if_asked_for);
 	tcase_add_test(host, datagrams_go_there_and_back);
 	tcase_add_test(host, sockets_are_bounded);
+	tcase_add_loop_test(host, whatever_is_sent, 0, 3);
 	suite_add_tcase(s, outside);
 	suite_add_tcase(s, host);
 	return run_suite(s);
