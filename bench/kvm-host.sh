@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 #
 # kvm-host.sh: disco's VMs beside QEMU's microvm, under the same KVM, in turn. Runs where KVM is: on this host, or on the lab's
-# (bench/kvm.sh), hence for busybox's shell. Prints lines of the form `figure NAME disco VALUE qemu VALUE UNIT`.
-#   GUEST=DIR   the amd64 guest    EXITS=FILE   the program exits, static    PAIRS=N    WORK=DIR   to work in
+# (bench/kvm.sh), hence for busybox's shell. Prints lines of the form `figure NAME disco VALUE qemu VALUE UNIT[, ratio RATIO]`:
+# medians, and the median of the pairs' ratios.
+#   GUEST=DIR   the amd64 guest    PROGRAMS=DIR   with exits and move-pages, static, and guest.bz, the lab's guest    PAIRS=N
+#   WORK=DIR    to work in         MB=N           what VMs read of their disk
 set -u
-guest=${GUEST:-/lab/guest} exits=${EXITS:-/lab/programs/exits} pairs=${PAIRS:-3} work=${WORK:-/tmp/kvm}
+guest=${GUEST:-/lab/guest} programs=${PROGRAMS:-/lab/programs} pairs=${PAIRS:-3} work=${WORK:-/tmp/kvm} mb=${MB:-48}
 mkdir -p "$work"
 export TMPDIR=$work TERM=dumb
 
@@ -15,6 +17,11 @@ now() {
 }
 median() {
 	sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+# Of the runs in $work/d and $work/q, pair by pair.
+figure() { # NAME PEER UNIT
+	ratio=$(awk 'NR == FNR { d[FNR] = $1; next } { printf "%.2f\n", d[FNR] / $1 }' "$work/d" "$work/q" | median)
+	echo "figure $1 disco $(median <"$work/d") $2 $(median <"$work/q") $3, ratio $ratio"
 }
 free_kb() {
 	awk '/^MemFree/ { print $2 }' /proc/meminfo
@@ -29,6 +36,7 @@ wait_for() { # N TEXT FILE...
 	shift 2
 	until [ "$(cat "$@" 2>/dev/null | grep -c "$text")" -ge "$n" ]; do
 		sleep 1
+		kill -0 $! 2>/dev/null || fail "a process ends before it is through: $(tail -n 5 "$@")"
 		[ $((waited += 1)) -lt 600 ] || fail "'$text' does not come $n times: $(tail -n 5 "$@")"
 	done
 }
@@ -48,27 +56,36 @@ qemu() { # LOG [ARGUMENT...]
 		-serial "file:$log" -kernel "$guest/kernel" -initrd "$work/initrd" -append 'console=ttyS0 quiet panic=-1 cryptomgr.notests' \
 		-drive "if=none,id=root,format=raw,snapshot=on,file=$guest/root.img" -device virtio-blk-device,drive=root "$@" </dev/null
 }
+# Without the search for identical pages, as QEMU's VMs are without the host's.
 disco_run() { # ARGUMENT...
-	disco run --engine kvm --guest debian --memory 128M --no-net "$@" </dev/null >"$work/disco.out" 2>"$work/disco.err"
+	disco run --engine kvm --guest debian --memory 128M --no-net --share boot,disk "$@" </dev/null >"$work/disco.out" 2>"$work/disco.err"
 }
 
-# From the start of the process to its end: boot, `true`, power-off.
-boot() {
+# From the start of the process to its end: boot, a command, power-off. QEMU asks for huge pages by itself.
+boot() { # [FIGURE ARGUMENT...]
+	name=${1:-boot}
+	[ $# -eq 0 ] || shift
 	command_for_qemu 'echo it is up'
 	: >"$work/d" && : >"$work/q"
 	for pair in $(seq "$pairs"); do
 		t=$(now)
-		disco_run --exec 'echo it is up' && grep -q 'it is up' "$work/disco.out" || fail "disco: $(tail -n 5 "$work/disco.err")"
+		disco_run --exec 'echo it is up' "$@" && grep -q 'it is up' "$work/disco.out" || fail "disco: $(tail -n 5 "$work/disco.err")"
 		echo $(($(now) - t)) >>"$work/d"
 		t=$(now)
 		qemu "$work/log" && grep -q 'it is up' "$work/log" || fail "qemu: $(tail -n 5 "$work/log")"
 		echo $(($(now) - t)) >>"$work/q"
 	done
-	echo "figure boot disco $(median <"$work/d") qemu $(median <"$work/q") 1/100 s"
+	figure "$name" qemu '1/100 s'
+}
+# The same with huge pages for disco's VM, which only root can allow.
+boot_huge() {
+	lent=/sys/kernel/mm/transparent_hugepage/shmem_enabled
+	{ echo advise >$lent; } 2>/dev/null || grep -q '\[advise\]' $lent || { echo "no huge pages for shared memory, and no right to allow them"; return; }
+	boot boot-huge --huge-pages
 }
 
 exit_cost() {
-	dd if="$exits" of="$work/exits.img" bs=1M conv=sync 2>/dev/null
+	dd if="$programs/exits" of="$work/exits.img" bs=1M conv=sync 2>/dev/null
 	run='dd if=/dev/vdb of=/tmp/exits bs=1M 2>/dev/null; chmod 755 /tmp/exits; /tmp/exits 5000'
 	command_for_qemu "$run"
 	: >"$work/d" && : >"$work/q"
@@ -79,14 +96,47 @@ exit_cost() {
 			fail "qemu: $(tail -n 5 "$work/log")"
 		sed -n 's/.*exit \([0-9]*\) ns.*/\1/p' "$work/log" >>"$work/q"
 	done
-	echo "figure exit disco $(median <"$work/d") qemu $(median <"$work/q") ns"
+	figure exit qemu ns
 }
 
-# Four VMs read the same 48 MB of their disk, which the first has to fetch; then what memory it all takes, with the page cache and when
+# A doorbell and an interrupt: reads of one sector, each of which waits for the last, by both in an I/O thread that ioeventfd wakes.
+doorbell() {
+	run='read a b </proc/uptime; dd if=/dev/vda of=/dev/null bs=512 count=1000 skip=32768 iflag=direct 2>/dev/null; read c b </proc/uptime
+		echo "rang in $(echo "$a $c" | awk "{ print int((\$2 - \$1) * 1000) }") us"'
+	command_for_qemu "$run"
+	: >"$work/d" && : >"$work/q"
+	for pair in $(seq "$pairs"); do
+		disco_run --exec "$run" || fail "disco: $(tail -n 5 "$work/disco.err")"
+		sed -n 's/.*rang in \([0-9]*\) us.*/\1/p' "$work/disco.out" >>"$work/d"
+		qemu "$work/log" || fail "qemu: $(tail -n 5 "$work/log")"
+		sed -n 's/.*rang in \([0-9]*\) us.*/\1/p' "$work/log" >>"$work/q"
+	done
+	figure doorbell qemu us
+}
+
+# A page that moves to another node while its guest stores to it, by what the monitor's lock is held for, less what it is held for where no page
+# moves; and move_pages(2) for as many pages of shared memory that a process stores to.
+moves() {
+	: >"$work/d" && : >"$work/q"
+	for pair in $(seq "$pairs"); do
+		for policy in first-touch shuffle,copies=0,stir=20,rate=300; do
+			disco run --engine kvm --kernel "$programs/guest.bz" --append 'write pages=1024 seconds=15' --disk none --no-net --memory 64M \
+				--policy $policy --stats "$work/$policy.json" </dev/null >"$work/disco.out" 2>"$work/disco.err" ||
+				fail "disco: $(tail -n 5 "$work/disco.err")"
+		done
+		cat "$work/first-touch.json" "$work/shuffle,copies=0,stir=20,rate=300.json" | awk '$1 == "\"lock_seconds\":" { held[++n] = $2 + 0 }
+			$1 == "\"migrations\":" && n < 2 { moved = $2 + 0 } END { if (moved) print int((held[2] - held[1]) * 1e9 / moved) }' >>"$work/d"
+		"$programs/move-pages" 1024 >>"$work/q" || fail "move-pages"
+	done
+	figure move move_pages ns
+}
+
+# Four VMs read the same MB megabytes of their disk, which the first has to fetch; then what memory it all takes, with the page cache and when
 # that has given up what it need not keep.
 disk() {
-	run='read a b </proc/uptime; dd if=/dev/vda of=/dev/null bs=1M count=48 skip=8 2>/dev/null; read c b </proc/uptime
+	run='read a b </proc/uptime; dd if=/dev/vda of=/dev/null bs=1M count=MB skip=8 2>/dev/null; read c b </proc/uptime
 		echo "read in $(echo "$a $c" | awk "{ print int((\$2 - \$1) * 100) }") cs"; sleep 1000'
+	run=$(echo "$run" | sed "s/=MB /=$mb /")
 	command_for_qemu "$run"
 	for side in disco qemu; do
 		sync
@@ -112,19 +162,22 @@ disk() {
 		sleep 1
 		eval "kept_$side=$(((before - $(free_kb)) / 1024))"
 		eval "time_$side=$(sed -n 's/.*read in \([0-9]*\) cs.*/\1/p' "$work/all" | median)"
+		# What the VMs' memory is, both have in mappings of their own: disco in shared ones, QEMU in one of its size.
 		for pid in $pids; do
-			anon=$(awk '/^RssAnon/ { print int($2 / 1024) }' "/proc/$pid/status" 2>/dev/null)
-		done
-		eval "anon_$side=${anon:-0}"
+			awk '/^Size:/ { guest = $2 == 131072 } /^Anonymous:/ && !guest { kb += $2 } END { print kb }' "/proc/$pid/smaps"
+			awk '/^VmPTE:/ { print $2 }' "/proc/$pid/status"
+		done >"$work/own"
+		eval "own_$side=$(awk '{ kb += $1 } END { print int(kb / 4) }' "$work/own")"
 		kill $pids
 		wait
 	done
+	echo "what VMs read: $mb MB"
 	echo "figure disk-read disco $time_disco qemu $time_qemu 1/100 s"
 	echo "figure memory-with-page-cache disco $with_disco qemu $with_qemu MB"
 	echo "figure memory disco $kept_disco qemu $kept_qemu MB"
-	echo "figure anonymous-of-a-process disco $anon_disco qemu $anon_qemu MB"
+	echo "figure monitor-of-a-vm disco $own_disco qemu $own_qemu kB"
 }
 
-for what in ${WHAT:-boot exit_cost disk}; do
+for what in ${WHAT:-boot boot_huge exit_cost doorbell moves disk}; do
 	$what
 done

@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# The kvm engine beside QEMU's microvm under the same KVM (bench/kvm-host.sh): boot to power-off, an exit, four VMs reading one disk.
+# The kvm engine beside QEMU's microvm under the same KVM (bench/kvm-host.sh): boot to power-off, an exit, a doorbell, a page that
+# moves beside move_pages(2), four VMs reading one disk, and what the monitor takes for each.
 # On this host, where it has hardware virtualization; else on the lab's, whose emulated CPUs make every time long and only ratios
 # mean anything.
 #
-# Usage: bench/kvm.sh [boot] [exit_cost] [disk]    (default: all)
+# Usage: bench/kvm.sh [boot] [boot_huge] [exit_cost] [doorbell] [moves] [disk]    (default: all)
 . "$(dirname "$0")/lib.sh"
 need qemu-system-x86_64 cpio
 work=$out/kvm
 mkdir -p "$work"
 if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -r /dev/kvm ]; then
 	guest=$("$here/../guests/debian/fetch" --arch amd64) || fail "no guest"
-	cc -O2 -static -o "$work/exits" "$here/guest/exits.c" || fail "exits does not build"
-	PATH=$B:$PATH GUEST=$guest EXITS=$work/exits WORK=$work/run PAIRS=$PAIRS WHAT="$*" sh "$here/kvm-host.sh" >"$work/log" || fail "see $work/log"
+	"$here/guest/kvm-programs" "$work" || fail "its programs do not build"
+	PATH=$B:$PATH GUEST=$guest PROGRAMS=$work WORK=$work/run PAIRS=$PAIRS WHAT="$*" sh "$here/kvm-host.sh" >"$work/log" || fail "see $work/log"
 else
-	{ printf 'PAIRS=%s WHAT="%s"\n' "$PAIRS" "$*"; cat "$here/kvm-host.sh"; } >"$work/kvm-host.sh"
+	{ printf 'PAIRS=%s WHAT="%s" MB=16\n' "$PAIRS" "$*"; cat "$here/kvm-host.sh"; } >"$work/kvm-host.sh"
 	LAB_QEMU=1 B=$B "$here/../tests/lab/run" 2 "$work/kvm-host.sh" 3000 >"$work/log" || fail "see $work/log"
 fi
 host_line
