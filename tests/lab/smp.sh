@@ -10,7 +10,7 @@ threads() {
 	done 2>/dev/null | sort
 }
 start --share boot,disk --vcpus 4 --virtual-numa --memory 192M --fs lab=/lab/programs --stats /out/s.json --exec \
-	'echo up; /mnt/lab/radix -n 300000 -p 4; echo sorted with $?; grep -c "^cpu[0-9]" /proc/stat; echo "used $(awk "/^cpu[0-9]/ && \$2 > 5" /proc/stat | wc -l)"
+	'echo up; /mnt/lab/radix -n 1500000 -p 4; echo sorted with $?; grep -c "^cpu[0-9]" /proc/stat; echo "used $(awk "/^cpu[0-9]/ && \$2 > 5" /proc/stat | wc -l)"
 	cat /sys/devices/system/node/online /sys/devices/system/node/node0/distance; echo go; sleep 5'
 await 600 1 '| up$' || exit 1
 threads >/out/threads
