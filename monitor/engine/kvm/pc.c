@@ -107,9 +107,13 @@ static void add_platform(struct vm *vm)
 	vm->irq_line = line;
 }
 
+/*
+ * Pages from the monitor are zeroed. A kernel that clears a page before the disk fills it stores to the
+ * frame that the page shared before, and each such store is a fault and a copy.
+ */
 const struct board board_pc = {
 	.arch = "amd64",
-	.append = " nokaslr no_timer_check",
+	.append = " nokaslr no_timer_check init_on_alloc=0",
 	.ram_base = 0,
 	.ram_gap = PC_GAP,
 	.ram_high = 1ull << 32,
