@@ -53,7 +53,7 @@ qemu() { # LOG [ARGUMENT...]
 	log=$1
 	shift
 	qemu-system-x86_64 -M microvm,rtc=on -accel kvm -cpu host -m 128 -smp 1 -nodefaults -no-user-config -display none -no-reboot \
-		-serial "file:$log" -kernel "$guest/kernel" -initrd "$work/initrd" -append 'console=ttyS0 quiet panic=-1 cryptomgr.notests' \
+		-serial "file:$log" -kernel "$guest/kernel" -initrd "$work/initrd" -append 'console=ttyS0 quiet panic=-1 cryptomgr.notests init_on_alloc=0' \
 		-drive "if=none,id=root,format=raw,snapshot=on,file=$guest/root.img" -device virtio-blk-device,drive=root "$@" </dev/null
 }
 # Without the search for identical pages, as QEMU's VMs are without the host's.
