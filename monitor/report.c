@@ -236,12 +236,17 @@ static void print_memory(const struct run *r)
 	printf("\n%-32s %9s %9s %9s\n", "memory, MB", "virtual", "machine", "saved");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		double virtual = mib(s->virtual[rows[i].kind]);
-		double machine = mib(s->machine[rows[i].kind]);
+		double machine = mib(s->machine[rows[i].kind] -
+				     (rows[i].kind == FRAME_CACHE ? s->idle_cache : 0));
 
 		if (rows[i].kind != FRAME_CLONED || virtual > 0)
 			print_row(rows[i].name, virtual, machine);
 		v += virtual;
 		m += machine;
+	}
+	if (s->idle_cache) {
+		print_row("blocks read that no VM uses now", 0, mib(s->idle_cache));
+		m += mib(s->idle_cache);
 	}
 	print_row("monitor's tables", monitor, monitor);
 	print_row("total", v, m);

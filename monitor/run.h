@@ -76,6 +76,7 @@ struct snapshot {
 	uint64_t monitor_bytes;
 	uint64_t duplicates; /* frames that sharing all zero and identical pages would free; only
 				while they are searched for */
+	uint64_t idle_cache; /* of the machine's buffer cache, what no VM maps */
 	unsigned n_vms;
 	struct sharer *sharers; /* by VM; of each snapshot its own */
 };

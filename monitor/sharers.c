@@ -59,7 +59,8 @@ static void count_page(struct sharer *s, uint32_t vm, const struct party *p)
 		*(p->file ? &s->first_disk : &s->first_other) += 1;
 }
 
-static void count_frame(const struct memory *mem, uint32_t mpn, struct sharer *s, unsigned n)
+/* False: no VM maps it. */
+static bool count_frame(const struct memory *mem, uint32_t mpn, struct sharer *s, unsigned n)
 {
 	struct party p = party_of(mem, mpn, n);
 
@@ -73,6 +74,7 @@ static void count_frame(const struct memory *mem, uint32_t mpn, struct sharer *s
 		else
 			count_page(&s[u.owner], u.owner, &p);
 	}
+	return p.vm != OWNER_NONE;
 }
 
 /* Can pages of VMs be in it? Copies are counted where their master is. */
@@ -91,13 +93,18 @@ static bool has_pages(enum frame_kind kind)
 	}
 }
 
-struct sharer *sharers_count(const struct memory *mem, struct vm *const *vm, unsigned n)
+struct sharer *sharers_count(
+	const struct memory *mem, struct vm *const *vm, unsigned n, uint64_t *idle)
 {
 	struct sharer *s = xcalloc(n, sizeof(*s));
 
-	for (uint32_t mpn = 0; mpn < mem->n_frames; mpn++)
-		if (has_pages(frame_kind(mem, mpn)))
-			count_frame(mem, mpn, s, n);
+	*idle = 0;
+	for (uint32_t mpn = 0; mpn < mem->n_frames; mpn++) {
+		enum frame_kind kind = frame_kind(mem, mpn);
+
+		if (has_pages(kind) && !count_frame(mem, mpn, s, n))
+			*idle += kind == FRAME_CACHE;
+	}
 	for (unsigned i = 0; i < n; i++)
 		s[i].zero = pmap_stats(vm[i]->pmap)->mapped[FRAME_ZERO];
 	return s;

@@ -28,8 +28,9 @@ struct sharer {
 	uint64_t with[SHARERS_MAX], disk_with[SHARERS_MAX];
 };
 
-/* An array of n, by VM; the caller frees it. */
-struct sharer *sharers_count(const struct memory *mem, struct vm *const *vm, unsigned n);
+/* An array of n, by VM; the caller frees it. *idle: frames of the buffer cache that no VM maps. */
+struct sharer *sharers_count(
+	const struct memory *mem, struct vm *const *vm, unsigned n, uint64_t *idle);
 /* The array of STATS.md, in bytes. */
 json_t *sharers_json(const struct sharer *s, unsigned n);
 

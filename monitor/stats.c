@@ -74,7 +74,8 @@ void snapshot_fill(const struct run *r, struct snapshot *s, const char *event)
 	if (r->cluster.content)
 		s->duplicates = content_census(r->cluster.content);
 	s->n_vms = r->cluster.n_vms;
-	s->sharers = sharers_count(r->cluster.mem, r->cluster.vm, r->cluster.n_vms);
+	s->sharers = sharers_count(
+		r->cluster.mem, r->cluster.vm, r->cluster.n_vms, &s->idle_cache);
 }
 
 void snapshot_take(struct run *r, const char *event)
@@ -392,6 +393,7 @@ static json_t *snapshot_json(const struct snapshot *s)
 	json_object_set_new(o, "machine_bytes", kinds_json(s->machine));
 	set(o, "monitor_bytes", s->monitor_bytes);
 	set(o, "duplicate_bytes", s->duplicates * PAGE_SIZE);
+	set(o, "idle_cache_bytes", s->idle_cache * PAGE_SIZE);
 	json_object_set_new(o, "sharers", sharers_json(s->sharers, s->n_vms));
 	return o;
 }
