@@ -37,7 +37,7 @@ MAIN    := monitor/main.c
 OBJ     := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN),$(SRC)))
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test-*.c))
 ifneq ($(shell uname -m),x86_64)
-TESTS   := $(filter-out %/test-kvm-board,$(TESTS))
+TESTS   := $(filter-out $(B)/tests/test-kvm-%,$(TESTS))
 endif
 
 DIFFGEN := $(B)/tests/diff/generate

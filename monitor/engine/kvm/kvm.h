@@ -15,7 +15,7 @@
  *   vcpu.c   a thread for each vCPU: exits
  *   cpuid.c  what CPU the guest sees
  *   view.c   putting frames into a view and taking them out
- *   sample.c what pages are hot
+ *   sample.c what pages are hot; perf.c what processors tell of that
  *   fault.c  the thread that answers faults
  *   doorbell.c  drivers' notices and devices' interrupts
  *   place.c  which node a vCPU runs on
@@ -195,6 +195,8 @@ void kvm_sample_touched(struct kvm_view *v, uint32_t ppn, unsigned node, bool wr
 /* Answering a touch took so long; what all took so far. */
 void kvm_sample_took(uint64_t ns);
 uint64_t kvm_sample_ns(void);
+/* Where samples come from: "processor" or "faults". */
+const char *kvm_sample_source(void);
 extern const struct placement_ops kvm_placement_ops;
 
 /* ---- pc.c */

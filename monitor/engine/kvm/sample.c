@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which pages are hot, on a host without counters of misses: samples. A few windows, each some
+ * Which pages are hot, on a host without counters of misses: samples. Where the processors note
+ * accesses to memory themselves (perf.h), these. Else: a few windows, each some
  * neighbouring pages of a VM, are taken from the page table; the vCPU that touches a page first
  * says by its fault which node used it, and whether to store. At the next tick those touched are
  * taken out again, a few times, and then the window goes elsewhere, at random. A page that was
@@ -24,6 +25,7 @@
 #include <string.h>
 
 #include "monitor/engine/kvm/kvm.h"
+#include "monitor/engine/kvm/perf.h"
 #include "numa/util.h"
 
 enum {
@@ -31,9 +33,10 @@ enum {
 	PAGES = 16,
 	ROUNDS = 4,
 	LOCAL = 8,
-	TRIES = 64,       /* places to look for a new window */
-	SHARE = 100,      /* one part of vCPUs' time in so many */
-	FAULT_NS = 10000, /* two wake-ups and a fault, on servers of the 2020s, about */
+	LOOK_NS = 200000000, /* the processors' samples are looked up so often */
+	TRIES = 64,          /* places to look for a new window */
+	SHARE = 100,         /* one part of vCPUs' time in so many */
+	FAULT_NS = 10000,    /* two wake-ups and a fault, on servers of the 2020s, about */
 	MOST = 65535,
 };
 
@@ -53,6 +56,8 @@ struct kvm_sampler {
 	uint64_t spent_ns;
 	struct window window[WINDOWS];
 	struct placement_load load; /* since it was asked for last */
+	struct perf *perf;          /* NULL: windows */
+	uint64_t look_again;        /* host's ns */
 };
 
 static uint16_t *counts_of(uint32_t mpn)
@@ -71,6 +76,7 @@ void kvm_sampler_create(void)
 
 	s->count = lazy_alloc(count_bytes(kvm_host.c));
 	s->random = 1;
+	s->perf = perf_open();
 }
 
 void kvm_sampler_destroy(void)
@@ -78,6 +84,7 @@ void kvm_sampler_destroy(void)
 	if (!kvm_host.sampler)
 		return;
 	lazy_free(kvm_host.sampler->count, count_bytes(kvm_host.c));
+	perf_close(kvm_host.sampler->perf);
 	free(kvm_host.sampler->counted);
 	free(kvm_host.sampler);
 	kvm_host.sampler = NULL;
@@ -154,6 +161,100 @@ static void close_window(struct window *w)
 	w->view = NULL;
 }
 
+void kvm_sample_took(uint64_t ns)
+{
+	kvm_host.sampler->spent_ns += ns + FAULT_NS;
+}
+
+uint64_t kvm_sample_ns(void)
+{
+	return kvm_host.sampler->spent_ns;
+}
+
+/* ---- counting */
+
+/* A CPU of `node` missed so often; of the whole machine's misses that is one in `scale`. */
+static void count(uint32_t mpn, unsigned node, uint32_t misses, uint32_t scale, bool write)
+{
+	struct kvm_sampler *s = kvm_host.sampler;
+	struct cluster *c = kvm_host.c;
+	unsigned n = c->mem->n_nodes, home = frame_node(c->mem, mpn), sum = 0;
+	uint16_t *of = counts_of(mpn);
+
+	for (unsigned i = 0; i <= n; i++)
+		sum += of[i];
+	if (!sum) {
+		if (s->n_counted == s->cap_counted) {
+			s->cap_counted = MAX(1024u, 2 * s->cap_counted);
+			s->counted = xrealloc(s->counted, s->cap_counted * sizeof(s->counted[0]));
+		}
+		s->counted[s->n_counted++] = mpn;
+	}
+	of[node] = (uint16_t)MIN(of[node] + misses, (uint32_t)MOST);
+	if (write)
+		of[n] = (uint16_t)MIN(of[n] + misses, (uint32_t)MOST);
+	s->load.misses += misses * scale;
+	s->load.local += home == node ? misses * scale : 0;
+	s->load.writes += write ? misses * scale : 0;
+	s->load.requests[home] += misses * scale;
+	if (of[node] >= MIN(placement_trigger(c->placement), (uint64_t)MOST) && home != node)
+		placement_hot(c->placement, mpn, node);
+}
+
+/* As many as a sample may stand for: a page is hot when it was sampled twice. */
+static uint32_t most_of_a_sample(void)
+{
+	return (uint32_t)(placement_policy(kvm_host.c->placement)->value[POLICY_TRIGGER] + 1) / 2;
+}
+
+/* ---- the processors' samples */
+
+static const struct vcpu *vcpu_of(const struct vm *vm, uint32_t tid)
+{
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		if ((uint32_t)vm->vcpu[i].e->tid == tid)
+			return &vm->vcpu[i];
+	return NULL;
+}
+
+/* A frame that VMs share is found in each; the thread tells whose access it was. */
+static void accessed(void *arg, uint32_t ppn, uint32_t tid, uint32_t times, bool write)
+{
+	struct kvm_view *v = arg;
+	const struct vcpu *by = vcpu_of(v->vm, tid);
+	struct cluster *c = kvm_host.c;
+	bool writable;
+	uint32_t mpn = by ? pmap_view(c->mem, v->vm->pmap, ppn, v->node, &writable) : MPN_NONE;
+
+	if (mpn == MPN_NONE || v->mapped[ppn] == NOT_MAPPED || v->mpn[ppn] != mpn)
+		return;
+	v->vm->e->touched += times;
+	count(mpn, c->machine->cpu_node[by->cpu], times * most_of_a_sample(), 1, write);
+}
+
+static void look_up(struct kvm_sampler *s)
+{
+	struct cluster *c = kvm_host.c;
+
+	if (!perf_fetch(s->perf)) {
+		perf_close(s->perf);
+		s->perf = NULL;
+		return;
+	}
+	if (kvm_now_ns() < s->look_again)
+		return;
+	s->look_again = kvm_now_ns() + LOOK_NS;
+	for (unsigned i = 0; i < c->n_vms; i++)
+		if (c->vm[i]->state == VM_RUNNING) {
+			struct kvm_view *v = &c->vm[i]->e->view;
+
+			perf_find(s->perf, v->base, v->n_pages, accessed, v);
+		}
+	perf_forget(s->perf);
+}
+
+/* ---- sampling */
+
 void kvm_sample(uint64_t ran_ns)
 {
 	struct kvm_sampler *s = kvm_host.sampler;
@@ -162,7 +263,9 @@ void kvm_sample(uint64_t ran_ns)
 	if (!placement_trigger(kvm_host.c->placement) || !kvm_host.c->n_vms ||
 		s->spent_ns > ran_ns / SHARE)
 		return;
-	for (unsigned i = 0; i < WINDOWS; i++) {
+	if (s->perf)
+		look_up(s);
+	for (unsigned i = 0; !s->perf && i < WINDOWS; i++) {
 		struct window *w = &s->window[i];
 
 		if (w->view && (!w->rounds || w->view->vm->state != VM_RUNNING))
@@ -178,64 +281,35 @@ void kvm_sample(uint64_t ran_ns)
 	s->spent_ns += kvm_work_ns() - began;
 }
 
-void kvm_sample_took(uint64_t ns)
-{
-	kvm_host.sampler->spent_ns += ns + FAULT_NS;
-}
-
-uint64_t kvm_sample_ns(void)
-{
-	return kvm_host.sampler->spent_ns;
-}
-
 /* ---- touches */
 
 /* How many misses a touch stands for that came `ns` after the page was taken out. */
 static uint32_t weight_of(uint64_t ns)
 {
 	const struct policy *p = placement_policy(kvm_host.c->placement);
-	uint64_t interval = p->value[POLICY_RESET] * 1000000,
-		 most = (p->value[POLICY_TRIGGER] + 1) / 2;
+	uint64_t interval = p->value[POLICY_RESET] * 1000000;
 
-	return (uint32_t)MIN(most, interval / MAX(ns, (uint64_t)1) + 1);
+	return (uint32_t)MIN((uint64_t)most_of_a_sample(), interval / MAX(ns, (uint64_t)1) + 1);
 }
 
 void kvm_sample_touched(struct kvm_view *v, uint32_t ppn, unsigned node, bool write)
 {
-	struct kvm_sampler *s = kvm_host.sampler;
-	const struct window *w = s->window;
+	const struct window *w = kvm_host.sampler->window;
 	struct cluster *c = kvm_host.c;
 	bool writable;
-	uint32_t mpn = pmap_view(c->mem, v->vm->pmap, ppn, v->node, &writable), weight;
-	unsigned n = c->mem->n_nodes, home, sum = 0;
-	uint16_t *count;
+	uint32_t mpn = pmap_view(c->mem, v->vm->pmap, ppn, v->node, &writable);
 
-	while (w < s->window + WINDOWS && (w->view != v || ppn - w->ppn >= PAGES))
+	while (w < kvm_host.sampler->window + WINDOWS && (w->view != v || ppn - w->ppn >= PAGES))
 		w++;
-	if (mpn == MPN_NONE || w == s->window + WINDOWS)
+	if (mpn == MPN_NONE || w == kvm_host.sampler->window + WINDOWS)
 		return;
 	v->vm->e->touched++;
-	weight = weight_of(kvm_now_ns() - w->since);
-	home = frame_node(c->mem, mpn);
-	count = counts_of(mpn);
-	for (unsigned i = 0; i <= n; i++)
-		sum += count[i];
-	if (!sum) {
-		if (s->n_counted == s->cap_counted) {
-			s->cap_counted = MAX(1024u, 2 * s->cap_counted);
-			s->counted = xrealloc(s->counted, s->cap_counted * sizeof(s->counted[0]));
-		}
-		s->counted[s->n_counted++] = mpn;
-	}
-	count[node] = (uint16_t)MIN(count[node] + weight, (uint32_t)MOST);
-	if (write)
-		count[n] = (uint16_t)MIN(count[n] + weight, (uint32_t)MOST);
-	s->load.misses += weight * w->scale;
-	s->load.local += home == node ? weight * w->scale : 0;
-	s->load.writes += write ? weight * w->scale : 0;
-	s->load.requests[home] += weight * w->scale;
-	if (count[node] >= MIN(placement_trigger(c->placement), (uint64_t)MOST) && home != node)
-		placement_hot(c->placement, mpn, node);
+	count(mpn, node, weight_of(kvm_now_ns() - w->since), w->scale, write);
+}
+
+const char *kvm_sample_source(void)
+{
+	return kvm_host.sampler->perf ? "processor" : "faults";
 }
 
 /* ---- what page placement asks */
