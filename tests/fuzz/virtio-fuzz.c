@@ -12,25 +12,10 @@
 
 #include "sharing/share.h"
 #include "tests/fs-files.h"
+#include "tests/fuzz/program.h"
 #include "tests/virtio-driver.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct program {
-	const uint8_t *at;
-	size_t left;
-};
-
-static uint64_t take(struct program *p, unsigned bytes)
-{
-	uint64_t value = 0;
-
-	bytes = (unsigned)MIN((size_t)bytes, p->left);
-	memcpy(&value, p->at, bytes);
-	p->at += bytes;
-	p->left -= bytes;
-	return value;
-}
 
 static const char *disk_image(void)
 {

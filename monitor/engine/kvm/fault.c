@@ -38,14 +38,12 @@ static struct kvm_view *view_of(uint64_t address)
 	return NULL;
 }
 
+/* KVM leaves most faults to a worker of the kernel's; then it is anybody's guess whose it was. */
 static unsigned node_of(const struct vm *vm, uint32_t tid)
 {
-	unsigned cpu = vm->vcpu[0].cpu;
+	const struct vcpu *by = kvm_vcpu_of(vm, tid);
 
-	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		if ((uint32_t)vm->vcpu[i].e->tid == tid)
-			cpu = vm->vcpu[i].cpu;
-	return vm->cluster->machine->cpu_node[cpu];
+	return vm->cluster->machine->cpu_node[by ? by->cpu : vm->vcpu[0].cpu];
 }
 
 /* Whoever waits for this page must come out of the kernel before it can be told to stop. */

@@ -485,6 +485,7 @@ static void kvm_stats(const struct cluster *c, struct json_t *object)
 	json_object_set_new(object, "sampled", json_integer((json_int_t)sum.sampled));
 	json_object_set_new(object, "touched", json_integer((json_int_t)sum.touched));
 	json_object_set_new(object, "sampler", json_string(kvm_sample_source()));
+	json_object_set_new(object, "samples_lost", json_integer((json_int_t)kvm_samples_lost()));
 	json_object_set_new(object, "sampling_seconds", json_real((double)kvm_sample_ns() / 1e9));
 	json_object_set_new(object, "sampling_share",
 		json_real(ran ? (double)kvm_sample_ns() / (double)ran : 0));

@@ -120,6 +120,8 @@ void kvm_vcpu_destroy(struct vcpu *vcpu);
 /* Start the thread; make it leave KVM_RUN soon. With the lock. */
 void kvm_vcpu_run(struct vcpu *vcpu);
 void kvm_vcpu_kick(struct vcpu *vcpu);
+/* The vCPU of a VM whose thread that is, or NULL. With the lock. */
+const struct vcpu *kvm_vcpu_of(const struct vm *vm, uint32_t tid);
 
 /* ---- doorbell.c */
 
@@ -197,6 +199,8 @@ void kvm_sample_took(uint64_t ns);
 uint64_t kvm_sample_ns(void);
 /* Where samples come from: "processor" or "faults". */
 const char *kvm_sample_source(void);
+/* Of the processors', those there was no room for. */
+uint64_t kvm_samples_lost(void);
 extern const struct placement_ops kvm_placement_ops;
 
 /* ---- pc.c */

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -55,7 +54,6 @@ struct perf {
 struct sample {
 	struct perf_event_header header;
 	uint32_t pid, tid;
-	uint64_t period;
 	union perf_mem_data_src source;
 	uint64_t pa;
 };
@@ -89,8 +87,7 @@ struct perf *perf_open_event(struct perf_event_attr *attr, pid_t pid, int cpu, i
 	bool any = false;
 
 	attr->size = sizeof(*attr);
-	attr->sample_type =
-		PERF_SAMPLE_TID | PERF_SAMPLE_PERIOD | PERF_SAMPLE_DATA_SRC | PERF_SAMPLE_PHYS_ADDR;
+	attr->sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_DATA_SRC | PERF_SAMPLE_PHYS_ADDR;
 	p->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	/* A CPU may be off. */
 	for (int i = cpu; p->pagemap >= 0 && i <= last_cpu; i++)

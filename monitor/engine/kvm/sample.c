@@ -209,19 +209,11 @@ static uint32_t most_of_a_sample(void)
 
 /* ---- the processors' samples */
 
-static const struct vcpu *vcpu_of(const struct vm *vm, uint32_t tid)
-{
-	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		if ((uint32_t)vm->vcpu[i].e->tid == tid)
-			return &vm->vcpu[i];
-	return NULL;
-}
-
 /* A frame that VMs share is found in each; the thread tells whose access it was. */
 static void accessed(void *arg, uint32_t ppn, uint32_t tid, uint32_t times, bool write)
 {
 	struct kvm_view *v = arg;
-	const struct vcpu *by = vcpu_of(v->vm, tid);
+	const struct vcpu *by = kvm_vcpu_of(v->vm, tid);
 	struct cluster *c = kvm_host.c;
 	bool writable;
 	uint32_t mpn = by ? pmap_view(c->mem, v->vm->pmap, ppn, v->node, &writable) : MPN_NONE;
@@ -310,6 +302,11 @@ void kvm_sample_touched(struct kvm_view *v, uint32_t ppn, unsigned node, bool wr
 const char *kvm_sample_source(void)
 {
 	return kvm_host.sampler->perf ? "processor" : "faults";
+}
+
+uint64_t kvm_samples_lost(void)
+{
+	return kvm_host.sampler->perf ? perf_lost(kvm_host.sampler->perf) : 0;
 }
 
 /* ---- what page placement asks */

@@ -244,6 +244,14 @@ void kvm_vcpu_kick(struct vcpu *vcpu)
 	pthread_kill(e->thread, KICK);
 }
 
+const struct vcpu *kvm_vcpu_of(const struct vm *vm, uint32_t tid)
+{
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		if ((uint32_t)vm->vcpu[i].e->tid == tid)
+			return &vm->vcpu[i];
+	return NULL;
+}
+
 /* ---- making and unmaking */
 
 void kvm_vcpu_create(struct vcpu *vcpu)
