@@ -19,6 +19,8 @@ enum {
 	SPARE_PERCENT = 10,    /* of a node's free memory, for everybody else */
 	MASK_BITS = 1024,
 	WORD_BITS = 8 * sizeof(unsigned long),
+	OS_CPUS =
+		8192, /* as many as Linux can be built for; it takes no smaller set to answer in */
 };
 
 struct host_memory {
@@ -178,25 +180,15 @@ int host_frame(
 
 static void bind_task(const struct machine *m, int tid, unsigned node, int cpu)
 {
-	cpu_set_t *set;
-	unsigned max = 0;
-	size_t bytes;
+	cpu_set_t set[OS_CPUS / CPU_SETSIZE] = {0};
 
 	for (unsigned i = 0; i < m->n_cpus; i++)
-		max = MAX(max, m->cpu_os[i]);
-	set = CPU_ALLOC(max + 1);
-	if (!set)
-		die("out of host memory");
-	bytes = CPU_ALLOC_SIZE(max + 1);
-	CPU_ZERO_S(bytes, set);
-	for (unsigned i = 0; i < m->n_cpus; i++)
 		if (cpu < 0 ? m->cpu_node[i] == node : i == (unsigned)cpu)
-			CPU_SET_S(m->cpu_os[i], bytes, set);
+			CPU_SET_S(m->cpu_os[i], sizeof(set), set);
 	/* A container may be allowed fewer CPUs than there are: then the thread stays where it may
 	 * be. */
-	if (CPU_COUNT_S(bytes, set))
-		sched_setaffinity(tid, bytes, set);
-	CPU_FREE(set);
+	if (CPU_COUNT_S(sizeof(set), set))
+		sched_setaffinity(tid, sizeof(set), set);
 }
 
 void host_bind_task(const struct machine *m, int tid, unsigned node)
@@ -207,4 +199,21 @@ void host_bind_task(const struct machine *m, int tid, unsigned node)
 void host_bind_thread(const struct machine *m, unsigned node, int cpu)
 {
 	bind_task(m, 0, node, cpu);
+}
+
+int host_task_node(const struct machine *m, int tid)
+{
+	cpu_set_t set[OS_CPUS / CPU_SETSIZE] = {0};
+	int node = -1, elsewhere;
+
+	if (sched_getaffinity(tid, sizeof(set), set))
+		return -1;
+	elsewhere = CPU_COUNT_S(sizeof(set), set);
+	for (unsigned i = 0; i < m->n_cpus; i++)
+		if (CPU_ISSET_S(m->cpu_os[i], sizeof(set), set) &&
+			(node < 0 || node == m->cpu_node[i])) {
+			node = m->cpu_node[i];
+			elsewhere--;
+		}
+	return elsewhere ? -1 : node;
 }

@@ -22,9 +22,9 @@ struct host_memory;
  */
 int host_memory_size(struct machine *m, uint64_t limit);
 
-/* Memory for a machine that is this host, in the kernel's huge pages where it can if `huge`: then the
- * first touch of a frame by frame_data() takes those around it, too, 2 MiB. 0, or a negative errno
- * after one line on stderr. */
+/* Memory for a machine that is this host, in the kernel's huge pages where it can if `huge`: then
+ * the first touch of a frame by frame_data() takes those around it, too, 2 MiB. 0, or a negative
+ * errno after one line on stderr. */
 int host_memory_create(
 	const struct machine *m, bool huge, struct host_memory **out, struct memory **mem);
 /* After memory_destroy(). */
@@ -37,6 +37,9 @@ int host_frame(
 
 /* Let thread `tid` of the host, 0 for the calling one, run on the CPUs of this node only. */
 void host_bind_task(const struct machine *m, int tid, unsigned node);
+/* The node whose CPUs are all that thread `tid` may run on, of any process or the kernel's own; -1:
+ * there is no such thread, or it is not of one node. Any thread may ask. */
+int host_task_node(const struct machine *m, int tid);
 /* Let the calling thread run on the CPUs of this node only (cpu < 0), or on this CPU only. */
 void host_bind_thread(const struct machine *m, unsigned node, int cpu);
 

@@ -2,8 +2,9 @@
 /*
  * The thread that answers what userfaultfd tells: a guest touched a page that is not there, or
  * stored to one it may not store to. Both are a pmap_fault() on the node of the vCPU that did it.
- * vCPUs wait inside KVM_RUN meanwhile; the kernel may also have handed the wait to a thread of its
- * own (asynchronous page faults), so that who faulted cannot always be told: then it was vCPU 0.
+ * vCPUs wait inside KVM_RUN meanwhile, or the kernel has handed the wait to a thread of its own
+ * (asynchronous page faults; Linux: virt/kvm/async_pf.c). That is a worker of the CPU on which the
+ * vCPU ran, bound to it, so where it may run is the node.
  *
  * A page not there brings its neighbours in its 64 KiB that are absent, too: guests touch memory in
  * runs, and a fault costs more than the few pages that are never used. With huge pages it brings
@@ -14,6 +15,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "monitor/engine/kvm/kvm.h"
@@ -21,6 +23,9 @@
 #include "sharing/content.h"
 
 enum { AROUND = 16, HUGE_AROUND = 512, BATCH = 16 };
+#define FIRST_PID_NAMESPACE 0xeffffffcu
+
+static bool workers_have_names; /* thread numbers of the kernel's are those that we may ask by */
 
 static uint32_t around(void)
 {
@@ -38,12 +43,28 @@ static struct kvm_view *view_of(uint64_t address)
 	return NULL;
 }
 
-/* KVM leaves most faults to a worker of the kernel's; then it is anybody's guess whose it was. */
+/* In a PID namespace of its own the kernel's numbers of its workers mean nothing (or another
+ * process): then it is anybody's guess whose fault it was. The number of the first namespace's
+ * inode is part of Linux's interface (include/linux/proc_ns.h, PROC_PID_INIT_INO). */
+static bool in_first_pid_namespace(void)
+{
+	struct stat s;
+
+	return !stat("/proc/self/ns/pid", &s) && s.st_ino == FIRST_PID_NAMESPACE;
+}
+
 static unsigned node_of(const struct vm *vm, uint32_t tid)
 {
 	const struct vcpu *by = kvm_vcpu_of(vm, tid);
+	const struct machine *m = vm->cluster->machine;
+	int node;
 
-	return vm->cluster->machine->cpu_node[by ? by->cpu : vm->vcpu[0].cpu];
+	if (by)
+		return m->cpu_node[by->cpu];
+	node = workers_have_names ? host_task_node(m, (int)tid) : -1;
+	vm->e->faults_worker++;
+	vm->e->faults_nowhere += node < 0;
+	return node < 0 ? vm_home_node(vm) : (unsigned)node;
 }
 
 /* Whoever waits for this page must come out of the kernel before it can be told to stop. */
@@ -147,6 +168,7 @@ static void *serve(void *arg)
 
 void kvm_faults_start(void)
 {
+	workers_have_names = in_first_pid_namespace();
 	kvm_host.handler_stop = eventfd(0, EFD_CLOEXEC);
 	if (kvm_host.handler_stop < 0 || pthread_create(&kvm_host.handler, NULL, serve, NULL))
 		die("the thread that handles faults cannot be started");

@@ -459,6 +459,8 @@ static void kvm_stats(const struct cluster *c, struct json_t *object)
 		sum.doorbells += e->doorbells;
 		sum.faults_missing += e->faults_missing;
 		sum.faults_write += e->faults_write;
+		sum.faults_worker += e->faults_worker;
+		sum.faults_nowhere += e->faults_nowhere;
 		sum.maps += e->maps;
 		sum.unmaps += e->unmaps;
 		sum.protects += e->protects;
@@ -479,6 +481,8 @@ static void kvm_stats(const struct cluster *c, struct json_t *object)
 	json_object_set_new(object, "retries", json_integer((json_int_t)kvm_host.retries));
 	json_object_set_new(object, "faults_missing", json_integer((json_int_t)sum.faults_missing));
 	json_object_set_new(object, "faults_write", json_integer((json_int_t)sum.faults_write));
+	json_object_set_new(object, "faults_worker", json_integer((json_int_t)sum.faults_worker));
+	json_object_set_new(object, "faults_nowhere", json_integer((json_int_t)sum.faults_nowhere));
 	json_object_set_new(object, "maps", json_integer((json_int_t)sum.maps));
 	json_object_set_new(object, "unmaps", json_integer((json_int_t)sum.unmaps));
 	json_object_set_new(object, "protects", json_integer((json_int_t)sum.protects));

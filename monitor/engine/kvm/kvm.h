@@ -59,7 +59,8 @@ struct engine_vm {
 	uint32_t lines;       /* levels of interrupt lines, by GSI */
 	int irqfd[KVM_LINES]; /* by GSI: interrupts of virtio devices; -1: none */
 	uint64_t doorbells;   /* heard by the main loop */
-	uint64_t faults_missing, faults_write, maps, unmaps, protects, sampled, touched;
+	uint64_t faults_missing, faults_write, faults_worker, faults_nowhere;
+	uint64_t maps, unmaps, protects, sampled, touched;
 };
 
 struct engine_vcpu {

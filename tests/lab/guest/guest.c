@@ -8,7 +8,8 @@
  * stamp it anew. With more than one CPU, the others read meanwhile, and what they see may never be
  * older than what was announced. read       read the initrd over and over: its sum never changes.
  * With `store`, at the end store to all its pages. hand       CPU 0 stamps `pages` pages; then the
- * last CPU alone uses them. at= pages= seconds=   where, how many, for how long
+ * last CPU alone uses them, with interrupts on: only then KVM lets others wait for its faults.
+ * at= pages= seconds=   where, how many, for how long
  *
  * Each page stamped begins with "lab page". It says `stamped`, `round` after each, `fault: ...` at
  * the first thing wrong, and `done ROUNDS SUM` at the end.
@@ -302,6 +303,7 @@ static void use(uint32_t cpu)
 		__asm__ volatile("pause");
 	if (cpu + 1 != handed)
 		return;
+	__asm__ volatile("sti"); /* none come: this CPU's APIC is off */
 	end = now_ns() + seconds * 1000000000u;
 	do {
 		for (uint64_t i = 0; i < n_pages; i++) {
