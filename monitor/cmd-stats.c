@@ -45,20 +45,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'T':
 		a->traps = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (state->arg_num > 0) {
-			complain(0, "more than one statistics file");
-			return ECANCELED;
-		}
-		a->stats = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (a->stats)
-			return 0;
-		complain(0, "which statistics file? See 'disco stats --help'");
-		return ECANCELED;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return command_stats_file(key, arg, state, &a->stats);
 	}
 }
 

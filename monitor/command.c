@@ -80,6 +80,23 @@ json_t *command_load_json(const char *path)
 	return root;
 }
 
+error_t command_stats_file(int key, char *arg, const struct argp_state *state, const char **file)
+{
+	if (key == ARGP_KEY_ARG && !state->arg_num) {
+		*file = arg;
+		return 0;
+	}
+	if (key == ARGP_KEY_ARG)
+		complain(0, "more than one statistics file");
+	else if (key != ARGP_KEY_END)
+		return ARGP_ERR_UNKNOWN;
+	else if (*file)
+		return 0;
+	else
+		complain(0, "which statistics file? See '%s --help'", command_name);
+	return ECANCELED;
+}
+
 int command_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
 	error_t err;

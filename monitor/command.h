@@ -43,6 +43,9 @@ int cmd_policies(int argc, char **argv);
 int command_parse(const struct argp *argp, int argc, char **argv, void *input);
 extern const struct argp command_help;
 
+/* For parsers whose one argument is a statistics file: all that is not an option of their own. */
+error_t command_stats_file(int key, char *arg, const struct argp_state *state, const char **file);
+
 /* A JSON file: a new reference, or NULL after one line on stderr that says what is wrong where. */
 json_t *command_load_json(const char *path);
 

@@ -3,15 +3,14 @@
 // The conversions, comparisons and classes of softfloat.h, results and flags: against the host's
 // floating point, and for what RISC-V itself defines (saturation, classes, minimum and maximum)
 // against the tables of the specification.
-#include <check.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 #include "monitor/engine/sim/softfloat.h"
 #include "tests/float-host.h"
 #include "tests/float-operands.h"
+#include "tests/small-machine.h"
 
 enum { ROUNDS = 250000 };
 
@@ -346,16 +345,10 @@ int main(void)
 	};
 	Suite *s = suite_create("softfloat-convert");
 	TCase *t = tcase_create("judged");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 300);
 	for (unsigned i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(t, tests[i]);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

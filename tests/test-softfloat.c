@@ -3,15 +3,14 @@
 // The arithmetic of softfloat.h against independent judges, results and flags: the host's floating
 // point in the four rounding modes it has; exact integer and binary64 arithmetic for the fifth,
 // ties away from zero; and some answers known by themselves.
-#include <check.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 #include "monitor/engine/sim/softfloat.h"
 #include "tests/float-host.h"
 #include "tests/float-operands.h"
+#include "tests/small-machine.h"
 
 typedef unsigned __int128 u128;
 
@@ -422,16 +421,10 @@ int main(void)
 	};
 	Suite *s = suite_create("softfloat");
 	TCase *t = tcase_create("judged");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 300);
 	for (unsigned i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(t, tests[i]);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }
