@@ -133,6 +133,7 @@ static struct page_view look(struct placement *pl, uint32_t mpn, unsigned asker,
 		.moves = frame_recent_moves(pl->mem, mpn),
 		.moves_ever = frame_moves(pl->mem, mpn),
 		.shared = shared(pl->mem, mpn),
+		.unseen = pl->ops->unseen ? pl->ops->unseen(pl->arg, mpn) : 0,
 	};
 
 	memset(misses, 0, pl->m->n_nodes * sizeof(misses[0]));

@@ -29,6 +29,8 @@ struct placement_ops {
 	 */
 	void (*counts)(void *arg, uint32_t mpn, uint32_t *misses, uint32_t *writes);
 	void (*load)(void *arg, struct placement_load *load);
+	/* Bit set: nodes on which no user of this frame's page would use a copy. NULL: none. */
+	uint64_t (*unseen)(void *arg, uint32_t mpn);
 	/* All frames' counts to zero. */
 	void (*reset)(void *arg);
 	/* A CPU of `node` copies a page, as part of a move: cycles. NULL: the machine's

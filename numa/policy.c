@@ -39,7 +39,7 @@ static const struct policy_param common[POLICY_COMMON] = {
 };
 
 const char *const policy_why_name[POLICY_WHYS] = {"cold", "local", "written", "mobile", "full",
-	"not_done", "one_node", "read_shared", "balance", "random"};
+	"not_done", "unseen", "one_node", "read_shared", "balance", "random"};
 
 const struct policy_kind *policy_kind(unsigned i)
 {
@@ -218,6 +218,8 @@ struct policy_answer policy_move(const uint64_t *p, const struct page_view *v, e
 {
 	if (policy_has(v, node))
 		return policy_leave(WHY_LOCAL);
+	if (act == POLICY_REPLICATE && v->unseen >> node & 1)
+		return policy_leave(WHY_UNSEEN);
 	if (v->machine->free_frames[node] <= p[POLICY_SPARE])
 		return policy_leave(WHY_FULL);
 	return (struct policy_answer){act, node, why};

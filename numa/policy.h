@@ -49,6 +49,7 @@ struct page_view {
 	unsigned moves;         /* migrations and collapses since the counters were reset */
 	unsigned moves_ever;    /* and since the page was taken, at most 255 */
 	bool shared;            /* copy-on-write: nobody ever stores to this frame */
+	uint64_t unseen;        /* bit set: nodes on which nobody would use a copy */
 	uint64_t random;        /* for policies that stir */
 };
 
@@ -61,6 +62,7 @@ enum policy_why {
 	WHY_MOBILE,      /* left: moved too often */
 	WHY_FULL,        /* left: the node is short of frames */
 	WHY_NOT_DONE,    /* left: this policy does not do what would help */
+	WHY_UNSEEN,      /* left: a copy on the node would be used by nobody */
 	WHY_ONE_NODE,    /* migrated: one node uses it */
 	WHY_READ_SHARED, /* replicated: several nodes read it */
 	WHY_BALANCE,     /* migrated: its controller is the busiest */
@@ -139,7 +141,7 @@ static inline bool policy_has(const struct page_view *v, unsigned node)
 	return v->nodes >> node & 1;
 }
 
-/* A move to `node`, unless that is short of frames. */
+/* A move to `node`, unless that is short of frames, or it is a copy that nobody there would use. */
 struct policy_answer policy_move(const uint64_t *p, const struct page_view *v, enum policy_act act,
 	unsigned node, enum policy_why why);
 

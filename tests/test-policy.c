@@ -140,6 +140,29 @@ START_TEST(replicate_copies_what_is_not_written)
 }
 END_TEST
 
+START_TEST(no_copy_is_made_where_nobody_would_use_it)
+{
+	static const char *const copies[] = {"replicate", "disco"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(copies); i++) {
+		struct hand h;
+		struct page_view *v = hot_page(&h);
+
+		h.misses[1] = 100;
+		expect(copies[i], v, POLICY_REPLICATE, 2, WHY_READ_SHARED);
+		v->unseen = 1 << 2;
+		expect_left(copies[i], v, WHY_UNSEEN);
+		v->unseen = ~(1ull << 2);
+		expect(copies[i], v, POLICY_REPLICATE, 2, WHY_READ_SHARED);
+		/* A migration takes all users along. */
+		h.misses[1] = 0;
+		v->unseen = ~0ull;
+		if (!strcmp(copies[i], "disco"))
+			expect(copies[i], v, POLICY_MIGRATE, 2, WHY_ONE_NODE);
+	}
+}
+END_TEST
+
 START_TEST(disco_migrates_to_one_user_and_copies_to_readers)
 {
 	struct hand h;
@@ -369,6 +392,7 @@ int main(void)
 	tcase_add_test(tc, all_leave_what_is_cold_local_or_has_no_room);
 	tcase_add_test(tc, migrate_moves_what_has_one_user);
 	tcase_add_test(tc, replicate_copies_what_is_not_written);
+	tcase_add_test(tc, no_copy_is_made_where_nobody_would_use_it);
 	tcase_add_test(tc, disco_migrates_to_one_user_and_copies_to_readers);
 	tcase_add_test(tc, a_second_look_weighs_by_the_misses_there_are_by_then);
 	tcase_add_test(tc, defaults_serve_working_sets_up_to_16_mb);

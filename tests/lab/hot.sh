@@ -29,6 +29,8 @@ awk -v first="$first" -v user="$user" '$2 != first && $2 != user && $3 { exit 1 
 cat /tmp/where
 stop
 grep fault: /out/console/* && fail "the guest's memory is not what it stored"
+# All CPUs of a VM see its memory as its first node does: copies elsewhere are of no use.
+grep -q '"replications": 0,' /out/s.json || fail "copies were made that nobody sees: $(grep '"replications"' /out/s.json)"
 grep -q '"faults_worker": [1-9]' /out/s.json && grep -q '"faults_nowhere": 0,' /out/s.json ||
 	fail "faults are not those of workers whose node is known: $(grep '"faults_' /out/s.json)"
 grep -e '"sampl' -e '"touched' /out/s.json

@@ -321,6 +321,21 @@ static void counts(void *arg, uint32_t mpn, uint32_t *misses, uint32_t *writes)
 	*writes += count[c->mem->n_nodes];
 }
 
+/* All CPUs of a VM see its memory as one node does. */
+static uint64_t unseen(void *arg, uint32_t mpn)
+{
+	const struct cluster *c = arg;
+	uint64_t seen = 0;
+
+	for (uint32_t i = 0; i < frame_users(c->mem, mpn); i++) {
+		struct frame_user u = frame_user(c->mem, mpn, i);
+
+		if (u.owner < c->n_vms)
+			seen |= 1ull << c->vm[u.owner]->e->view.node;
+	}
+	return ~seen;
+}
+
 static void load(void *arg, struct placement_load *l)
 {
 	(void)arg;
@@ -361,6 +376,7 @@ static bool may_stir(void *arg)
 const struct placement_ops kvm_placement_ops = {
 	.counts = counts,
 	.load = load,
+	.unseen = unseen,
 	.reset = reset,
 	.charge = charge,
 	.interrupted = interrupted,
