@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 #
 # A quick round on the lab host, an emulated machine of four NUMA nodes with KVM (tests/lab/run), booted once: a Debian VM of four CPUs,
-# one on each node over one copy-on-write disk, and pages that move and are copied while guests store to them. `make lab` runs all of its
-# scripts, on two nodes, too. Then: statistics of a run under KVM have the same keys as those of the simulator.
+# one on each node; pages that are touched first, or hot, on another node than the VM's; pages that move and are copied while guests
+# store to them; four Debian VMs over one copy-on-write disk. `make lab` runs all of its scripts, on two nodes, too. Then: statistics of
+# a run under KVM have the same keys as those of the simulator.
 . "$(dirname "$0")/lib.sh"
 [ -z "${SAN:-}" ] || skip "a sanitizer build is too slow under emulation"
-scripts='self smp moves copies round'
+scripts='self smp first hot moves copies round'
 set --
 for script in $scripts; do
 	set -- "$@" "$root/tests/lab/$script.sh"

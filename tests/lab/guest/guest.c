@@ -9,6 +9,7 @@
  * older than what was announced. read       read the initrd over and over: its sum never changes.
  * With `store`, at the end store to all its pages. hand       CPU 0 stamps `pages` pages; then the
  * last CPU alone uses them, with interrupts on: only then KVM lets others wait for its faults.
+ * first      each of `cpus` CPUs stamps its part of the pages, the first without interrupts.
  * at= pages= seconds=   where, how many, for how long
  *
  * Each page stamped begins with "lab page". It says `stamped`, `round` after each, `fault: ...` at
@@ -38,6 +39,7 @@ struct page {
 extern const uint8_t other_cpu[], other_cpu_end[];
 volatile uint32_t cpus = 1;
 static volatile uint32_t handed; /* pages are the last CPU's now */
+static volatile uint32_t parts;  /* stamped */
 static volatile uint64_t announced;
 static volatile bool over;
 static const char *line;
@@ -294,6 +296,29 @@ static void hand(void)
 		__asm__ volatile("cli; hlt");
 }
 
+/* A CPU's part of the pages, which nobody else touches. */
+static void stamp_part(uint32_t cpu, uint32_t n_cpus)
+{
+	uint64_t n = n_pages / n_cpus;
+
+	for (uint64_t i = cpu * n; i < (cpu + 1) * n; i++)
+		stamp(&pages[i], i, 0);
+	__atomic_add_fetch(&parts, 1, __ATOMIC_SEQ_CST);
+}
+
+static void first(void)
+{
+	uint32_t wanted = (uint32_t)number("cpus=", 2);
+
+	start_others();
+	stamp_part(0, wanted);
+	while (parts < wanted)
+		__asm__ volatile("pause");
+	say("stamped\n");
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
 /* The last CPU, when the pages are its own. */
 static void use(uint32_t cpu)
 {
@@ -319,10 +344,14 @@ static void use(uint32_t cpu)
 void guest_other(uint32_t cpu)
 {
 	(void)cpu; /* in order of coming up */
-	if (word("hand"))
+	if (word("hand")) {
 		use(LOCAL_APIC[0x20 / 4] >> 24);
-	else
+	} else if (word("first")) {
+		__asm__ volatile("sti");
+		stamp_part(LOCAL_APIC[0x20 / 4] >> 24, (uint32_t)number("cpus=", 2));
+	} else {
 		watch();
+	}
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }
@@ -341,6 +370,8 @@ void guest_main(struct boot_params *params)
 		read(params);
 	else if (word("hand"))
 		hand();
+	else if (word("first"))
+		first();
 	else
 		say("fault: no such word\n");
 	power_off();
