@@ -114,7 +114,7 @@ fuzz: fuzz-deps
 
 # Debian packages needed to build, to test and to make the guest, and to measure; installed only when missing.
 DEPS    := gcc make libc6-dev libfdt-dev libjansson-dev libconfig-dev libxxhash-dev libhwloc-dev \
-           libnuma-dev libseccomp-dev libslirp-dev check gnuplot-nox e2fsprogs cpio xz-utils ca-certificates debian-archive-keyring \
+           libnuma-dev libseccomp-dev libslirp-dev check gnuplot-nox e2fsprogs cpio xz-utils zstd ca-certificates debian-archive-keyring \
            qemu-system-misc qemu-system-x86 opensbi u-boot-qemu binutils-riscv64-linux-gnu gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf jq acpica-tools
 FUZZ_DEPS := clang libclang-rt-dev
 deps fuzz-deps:

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Loading; the memory layout is in boot.h. Whole pages of files go in by mapping frames of the
- * image cache; ELF segments, which need not be aligned, by copying.
+ * image cache; what of an ELF segment is no whole page of the file, by copying.
  */
+#include <elf.h>
 #include <errno.h>
 #include <libfdt.h>
 #include <stdlib.h>
@@ -29,15 +30,14 @@ static uint64_t page_up(uint64_t bytes)
 
 /* --- opening and checking --- */
 
-static int read_elf(struct image *img, struct elf *e)
+int boot_read_elf(struct image *img, unsigned machine, struct elf *e)
 {
 	uint64_t n = image_bytes(img);
 	uint8_t magic[4] = {0};
 	void *bytes;
 	int err = image_read(img, 0, magic, MIN(n, sizeof(magic)));
 
-	e->n_segments = 0;
-	e->tohost = e->fromhost = 0;
+	memset(e, 0, sizeof(*e));
 	if (err)
 		return complain(-err, "%s: cannot be read", image_name(img));
 	if (!elf_is(magic, n))
@@ -50,7 +50,7 @@ static int read_elf(struct image *img, struct elf *e)
 	if (err)
 		complain(-err, "%s: cannot be read", image_name(img));
 	else
-		err = elf_parse(bytes, n, image_name(img), e);
+		err = elf_parse(bytes, n, image_name(img), machine, e);
 	free(bytes);
 	return err;
 }
@@ -66,15 +66,13 @@ static int read_kernel_header(struct boot *b)
 	return kernel_header_parse(head, n, image_name(b->kernel), &b->header);
 }
 
-/* The part of RAM, from its start, that a raw or ELF file takes; -EINVAL if an ELF is outside. */
-static int extent(const struct image *img, const struct elf *e, uint64_t raw_offset,
-	uint64_t ram_bytes, uint64_t *end)
+int boot_extent(const struct image *img, const struct elf *e, uint64_t base, uint64_t ram_bytes,
+	uint64_t *end)
 {
-	*end = raw_offset + image_bytes(img);
 	for (unsigned i = 0; i < e->n_segments; i++) {
-		uint64_t offset = e->segment[i].pa - VM_RAM_BASE;
+		uint64_t offset = e->segment[i].pa - base;
 
-		if (e->segment[i].pa < VM_RAM_BASE || offset > ram_bytes ||
+		if (e->segment[i].pa < base || offset > ram_bytes ||
 			e->segment[i].mem_bytes > ram_bytes - offset)
 			return complain(EINVAL,
 				"%s: segment %u at 0x%llx, %llu bytes, is outside "
@@ -85,6 +83,14 @@ static int extent(const struct image *img, const struct elf *e, uint64_t raw_off
 			 : offset + e->segment[i].mem_bytes;
 	}
 	return 0;
+}
+
+/* The part of RAM, from its start, that a raw or ELF file takes. */
+static int extent(const struct image *img, const struct elf *e, uint64_t raw_offset,
+	uint64_t ram_bytes, uint64_t *end)
+{
+	*end = raw_offset + image_bytes(img);
+	return boot_extent(img, e, VM_RAM_BASE, ram_bytes, end);
 }
 
 static int check_fit(const struct boot *b, uint64_t ram_bytes, uint64_t extra_bytes)
@@ -125,9 +131,9 @@ int boot_virt_check(struct boot *b, uint64_t ram_bytes, uint64_t extra_bytes)
 	int err = 0;
 
 	if (b->bios)
-		err = read_elf(b->bios, &b->bios_elf);
+		err = boot_read_elf(b->bios, EM_RISCV, &b->bios_elf);
 	if (!err && b->bios && b->kernel)
-		err = read_elf(b->kernel, &b->kernel_elf);
+		err = boot_read_elf(b->kernel, EM_RISCV, &b->kernel_elf);
 	if (!err && !b->bios)
 		err = read_kernel_header(b);
 	return err ? err : check_fit(b, ram_bytes, extra_bytes);
@@ -174,45 +180,82 @@ static int load_failed(const struct vm *vm, const struct image *img, int err)
 		strerror(-err));
 }
 
+/* n pages of the file, from page `first` on, to physical address pa. */
+static int map_pages(struct vm *vm, struct image *img, uint32_t first, uint32_t n, uint64_t pa)
+{
+	uint32_t ppn = (uint32_t)((pa - vm->board->ram_base) >> PAGE_SHIFT);
+	unsigned node = vm_home_node(vm);
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < n; i++) {
+		uint32_t mpn;
+
+		err = image_block(img, first + i, node, &mpn, NULL);
+		if (!err && vm->cluster->share & SHARE_BOOT)
+			pmap_share_in(vm->pmap, ppn + i, mpn, FRAME_TEXT);
+		else if (!err)
+			err = gm_write(vm, pa + ((uint64_t)i << PAGE_SHIFT),
+				frame_data(vm->cluster->mem, mpn), PAGE_SIZE);
+	}
+	return err;
+}
+
 int boot_map_image(struct vm *vm, struct image *img, uint64_t offset)
 {
 	uint32_t n = (uint32_t)(page_up(image_bytes(img)) >> PAGE_SHIFT);
-	unsigned node = vm_home_node(vm);
+	int err = map_pages(vm, img, 0, n, vm->board->ram_base + offset);
 
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t mpn;
-		int err = image_block(img, i, node, &mpn, NULL);
-
-		if (err)
-			return load_failed(vm, img, err);
-		if (vm->cluster->share & SHARE_BOOT)
-			pmap_share_in(
-				vm->pmap, (uint32_t)(offset >> PAGE_SHIFT) + i, mpn, FRAME_TEXT);
-		else
-			err = gm_write(vm,
-				vm->board->ram_base + offset + ((uint64_t)i << PAGE_SHIFT),
-				frame_data(vm->cluster->mem, mpn), PAGE_SIZE);
-		if (err)
-			return load_failed(vm, img, err);
-	}
-	return 0;
+	return err ? load_failed(vm, img, err) : 0;
 }
 
-static int copy_segments(struct vm *vm, struct image *img, const struct elf *e)
+static int copy_part(struct vm *vm, struct image *img, uint64_t offset, uint64_t n, uint64_t pa)
+{
+	void *bytes = xcalloc(1, n);
+	int err = image_read(img, offset, bytes, n);
+
+	if (!err)
+		err = gm_write(vm, pa, bytes, n);
+	free(bytes);
+	return err;
+}
+
+/* Pages that are absent are zero. */
+static int zero_present(struct vm *vm, uint64_t pa, uint64_t end)
 {
 	int err = 0;
 
-	for (unsigned i = 0; !err && i < e->n_segments; i++) {
-		const struct elf_segment *s = &e->segment[i];
-		void *bytes = xcalloc(1, s->file_bytes);
-
-		err = image_read(img, s->offset, bytes, s->file_bytes);
-		if (!err)
-			err = gm_write(vm, s->pa, bytes, s->file_bytes);
-		free(bytes);
-		if (!err && s->mem_bytes > s->file_bytes)
-			err = gm_zero(vm, s->pa + s->file_bytes, s->mem_bytes - s->file_bytes);
+	for (uint64_t next; !err && pa < end; pa = next) {
+		next = MIN(end, page_up(pa + 1));
+		if (pmap_entry(vm->pmap, gm_ppn(vm, pa))->mpn != MPN_NONE)
+			err = gm_zero(vm, pa, next - pa);
 	}
+	return err;
+}
+
+static int load_segment(struct vm *vm, struct image *img, const struct elf_segment *s)
+{
+	uint64_t end = s->pa + s->file_bytes, whole = page_up(s->pa);
+	uint64_t whole_end = end & ~(uint64_t)(PAGE_SIZE - 1);
+	int err = 0;
+
+	if (whole >= whole_end || (s->pa ^ s->offset) % PAGE_SIZE)
+		whole = whole_end = end;
+	if (whole > s->pa)
+		err = copy_part(vm, img, s->offset, whole - s->pa, s->pa);
+	if (!err)
+		err = map_pages(vm, img, (uint32_t)((s->offset + whole - s->pa) >> PAGE_SHIFT),
+			(uint32_t)((whole_end - whole) >> PAGE_SHIFT), whole);
+	if (!err && end > whole_end)
+		err = copy_part(vm, img, s->offset + whole_end - s->pa, end - whole_end, whole_end);
+	return err ? err : zero_present(vm, end, s->pa + s->mem_bytes);
+}
+
+int boot_load_segments(struct vm *vm, struct image *img, const struct elf *e)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < e->n_segments; i++)
+		err = load_segment(vm, img, &e->segment[i]);
 	return err ? load_failed(vm, img, err) : 0;
 }
 
@@ -220,7 +263,7 @@ static int load_raw_or_elf(
 	struct vm *vm, struct image *img, const struct elf *e, uint64_t offset, uint64_t *entry_pa)
 {
 	*entry_pa = e->n_segments ? e->entry : VM_RAM_BASE + offset;
-	return e->n_segments ? copy_segments(vm, img, e) : boot_map_image(vm, img, offset);
+	return e->n_segments ? boot_load_segments(vm, img, e) : boot_map_image(vm, img, offset);
 }
 
 /*

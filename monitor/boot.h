@@ -60,6 +60,17 @@ int boot_map_image(struct vm *vm, struct image *img, uint64_t offset);
 int boot_load_initrd(const struct boot *b, struct vm *vm, uint64_t end, const void *extra,
 	uint64_t extra_bytes, uint64_t *offset, uint64_t *bytes);
 
+/*
+ * Of ELF files. Read one, for `machine`: e->n_segments is 0 if it is none. Are all segments in the
+ * VM's RAM, here [base, base + ram_bytes), and where, from base on, does the last one end? And: put
+ * them there, whole pages as by boot_map_image(); pages of two segments are the second one's for
+ * what it has of them. 0, or a negative errno after one line on stderr.
+ */
+int boot_read_elf(struct image *img, unsigned machine, struct elf *e);
+int boot_extent(const struct image *img, const struct elf *e, uint64_t base, uint64_t ram_bytes,
+	uint64_t *end);
+int boot_load_segments(struct vm *vm, struct image *img, const struct elf *e);
+
 /* boot_check and boot_load of the `virt` board. */
 int boot_virt_check(struct boot *b, uint64_t ram_bytes, uint64_t extra_bytes);
 int boot_virt_load(const struct boot *b, struct vm *vm, const void *extra, uint64_t extra_bytes);

@@ -70,6 +70,33 @@ static bool entry(const uint8_t *b, uint64_t n, uint64_t table, uint64_t i, uint
 	return true;
 }
 
+/* A note's two parts begin at multiples of 4 (ELF specification; Xen: public/elfnote.h). */
+static void read_notes(const uint8_t *b, const Elf64_Phdr *p, struct elf *e)
+{
+	enum { XEN_PHYS32_ENTRY = 18 };
+	uint64_t at = 0, left;
+	Elf64_Nhdr h;
+
+	while ((left = p->p_filesz - at) >= sizeof(h)) {
+		const uint8_t *note = b + p->p_offset + at;
+		uint64_t name, desc;
+
+		memcpy(&h, note, sizeof(h));
+		name = (h.n_namesz + 3ull) & ~3ull;
+		desc = (h.n_descsz + 3ull) & ~3ull;
+		left -= sizeof(h);
+		if (name > left || desc > left - name)
+			return;
+		if (h.n_type == XEN_PHYS32_ENTRY && h.n_namesz == sizeof("Xen") &&
+			!memcmp(note + sizeof(h), "Xen", sizeof("Xen")) &&
+			(h.n_descsz == sizeof(uint32_t) || h.n_descsz == sizeof(uint64_t))) {
+			e->pvh = 0;
+			memcpy(&e->pvh, note + sizeof(h) + name, h.n_descsz);
+		}
+		at += sizeof(h) + name + desc;
+	}
+}
+
 static int read_segments(
 	const uint8_t *b, uint64_t n, const char *name, const Elf64_Ehdr *h, struct elf *e)
 {
@@ -80,6 +107,8 @@ static int read_segments(
 		if (!entry(b, n, h->e_phoff, i, h->e_phentsize, &p, sizeof(p)))
 			return complain(
 				EINVAL, "%s: program header %u is outside the file", name, i);
+		if (p.p_type == PT_NOTE && inside(p.p_offset, p.p_filesz, n))
+			read_notes(b, &p, e);
 		if (p.p_type != PT_LOAD || !p.p_memsz)
 			continue;
 		if (e->n_segments == ELF_MAX_SEGMENTS)
@@ -134,7 +163,7 @@ static void find_symbols(const uint8_t *b, uint64_t n, const Elf64_Ehdr *h, stru
 	}
 }
 
-int elf_parse(const void *bytes, uint64_t n, const char *name, struct elf *e)
+int elf_parse(const void *bytes, uint64_t n, const char *name, unsigned machine, struct elf *e)
 {
 	Elf64_Ehdr h;
 	int err;
@@ -144,8 +173,9 @@ int elf_parse(const void *bytes, uint64_t n, const char *name, struct elf *e)
 		return complain(EINVAL, "%s: not an ELF file, or cut short", name);
 	memcpy(&h, bytes, sizeof(h));
 	if (h.e_ident[EI_CLASS] != ELFCLASS64 || h.e_ident[EI_DATA] != ELFDATA2LSB ||
-		h.e_machine != EM_RISCV)
-		return complain(EINVAL, "%s: an ELF file, but not for 64-bit RISC-V", name);
+		h.e_machine != machine)
+		return complain(EINVAL, "%s: an ELF file, but not for %s", name,
+			machine == EM_RISCV ? "64-bit RISC-V" : "x86-64");
 	if (h.e_type != ET_EXEC && h.e_type != ET_DYN)
 		return complain(EINVAL, "%s: an ELF file, but not an executable", name);
 	e->entry = h.e_entry;

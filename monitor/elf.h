@@ -37,12 +37,14 @@ struct elf_segment {
 struct elf {
 	uint64_t entry;
 	uint64_t tohost, fromhost; /* addresses of these symbols; 0: not there */
+	uint64_t pvh;              /* 32-bit entry of the PVH boot protocol, from its note; 0: none */
 	unsigned n_segments;
 	struct elf_segment segment[ELF_MAX_SEGMENTS]; /* PT_LOAD with memory, in file order */
 };
 
 bool elf_is(const void *bytes, uint64_t n);
-/* The whole file. 0, or -EINVAL after one line on stderr. */
-int elf_parse(const void *bytes, uint64_t n, const char *name, struct elf *e);
+/* The whole file, which must be for `machine` (EM_RISCV, EM_X86_64 of <elf.h>). 0, or -EINVAL after
+ * one line on stderr. */
+int elf_parse(const void *bytes, uint64_t n, const char *name, unsigned machine, struct elf *e);
 
 #endif

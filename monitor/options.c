@@ -85,7 +85,9 @@ static const struct option_row rows[] = {
 		"Guest to boot, made on first use: debian (the default, unless --kernel or "
 		"--bios) or splashos/PROGRAM"},
 	{"kernel", "FILE", TEXT, FIELD(kernel), 0, 0, false,
-		"Kernel: a RISC-V Image; with --bios any file or ELF, handed to the firmware"},
+		"Kernel: a RISC-V Image; with --bios any file or ELF, handed to the firmware; "
+		"under KVM "
+		"a bzImage, or an ELF file with a PVH note"},
 	{"initrd", "FILE", TEXT, FIELD(initrd), 0, 0, false, "Initial RAM disk"},
 	{"append", "STRING", TEXT, FIELD(append), 0, 0, false,
 		"Kernel command line (default: console=ttyS0 panic=-1 cryptomgr.notests, and quiet "

@@ -63,7 +63,7 @@ START_TEST(bad_kernel_headers_are_refused)
 }
 END_TEST
 
-/* Headers, one segment of 16 bytes with 32 in memory, and a symbol table with tohost. */
+/* Headers, one segment of 16 bytes with 32 in memory, a symbol table with tohost, and two notes. */
 struct small_elf {
 	Elf64_Ehdr h;
 	Elf64_Phdr p[2];
@@ -71,6 +71,16 @@ struct small_elf {
 	Elf64_Sym symbol[2];
 	char strings[32];
 	Elf64_Shdr s[2];
+	struct {
+		Elf64_Nhdr h;
+		char name[4];
+		uint32_t text[3];
+	} other;
+	struct {
+		Elf64_Nhdr h;
+		char name[4];
+		uint64_t entry;
+	} __attribute__((packed)) pvh;
 };
 
 static struct small_elf make_elf(void)
@@ -90,7 +100,14 @@ static struct small_elf make_elf(void)
 	e.h.e_shoff = offsetof(struct small_elf, s);
 	e.h.e_shentsize = sizeof(Elf64_Shdr);
 	e.h.e_shnum = 2;
-	e.p[0].p_type = PT_NOTE;
+	e.p[0] = (Elf64_Phdr){.p_type = PT_NOTE,
+		.p_offset = offsetof(struct small_elf, other),
+		.p_filesz = sizeof(e.other) + sizeof(e.pvh)};
+	e.other.h = (Elf64_Nhdr){3, 9, 18};
+	memcpy(e.other.name, "GNU", 4);
+	e.pvh.h = (Elf64_Nhdr){4, 8, 18};
+	memcpy(e.pvh.name, "Xen", 4);
+	e.pvh.entry = 0x80000010;
 	e.p[1] = (Elf64_Phdr){.p_type = PT_LOAD,
 		.p_offset = offsetof(struct small_elf, text),
 		.p_paddr = 0x80000000,
@@ -114,7 +131,7 @@ START_TEST(an_elf_file_has_segments_entry_and_tohost)
 	struct elf e;
 
 	ck_assert(elf_is(&file, sizeof(file)));
-	ck_assert_int_eq(elf_parse(&file, sizeof(file), "e", &e), 0);
+	ck_assert_int_eq(elf_parse(&file, sizeof(file), "e", EM_RISCV, &e), 0);
 	ck_assert_uint_eq(e.entry, 0x80000000);
 	ck_assert_uint_eq(e.n_segments, 1);
 	ck_assert_uint_eq(e.segment[0].pa, 0x80000000);
@@ -122,6 +139,19 @@ START_TEST(an_elf_file_has_segments_entry_and_tohost)
 	ck_assert_uint_eq(e.segment[0].mem_bytes, 32);
 	ck_assert_uint_eq(e.tohost, 0x80001000);
 	ck_assert_uint_eq(e.fromhost, 0);
+	ck_assert_uint_eq(e.pvh, 0x80000010);
+	/* An entry of 32 bits; a note of somebody else's; one cut off. */
+	file.pvh.h.n_descsz = 4;
+	file.pvh.entry = 0xffffffff80000010;
+	ck_assert_int_eq(elf_parse(&file, sizeof(file), "e", EM_RISCV, &e), 0);
+	ck_assert_uint_eq(e.pvh, 0x80000010);
+	file.pvh.name[0] = 'x';
+	ck_assert_int_eq(elf_parse(&file, sizeof(file), "e", EM_RISCV, &e), 0);
+	ck_assert_uint_eq(e.pvh, 0);
+	file = make_elf();
+	file.p[0].p_filesz--;
+	ck_assert_int_eq(elf_parse(&file, sizeof(file), "e", EM_RISCV, &e), 0);
+	ck_assert_uint_eq(e.pvh, 0);
 }
 END_TEST
 
@@ -131,25 +161,25 @@ START_TEST(elf_files_for_others_are_refused)
 	struct elf e;
 
 	file.h.e_machine = EM_X86_64;
-	ck_assert_int_lt(elf_parse(&file, sizeof(file), "e", &e), 0);
+	ck_assert_int_lt(elf_parse(&file, sizeof(file), "e", EM_RISCV, &e), 0);
 	file = make_elf();
 	file.h.e_ident[EI_CLASS] = ELFCLASS32;
-	ck_assert_int_lt(elf_parse(&file, sizeof(file), "e", &e), 0);
+	ck_assert_int_lt(elf_parse(&file, sizeof(file), "e", EM_RISCV, &e), 0);
 	file = make_elf();
 	file.h.e_type = ET_REL;
-	ck_assert_int_lt(elf_parse(&file, sizeof(file), "e", &e), 0);
+	ck_assert_int_lt(elf_parse(&file, sizeof(file), "e", EM_RISCV, &e), 0);
 	file = make_elf();
 	file.p[1].p_type = PT_NOTE;
-	ck_assert_int_lt(elf_parse(&file, sizeof(file), "e", &e), 0);
+	ck_assert_int_lt(elf_parse(&file, sizeof(file), "e", EM_RISCV, &e), 0);
 	file = make_elf();
 	file.p[1].p_memsz = 8; /* less than in the file */
-	ck_assert_int_lt(elf_parse(&file, sizeof(file), "e", &e), 0);
+	ck_assert_int_lt(elf_parse(&file, sizeof(file), "e", EM_RISCV, &e), 0);
 	file = make_elf();
 	file.p[1].p_paddr = UINT64_MAX - 8; /* wraps */
-	ck_assert_int_lt(elf_parse(&file, sizeof(file), "e", &e), 0);
+	ck_assert_int_lt(elf_parse(&file, sizeof(file), "e", EM_RISCV, &e), 0);
 	file = make_elf();
 	file.h.e_phoff = UINT64_MAX - 8;
-	ck_assert_int_lt(elf_parse(&file, sizeof(file), "e", &e), 0);
+	ck_assert_int_lt(elf_parse(&file, sizeof(file), "e", EM_RISCV, &e), 0);
 }
 END_TEST
 
@@ -161,7 +191,7 @@ static void parse_exactly(const void *bytes, size_t n)
 
 	ck_assert_ptr_nonnull(copy);
 	memcpy(copy, bytes, n);
-	if (!elf_parse(copy, n, "e", &e)) {
+	if (!elf_parse(copy, n, "e", EM_RISCV, &e)) {
 		for (unsigned i = 0; i < e.n_segments; i++) {
 			ck_assert_uint_le(e.segment[i].offset, n);
 			ck_assert_uint_le(e.segment[i].file_bytes, n - e.segment[i].offset);

@@ -2,9 +2,10 @@
 /*
  * What can be known of the PC board without KVM: the ACPI tables are well-formed, and say what is
  * there (a disassembler that is not ours agrees), registers power off and reset, memory goes on
- * behind the gap, and a bzImage is loaded as its protocol wants.
+ * behind the gap, and a bzImage or an ELF kernel is loaded as its protocol wants.
  */
 #include <check.h>
+#include <elf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include "monitor/boot.h"
 #include "monitor/engine/kvm/kvm.h"
+#include "sharing/share.h"
 #include "tests/fake-vm.h"
 #include "tests/small-machine.h"
 
@@ -376,6 +378,156 @@ START_TEST(what_is_no_kernel_is_refused)
 }
 END_TEST
 
+/* ---- an ELF kernel: a segment of two and a half pages with as much again of zeroes, not at a
+ * page's begin in the file for `odd`, and the note of its entry */
+
+enum { ELF_PA = 0x180000, ELF_TEXT = 10240, ELF_ENTRY = ELF_PA + 0x40 };
+
+static void make_elf(const char *path, Elf64_Half machine, bool note, uint64_t pa, unsigned odd)
+{
+	struct {
+		Elf64_Ehdr h;
+		Elf64_Phdr p[2];
+		Elf64_Nhdr n;
+		char name[4];
+		uint64_t entry;
+	} head = {
+		.h = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB},
+			.e_type = ET_EXEC,
+			.e_machine = machine,
+			.e_phoff = sizeof(head.h),
+			.e_phentsize = sizeof(head.p[0]),
+			.e_phnum = 2},
+		.p = {{.p_type = PT_LOAD,
+			      .p_offset = PAGE_SIZE + odd,
+			      .p_paddr = pa,
+			      .p_filesz = ELF_TEXT,
+			      .p_memsz = 2 * ELF_TEXT},
+			{.p_type = note ? PT_NOTE : PT_NULL,
+				.p_offset = sizeof(head.h) + sizeof(head.p),
+				.p_filesz =
+					sizeof(head.n) + sizeof(head.name) + sizeof(head.entry)}},
+		.n = {4, 8, 18},
+		.name = "Xen",
+		.entry = ELF_ENTRY,
+	};
+	FILE *f = fopen(path, "w");
+
+	ck_assert_uint_eq(fwrite(&head, sizeof(head), 1, f), 1);
+	fseek(f, (long)(PAGE_SIZE + odd), SEEK_SET);
+	for (unsigned i = 0; i < ELF_TEXT; i++)
+		fputc((int)(i * 7 + 1), f);
+	/* More of the file follows, which is not the segment's. */
+	for (unsigned i = 0; i < PAGE_SIZE; i++)
+		fputc(0xee, f);
+	fclose(f);
+}
+
+START_TEST(an_elf_kernel_is_loaded_by_pvh)
+{
+	char path[] = "/tmp/disco-vmlinux-XXXXXX";
+	struct boot_files files = {.kernel = path, .append = "console=ttyS0"};
+	struct vm *vm = pc_create();
+	struct engine engine = fake_engine;
+	struct image_cache *cache = image_cache_create(fake.cluster.mem);
+	static const char extra[] = "an archive";
+	uint64_t at, bytes, map;
+	uint8_t *text = xcalloc(1, 2 * ELF_TEXT);
+	uint32_t word;
+	char line[20];
+	struct boot b;
+
+	close(mkstemp(path));
+	engine.vcpu_start = fake_start;
+	fake.cluster.engine = &engine;
+	fake.cluster.share = _i & 2 ? SHARE_BOOT : 0;
+	make_elf(path, EM_X86_64, true, ELF_PA, _i & 1 ? 100 : 0);
+	ck_assert_int_eq(boot_open(&b, cache, &files, &board_pc, FAKE_RAM_BYTES, sizeof(extra)), 0);
+	/* What was there before must not be seen through zeroes. */
+	memset(text, 0xaa, ELF_TEXT);
+	ck_assert_int_eq(gm_write(vm, ELF_PA + ELF_TEXT, text, ELF_TEXT - 100), 0);
+	ck_assert_int_eq(boot_vm(&b, vm, extra, sizeof(extra)), 0);
+	ck_assert_uint_eq(started[0], ELF_ENTRY);
+	ck_assert_uint_eq(started[2], 0);
+	ck_assert_int_eq(gm_read(vm, ELF_PA, text, 2 * ELF_TEXT), 0);
+	for (unsigned i = 0; i < 2 * ELF_TEXT; i++)
+		ck_assert_uint_eq(text[i], i < ELF_TEXT ? (uint8_t)(i * 7 + 1) : 0);
+	/* Whole pages are the file's own frames, where VMs share these and it is laid out so. */
+	ck_assert_uint_eq(pmap_stats(vm->pmap)->shared_in, _i == 2 ? ELF_TEXT / PAGE_SIZE : 0);
+
+	ck_assert_int_eq(gm_read32(vm, started[1], &word), 0);
+	ck_assert_uint_eq(word, 0x336ec578);
+	ck_assert_int_eq(gm_read64(vm, started[1] + 24, &at), 0);
+	ck_assert_int_eq(gm_read(vm, at, line, 14), 0);
+	ck_assert_str_eq(line, files.append);
+	ck_assert_int_eq(gm_read64(vm, started[1] + 32, &at), 0);
+	ck_assert_int_eq(gm_read(vm, at, line, 8), 0);
+	ck_assert_mem_eq(line, "RSD PTR ", 8);
+	ck_assert_int_eq(gm_read32(vm, started[1] + 12, &word), 0);
+	ck_assert_uint_eq(word, 1);
+	ck_assert_int_eq(gm_read64(vm, started[1] + 16, &at), 0);
+	ck_assert_int_eq(gm_read64(vm, at + 8, &bytes), 0);
+	ck_assert_uint_eq(bytes, sizeof(extra));
+	ck_assert_int_eq(gm_read64(vm, at, &at), 0);
+	ck_assert_int_eq(gm_read(vm, at, line, sizeof(extra)), 0);
+	ck_assert_str_eq(line, extra);
+	/* All RAM but what is reserved, in order. */
+	ck_assert_int_eq(gm_read64(vm, started[1] + 40, &map), 0);
+	ck_assert_int_eq(gm_read32(vm, started[1] + 48, &word), 0);
+	ck_assert_uint_eq(word, 3);
+	for (unsigned i = 0, end = 0; i < word; i++, map += 24) {
+		uint32_t type;
+
+		ck_assert_int_eq(gm_read64(vm, map, &at), 0);
+		ck_assert_int_eq(gm_read64(vm, map + 8, &bytes), 0);
+		ck_assert_int_eq(gm_read32(vm, map + 16, &type), 0);
+		ck_assert_uint_eq(at, end);
+		ck_assert_uint_eq(type, i == 1 ? 2 : 1);
+		end = (unsigned)(at + bytes);
+		ck_assert(i + 1 < word || end == FAKE_RAM_BYTES);
+	}
+	boot_close(&b);
+	fake_devices_destroy();
+	image_cache_destroy(cache);
+	unlink(path);
+	free(text);
+	pc_destroy(vm);
+}
+END_TEST
+
+START_TEST(what_is_no_elf_kernel_is_refused)
+{
+	static const struct {
+		Elf64_Half machine;
+		bool note;
+		uint64_t pa;
+	} bad[] = {{EM_RISCV, true, ELF_PA}, {EM_X86_64, false, ELF_PA}, {EM_X86_64, true, 0xff000},
+		{EM_X86_64, true, FAKE_RAM_BYTES - ELF_TEXT}, {EM_X86_64, true, 1ull << 40}};
+	char path[] = "/tmp/disco-vmlinux-XXXXXX";
+	struct boot_files files = {.kernel = path, .append = ""};
+	struct vm *vm = pc_create();
+	struct image_cache *cache = image_cache_create(fake.cluster.mem);
+	struct boot b;
+
+	close(mkstemp(path));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		make_elf(path, bad[i].machine, bad[i].note, bad[i].pa, 0);
+		ck_assert_int_eq(
+			boot_open(&b, cache, &files, &board_pc, FAKE_RAM_BYTES, 0), -EINVAL);
+		boot_close(&b);
+	}
+	/* It fits, but not with an initrd. */
+	make_elf(path, EM_X86_64, true, FAKE_RAM_BYTES - 2 * ELF_TEXT, 0);
+	ck_assert_int_eq(boot_open(&b, cache, &files, &board_pc, FAKE_RAM_BYTES, 0), 0);
+	boot_close(&b);
+	ck_assert_int_eq(boot_open(&b, cache, &files, &board_pc, FAKE_RAM_BYTES, 1), -ENOSPC);
+	boot_close(&b);
+	image_cache_destroy(cache);
+	unlink(path);
+	pc_destroy(vm);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("kvm-board");
@@ -388,6 +540,8 @@ int main(void)
 	tcase_add_test(tc, memory_goes_on_behind_the_gap);
 	tcase_add_test(tc, a_kernel_is_loaded_by_its_protocol);
 	tcase_add_test(tc, what_is_no_kernel_is_refused);
+	tcase_add_loop_test(tc, an_elf_kernel_is_loaded_by_pvh, 0, 4);
+	tcase_add_test(tc, what_is_no_elf_kernel_is_refused);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

@@ -338,7 +338,7 @@ static void kvm_pages_replaced(struct vm *vm, uint32_t ppn, uint32_t n, bool don
 static void kvm_vcpu_start(struct vcpu *vcpu, uint64_t pc, uint64_t a0, uint64_t a1)
 {
 	vcpu->e->rip = pc;
-	vcpu->e->rsi = a0;
+	vcpu->e->arg = a0;
 	vcpu->e->cr3 = a1;
 	vcpu->e->boot = true;
 	vcpu->state = VCPU_RUNNABLE;

@@ -21,7 +21,7 @@
  *   place.c  which node a vCPU runs on
  *   pc.c     the board: power, reset, interrupt lines
  *   acpi.c   the tables that describe it
- *   boot.c   loading a bzImage
+ *   boot.c   loading a bzImage, or an ELF kernel
  */
 #ifndef MONITOR_ENGINE_KVM_KVM_H
 #define MONITOR_ENGINE_KVM_KVM_H
@@ -75,7 +75,7 @@ struct engine_vcpu {
 	uint64_t out_ns;        /* its thread's time in the monitor, with waiting for the lock */
 	uint64_t waited_ns;     /* ready, but without a CPU of the host; place.c */
 	uint64_t moved_ns;      /* host's ns when it last came to another node */
-	uint64_t rip, rsi, cr3; /* to start with, when `boot` */
+	uint64_t rip, arg, cr3; /* to start with, when `boot`; cr3 0: in protected mode */
 	bool boot;
 };
 

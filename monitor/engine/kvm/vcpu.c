@@ -141,17 +141,26 @@ static void set_up(struct vcpu *vcpu)
 		.db = 1,
 		.s = 1,
 		.g = 1};
-	struct kvm_regs regs = {.rip = e->rip, .rsi = e->rsi, .rflags = 2};
+	/* Where each of the two boot protocols looks for its argument. */
+	struct kvm_regs regs = {.rip = e->rip, .rsi = e->arg, .rbx = e->arg, .rflags = 2};
 	struct kvm_sregs s;
 
 	if (ioctl(e->fd, KVM_GET_SREGS, &s))
 		die("KVM_GET_SREGS: %s", strerror(errno));
+	if (e->cr3) {
+		s.cr0 = 0x80000033; /* PG, NE, ET, MP, PE */
+		s.cr4 = 0x620;      /* OSXMMEXCPT, OSFXSR, PAE */
+		s.efer = 0x500;     /* LMA, LME */
+	} else { /* 32 bits, without paging */
+		code.l = 0;
+		code.db = 1;
+		s.cr0 = 0x11; /* ET, PE */
+		s.cr4 = 0;
+		s.efer = 0;
+	}
+	s.cr3 = e->cr3;
 	s.cs = code;
 	s.ds = s.es = s.fs = s.gs = s.ss = data;
-	s.cr0 = 0x80000033; /* PG, NE, ET, MP, PE */
-	s.cr3 = e->cr3;
-	s.cr4 = 0x620;  /* OSXMMEXCPT, OSFXSR, PAE */
-	s.efer = 0x500; /* LMA, LME */
 	if (ioctl(e->fd, KVM_SET_SREGS, &s) || ioctl(e->fd, KVM_SET_REGS, &regs))
 		die("KVM refuses the registers that %s begins with: %s", vcpu->vm->name,
 			strerror(errno));
