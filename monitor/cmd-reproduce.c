@@ -377,6 +377,15 @@ static bool all_there(const struct experiment *e)
 	return true;
 }
 
+static bool asked_for(const struct args *a, const struct experiment *e)
+{
+	bool asked = is_all(a);
+
+	for (int i = 0; i < a->n_experiments; i++)
+		asked |= !strcmp(a->experiment[i], e->name);
+	return asked;
+}
+
 static int show(const struct args *a, struct paper *p)
 {
 	static const char *const text[] = {[CLAIM_HOLDS] = "holds",
@@ -390,6 +399,9 @@ static int show(const struct args *a, struct paper *p)
 	int err = 0;
 
 	paper_compute(p);
+	for (unsigned k = 0; k < p->n; k++)
+		p->experiment[k].left_out =
+			p->experiment[k].fault && !asked_for(a, &p->experiment[k]);
 	for (unsigned k = 0; k < p->n && !err; k++)
 		err = paper_plot(&p->experiment[k]);
 	if (!err)

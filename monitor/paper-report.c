@@ -326,6 +326,9 @@ static void summary(struct doc *d, const struct paper *p)
 		const struct experiment *e = paper_experiment(p, text_at(c, "experiment"));
 		const json_t *show = json_array_get(json_object_get(c, "shows"), 0);
 		double theirs, ours;
+
+		if (e->left_out)
+			continue;
 		bool a = paper_eval(e, json_object_get(show, "paper"), &theirs);
 		bool b = paper_eval(e, json_object_get(show, "ours"), &ours);
 
@@ -336,6 +339,23 @@ static void summary(struct doc *d, const struct paper *p)
 				number_or_dash(b, ours)});
 	}
 	end_table(d);
+}
+
+static void left_out(struct doc *d, const struct paper *p)
+{
+	char *names = xstrdup("");
+
+	for (unsigned k = 0; k < p->n; k++)
+		if (p->experiment[k].left_out) {
+			char *more = xasprintf(
+				"%s%s%s", names, *names ? ", " : "", p->experiment[k].name);
+
+			free(names);
+			names = more;
+		}
+	if (*names)
+		paragraph(d, "Not made, and nobody asked for it: %s.", names);
+	free(names);
 }
 
 static void write_report(struct doc *d, const struct paper *p)
@@ -367,7 +387,9 @@ static void write_report(struct doc *d, const struct paper *p)
 	}
 	summary(d, p);
 	for (unsigned k = 0; k < p->n; k++)
-		experiment(d, p, &p->experiment[k]);
+		if (!p->experiment[k].left_out)
+			experiment(d, p, &p->experiment[k]);
+	left_out(d, p);
 	fprintf(d->html, "</body></html>\n");
 }
 

@@ -34,6 +34,7 @@ struct experiment {
 	json_t *ours;    /* the same of our runs */
 	json_t *numbers; /* both, as expressions see them */
 	char *fault;     /* why there is nothing of ours; NULL: there is */
+	bool left_out;   /* by the caller, of the report: not asked for, and nothing of ours */
 };
 
 struct paper {
