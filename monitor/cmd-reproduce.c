@@ -359,7 +359,8 @@ static int print_jobs(const struct args *a, const struct paper *p)
 			putchar(' ');
 			print_quoted(list[i]->word[w]);
 		}
-		printf(" >");
+		/* A shell that reads the lines one by one must keep its input. */
+		printf(" </dev/null >");
 		print_quoted(list[i]->log);
 		printf(" 2>&1\n");
 	}

@@ -115,6 +115,11 @@ if command -v parallel >/dev/null; then
 else
 	(cd "$work" && limited 120 xargs -d '\n' -n 1 -P 2 sh -c <out) || fail "the printed jobs fail"
 fi
+# And by a shell that reads a line at a time.
+reproduce 0 --print-jobs -o lines
+(cd "$work" && while read -r job; do eval "$job" || exit 1; done <out) || fail "a shell cannot run the printed jobs"
+reproduce 0 --print-jobs -o lines
+[ ! -s "$work/out" ] || fail "of the printed jobs a shell did not run all: $(cat "$work/out")"
 reproduce 0 --print-jobs -o elsewhere
 [ ! -s "$work/out" ] || fail "jobs that are done are printed"
 # As an element of a Slurm array does: one line by its number, in a shell of its own.
