@@ -21,7 +21,7 @@
 #define RESET_AREA 4096ull
 #define FDT_ROOM   (128ull << 10) /* left for firmware to grow the tree in place */
 #define KERNEL_RAW (2 * MIB)      /* where firmware expects its next stage */
-#define ELF_LIMIT  (256 * MIB)    /* larger firmware is a mistake */
+#define ELF_LIMIT  (1024 * MIB)   /* a kernel with debugging information has several hundred */
 
 static uint64_t page_up(uint64_t bytes)
 {
