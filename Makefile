@@ -161,7 +161,7 @@ pictures: deps
 	@guests/debian/fetch >/dev/null
 	@B=$(B) bench/pictures.sh
 
-# The experiments of the papers, small; 20 minutes on two CPUs, and goes on where it was if interrupted.
+# The experiments of the papers, small; under 20 minutes on two CPUs, and goes on where it was if interrupted.
 papers: deps
 	@$(MAKE) --no-print-directory all
 	@guests/debian/fetch >/dev/null
