@@ -354,7 +354,7 @@ static void left_out(struct doc *d, const struct paper *p)
 			names = more;
 		}
 	if (*names)
-		paragraph(d, "Not made, and nobody asked for it: %s.", names);
+		paragraph(d, "Not asked for, and not made: %s.", names);
 	free(names);
 }
 

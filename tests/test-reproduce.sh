@@ -106,7 +106,7 @@ says '^## Cycles' second/report.md
 # Of what nobody asks for and is not there, the report says no more than that.
 reproduce 1 --collect -o second two
 says '^## Numbers' second/report.md
-says '^Not made, and nobody asked for it: one' second/report.md
+says '^Not asked for, and not made: one' second/report.md
 grep -q -e '^## Cycles' -e 'pigs fly' "$work/second/report.md" && fail "a report of what nobody asked for"
 reproduce 0 --print-jobs -o elsewhere two
 [ "$(wc -l <"$work/out")" -eq 2 ] || fail "two runs are not two lines: $(cat "$work/out")"
