@@ -23,17 +23,17 @@ B       ?= build
 PREFIX  ?= /usr/local
 DATA    ?= $(CURDIR)
 CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DDISCO_GUESTS_DIR='"$(DATA)/guests"' \
-            -DDISCO_MACHINES_DIR='"$(DATA)/numa/machines"' -DDISCO_PAPERS_DIR='"$(DATA)/papers"'
+            -DDISCO_MACHINES_DIR='"$(DATA)/numa/machine/machines"' -DDISCO_PAPERS_DIR='"$(DATA)/papers"'
 CFLAGS  += -std=gnu17 -g $(OPT) $(WARN) $(SANFLAGS) -ffp-contract=off -fno-strict-aliasing -pthread
 LDFLAGS += $(SANFLAGS) -pthread
 LDLIBS  += -lnuma -lseccomp -lfdt -ljansson -lconfig -lxxhash -lhwloc -lslirp -lm
 
-SRC     := $(wildcard numa/*.c sharing/*.c monitor/*.c monitor/*/*.c monitor/engine/*/*.c)
+SRC     := $(wildcard numa/*.c numa/*/*.c sharing/*.c monitor/*/*.c monitor/engine/*/*.c)
 # The kvm engine is for VMs of this architecture.
 ifneq ($(shell uname -m),x86_64)
-SRC     := $(filter-out monitor/engine/kvm/%,$(SRC))
+SRC     := $(wildcard numa/*.c numa/*/*.c sharing/*.c monitor/*/*.c monitor/engine/*/*.c)
 endif
-MAIN    := monitor/main.c
+MAIN    := monitor/cli/main.c
 OBJ     := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN),$(SRC)))
 TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test-*.c))
 ifneq ($(shell uname -m),x86_64)
@@ -45,7 +45,7 @@ comma   := ,
 
 all: $(B)/disco
 
-$(B)/disco: $(B)/monitor/main.o $(B)/libdisco.a
+$(B)/disco: $(B)/monitor/cli/main.o $(B)/libdisco.a
 	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/libdisco.a: $(OBJ)
@@ -68,7 +68,7 @@ LIVE_WRAP := create destroy walk copy_page zero_page read_page dma tlb_access tl
            tlb_flush_page boundary quantum own frame_moved flush frame_reset frames_reset hot_clear
 $(B)/tests/live/%.o: monitor/engine/sim/%.c
 	@mkdir -p $(@D); echo "  CC  $< (live)"; $(CC) $(CPPFLAGS) $(CFLAGS) -include tests/memsys-live.h -MMD -MP -c -o $@ $<
-$(LIVE): $(B)/monitor/main.o $(LIVE_OBJ) $(B)/tests/memsys-live.o $(REFERENCE) $(B)/libdisco.a
+$(LIVE): $(B)/monitor/cli/main.o $(LIVE_OBJ) $(B)/tests/memsys-live.o $(REFERENCE) $(B)/libdisco.a
 	@echo "  LD  $@"; $(CC) $(LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=memsys_%,$(LIVE_WRAP)) -o $@ $^ $(LDLIBS)
 
 # Writes the programs of the differential test; stands by itself, so that it can judge the rest.
@@ -143,7 +143,7 @@ demo: deps
 	@$(B)/disco plot $(B)/demo/stats.json -o $(B)/demo/memory.png >/dev/null
 	@echo; echo "In $(B)/demo:"
 	@echo "  memory.png   virtual (V) against machine (M) memory: the difference is what sharing saves"
-	@echo "  stats.json   everything counted, described in monitor/STATS.md"
+	@echo "  stats.json   everything counted, described in monitor/report/STATS.md"
 	@echo "  vmN.log      the console of each VM"
 
 # The figures of the README, raw runs under build/bench; bench-peers: only those beside QEMU. PAIRS=N: how many pairs.
@@ -177,9 +177,9 @@ papers-readme: papers
 install:
 	@$(MAKE) --no-print-directory B=build/install DATA=$(PREFIX)/share/disco all
 	install -D -m 755 build/install/disco $(DESTDIR)$(PREFIX)/bin/disco
-	install -D -m 644 monitor/disco.1 $(DESTDIR)$(PREFIX)/share/man/man1/disco.1
-	install -d $(DESTDIR)$(PREFIX)/share/disco/numa
-	cp -R numa/machines $(DESTDIR)$(PREFIX)/share/disco/numa/
+	install -D -m 644 monitor/cli/disco.1 $(DESTDIR)$(PREFIX)/share/man/man1/disco.1
+	install -d $(DESTDIR)$(PREFIX)/share/disco/numa/machine
+	cp -R numa/machine/machines $(DESTDIR)$(PREFIX)/share/disco/numa/machine/
 	cp -R guests papers $(DESTDIR)$(PREFIX)/share/disco/
 
 clean:

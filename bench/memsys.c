@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "numa/memsys.h"
+#include "numa/memsys/memsys.h"
 
 enum { ADDRESSES = 1 << 16, REPEAT = 5, PAGE = 4096 };
 

@@ -5,7 +5,7 @@
 # and with neither. Machine memory that a further VM takes is the difference between N VMs and one, over N - 1: nothing that belongs
 # to a VM can hide in it. Last, the pages that the search found against those that a perfect one would have.
 #
-# Memory and machine time are the runs' own statistics (monitor/STATS.md), the same on any host; what the search costs the host is
+# Memory and machine time are the runs' own statistics (monitor/report/STATS.md), the same on any host; what the search costs the host is
 # timed, in pairs.
 #
 # Leaves sharing.txt (the table). Usage: bench/sharing.sh [VMS] [IDLE-SECONDS]    (default: 8 20)

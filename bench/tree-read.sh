@@ -12,7 +12,7 @@
 #
 # Leaves tree-read-MODE.tsv: how, VMs that read, MB read by all, pages mapped and filled, bytes copied, machine memory in bytes when all have
 # read (in all, and of the kinds private and cache), seconds of simulated time from the first VM's start to the last one's end.
-# Everything is the run's own statistics (monitor/STATS.md) and the same on any host.
+# Everything is the run's own statistics (monitor/report/STATS.md) and the same on any host.
 #
 # Usage: bench/tree-read.sh MODE [VMS [MB]]    (default: 8 VMs, 256 MB; nfs: 64 MB, for time); FIDELITY=numa: with caches and latencies while reading
 . "$(dirname "$0")/lib.sh"

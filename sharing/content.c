@@ -13,7 +13,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "numa/move.h"
+#include "numa/memory/move.h"
 #include "sharing/content.h"
 
 enum {

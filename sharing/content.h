@@ -34,8 +34,8 @@
 #ifndef SHARING_CONTENT_H
 #define SHARING_CONTENT_H
 
-#include "numa/machine.h"
-#include "numa/pmap.h"
+#include "numa/machine/machine.h"
+#include "numa/memory/pmap.h"
 
 enum { CONTENT_RATE = 8, CONTENT_IDLE = 4, CONTENT_LOG = 1024, CONTENT_REUSED = 512 };
 

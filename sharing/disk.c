@@ -19,7 +19,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "numa/move.h"
+#include "numa/memory/move.h"
 #include "sharing/disk.h"
 
 enum {

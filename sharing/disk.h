@@ -16,12 +16,12 @@
  *   was written takes the host's.
  *
  * A disk knows nothing of virtio: the device model hands it lists of guest pages. All calls are for
- * the boundary (see numa/frame.h).
+ * the boundary (see numa/memory/frame.h).
  */
 #ifndef SHARING_DISK_H
 #define SHARING_DISK_H
 
-#include "numa/pmap.h"
+#include "numa/memory/pmap.h"
 #include "sharing/image.h"
 
 enum disk_mode { DISK_SHARED, DISK_PRIVATE, DISK_RO, DISK_SCRATCH };

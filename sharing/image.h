@@ -8,13 +8,13 @@
  * Opening the same file twice (same device and inode) gives the same image, so a kernel booted by
  * eight VMs is one copy. The cache is itself a user (owner id with the top bit set) of each frame
  * it holds; frames that nobody else uses are given back when the machine is full. Everything here
- * is for the boundary (see numa/frame.h).
+ * is for the boundary (see numa/memory/frame.h).
  */
 #ifndef SHARING_IMAGE_H
 #define SHARING_IMAGE_H
 
-#include "numa/frame.h"
-#include "numa/pmap.h"
+#include "numa/memory/frame.h"
+#include "numa/memory/pmap.h"
 
 struct image_cache; /* all images of one machine */
 struct image;

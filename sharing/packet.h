@@ -12,7 +12,7 @@
 #ifndef SHARING_PACKET_H
 #define SHARING_PACKET_H
 
-#include "numa/frame.h"
+#include "numa/memory/frame.h"
 
 enum {
 	ETHER_HEADER = 14,

@@ -11,7 +11,7 @@
  * below is shown as an empty directory. A file that has changed since the snapshot answers -ESTALE
  * where it is not in memory yet; its old and new contents are never mixed.
  *
- * Knows nothing of FUSE or virtio. Everything here is for the boundary (see numa/frame.h).
+ * Knows nothing of FUSE or virtio. Everything here is for the boundary (see numa/memory/frame.h).
  */
 #ifndef SHARING_TREE_H
 #define SHARING_TREE_H

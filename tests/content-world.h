@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "numa/move.h"
+#include "numa/memory/move.h"
 #include "sharing/content.h"
 #include "sharing/disk.h"
 #include "tests/small-machine.h"

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/board.h"
-#include "monitor/engine.h"
-#include "monitor/guestmem.h"
+#include "monitor/vm/board.h"
+#include "monitor/vm/engine.h"
+#include "monitor/vm/guestmem.h"
 #include "numa/util.h"
 
 enum { FAKE_VCPUS = 2, FAKE_RAM_BYTES = 4 << 20 };

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "numa/frame.h"
+#include "numa/memory/frame.h"
 
 enum {
 	ROOT = 1,

@@ -3,7 +3,7 @@
  * Comparing the fast memory-system model with the slow one: see memsys-reference.h. The first
  * difference ends the program; without a test framework, for programs that are not one test.
  */
-#include "numa/frame.h"
+#include "numa/memory/frame.h"
 #include "tests/memsys-reference.h"
 
 void ref_same(uint64_t fast, uint64_t slow, const char *what)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * disco with both memory-system models: whatever a run asks of the fast one (numa/memsys.h) is
+ * disco with both memory-system models: whatever a run asks of the fast one (numa/memsys/memsys.h) is
  * asked of the slow one too (memsys-reference.h), and the answers must be the same; at each
  * quantum's end all counters, and now and then all caches and the directory. So the traces that are
  * compared are those of real programs, from their first access to their last. The slow model knows

@@ -6,7 +6,7 @@
 #ifndef TESTS_MEMSYS_LIVE_H
 #define TESTS_MEMSYS_LIVE_H
 
-#include "numa/memsys.h"
+#include "numa/memsys/memsys.h"
 
 unsigned live_data(struct memsys_cpu *c, uint64_t ma, bool write);
 unsigned live_fetch(struct memsys_cpu *c, uint64_t ma);

@@ -7,7 +7,7 @@
 #ifndef TESTS_MEMSYS_REFERENCE_TABLES_H
 #define TESTS_MEMSYS_REFERENCE_TABLES_H
 
-#include "numa/memsys.h"
+#include "numa/memsys/memsys.h"
 
 struct ref_way {
 	bool valid;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * The memory-system model of numa/memsys.h once more, slow and obvious: every rule of that header
+ * The memory-system model of numa/memsys/memsys.h once more, slow and obvious: every rule of that header
  * written down the way it is said there, with time stamps for LRU, one byte of state for each line
- * and CPU, and division instead of shifts. It shares no code with numa/memsys*.c, only the
+ * and CPU, and division instead of shifts. It shares no code with numa/memsys/, only the
  * machine description and the form of the counters, so that what both agree on is what the header
  * says. For small machines: memory is proportional to lines times CPUs. One thread.
  */
 #ifndef TESTS_MEMSYS_REFERENCE_H
 #define TESTS_MEMSYS_REFERENCE_H
 
-#include "numa/memsys.h"
+#include "numa/memsys/memsys.h"
 
 struct ref;
 

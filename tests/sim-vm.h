@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "monitor/engine/sim/code.h"
-#include "monitor/guestmem.h"
+#include "monitor/vm/guestmem.h"
 #include "tests/small-machine.h"
 
 enum { SIM_RAM_BYTES = 8 << 20, SIM_NODE_BYTES = 64 << 20 };

@@ -9,8 +9,8 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "numa/frame.h"
-#include "numa/machine.h"
+#include "numa/memory/frame.h"
+#include "numa/machine/machine.h"
 
 /* Memory of n_nodes nodes with frames[i] frames each. */
 static inline struct memory *small_memory(unsigned n_nodes, const uint32_t *frames)

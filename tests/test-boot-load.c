@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "monitor/elf.h"
+#include "monitor/boot/elf.h"
 #include "numa/util.h"
 
 static void put64(uint8_t *p, uint64_t v)

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "monitor/board.h"
-#include "monitor/clone.h"
+#include "monitor/vm/board.h"
+#include "monitor/vm/clone.h"
 #include "tests/sim-vm.h"
 
 enum { RNG, BLK, NET };

@@ -4,7 +4,7 @@
  * shares all its memory until one of them stores, and neither sees what the other does afterwards.
  * What random stores and moves may do to shared pages is in test-move.c, devices in test-devices.c.
  */
-#include "monitor/clone.h"
+#include "monitor/vm/clone.h"
 #include "tests/sim-vm.h"
 
 enum { DATA = VM_RAM_BASE + 0x10000, OUT = VM_RAM_BASE + 0x20000 };

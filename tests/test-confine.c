@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "monitor/confine.h"
+#include "monitor/drive/confine.h"
 #include "tests/small-machine.h"
 
 static char secret[] = "/tmp/disco-secret-XXXXXX";

@@ -8,9 +8,9 @@
  */
 #include <unistd.h>
 
-#include "monitor/counts.h"
-#include "monitor/device.h"
-#include "numa/move.h"
+#include "monitor/vm/counts.h"
+#include "monitor/vm/device.h"
+#include "numa/memory/move.h"
 #include "sharing/disk.h"
 #include "tests/sim-vm.h"
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/expr.h"
+#include "monitor/base/expr.h"
 
 static const char *const document =
 	"{'a': 6, 'b': {'c_1': 2.5, 'yes': true, 'none': null, 'text': 'x'}, 'empty': [],"

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "numa/memmap.h"
-#include "numa/move.h"
+#include "numa/memory/memmap.h"
+#include "numa/memory/move.h"
 #include "tests/small-machine.h"
 
 static struct frame_user user(uint32_t owner, uint32_t page)

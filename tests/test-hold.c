@@ -6,8 +6,8 @@
  */
 #include <string.h>
 
-#include "numa/move.h"
-#include "numa/pmap.h"
+#include "numa/memory/move.h"
+#include "numa/memory/pmap.h"
 #include "sharing/content.h"
 #include "tests/small-machine.h"
 

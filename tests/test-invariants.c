@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "numa/memmap.h"
-#include "numa/move.h"
+#include "numa/memory/memmap.h"
+#include "numa/memory/move.h"
 #include "sharing/disk.h"
 #include "tests/sim-vm.h"
 

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "monitor/boot.h"
+#include "monitor/boot/boot.h"
 #include "monitor/engine/kvm/kvm.h"
 #include "sharing/share.h"
 #include "tests/fake-vm.h"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The memory-system model by numbers that are worked out here by hand from numa/memsys.h and the
+ * The memory-system model by numbers that are worked out here by hand from numa/memsys/memsys.h and the
  * paper's machine: flash8, 400 MHz (2.5 ns a cycle), L2 hit 50 ns, memory 300 ns at home and 900
  * from elsewhere, so 300 ns one way; another's cache answers in 250 ns more.
  */
-#include "numa/memsys.h"
+#include "numa/memsys/memsys.h"
 #include "tests/small-machine.h"
 
 enum {

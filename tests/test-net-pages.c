@@ -11,7 +11,7 @@
  */
 #include <errno.h>
 
-#include "numa/move.h"
+#include "numa/memory/move.h"
 #include "sharing/share.h"
 #include "tests/small-machine.h"
 #include "tests/virtio-driver.h"

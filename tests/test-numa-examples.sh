@@ -9,7 +9,7 @@ need jq
 debian
 [ -z "${SAN:-}" ] || skip "nothing here that the other tests do not run, and slow"
 
-sed 's/^l2 *= { size = "1M"/l2 = { size = "256K"/' "$root/numa/machines/flash8.conf" >"$work/small.conf"
+sed 's/^l2 *= { size = "1M"/l2 = { size = "256K"/' "$root/numa/machine/machines/flash8.conf" >"$work/small.conf"
 grep -q '^l2 = { size = "256K"' "$work/small.conf" || fail "flash8.conf has no L2 of 1 MB to make smaller"
 numa='taskset -c 0 make -s -C /usr/local/share/disco/numa'
 # Two VMs are never quite together: each waits until both have left a region before it makes the next memory without caches.

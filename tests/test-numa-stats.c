@@ -6,9 +6,9 @@
  */
 #include <jansson.h>
 
-#include "monitor/moves.h"
-#include "monitor/run.h"
-#include "numa/move.h"
+#include "monitor/vm/moves.h"
+#include "monitor/run/run.h"
+#include "numa/memory/move.h"
 #include "tests/sim-vm.h"
 
 static const uint32_t spin[] = {0x00150513, 0xffdff06f}; /* addi a0,a0,1; j .-4 */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "monitor/options.h"
+#include "monitor/run/options.h"
 
 static int parse(struct run_options *o, const char *const *words)
 {

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "numa/move.h"
-#include "numa/placement.h"
-#include "numa/pmap.h"
+#include "numa/memory/move.h"
+#include "numa/policy/placement.h"
+#include "numa/memory/pmap.h"
 #include "tests/small-machine.h"
 
 enum { NODES = 4 };

@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "numa/memmap.h"
-#include "numa/pmap.h"
+#include "numa/memory/memmap.h"
+#include "numa/memory/pmap.h"
 #include "sharing/image.h"
 #include "tests/small-machine.h"
 

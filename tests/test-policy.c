@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "numa/policy.h"
+#include "numa/policy/policy.h"
 #include "tests/small-machine.h"
 
 enum { NODES = 4 };

@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "numa/memmap.h"
-#include "numa/move.h"
-#include "numa/pmap.h"
+#include "numa/memory/memmap.h"
+#include "numa/memory/move.h"
+#include "numa/memory/pmap.h"
 #include "sharing/image.h"
 #include "tests/small-machine.h"
 

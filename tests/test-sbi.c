@@ -3,7 +3,7 @@
  * The monitor's SBI as a kernel sees it: registers in, registers out, and what each call does to
  * other harts, to the VM and to its console (RISC-V SBI specification 2.0).
  */
-#include "monitor/console.h"
+#include "monitor/vm/console.h"
 #include "tests/sim-vm.h"
 
 enum {

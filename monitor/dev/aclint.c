@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/board.h"
-#include "monitor/engine.h"
-#include "monitor/fdt.h"
+#include "monitor/vm/board.h"
+#include "monitor/vm/engine.h"
+#include "monitor/boot/fdt.h"
 #include "numa/util.h"
 
 enum { ACLINT_BYTES = 0x10000, MSIP = 0x0, MTIMECMP = 0x4000, MTIME = 0xbff8 };

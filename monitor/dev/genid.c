@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/board.h"
-#include "monitor/fdt.h"
+#include "monitor/vm/board.h"
+#include "monitor/boot/fdt.h"
 #include "numa/util.h"
 
 enum { ID_BYTES = 16 };

@@ -7,9 +7,9 @@
  */
 #include <stdlib.h>
 
-#include "monitor/board.h"
-#include "monitor/engine.h"
-#include "monitor/fdt.h"
+#include "monitor/vm/board.h"
+#include "monitor/vm/engine.h"
+#include "monitor/boot/fdt.h"
 #include "numa/util.h"
 
 enum {

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "monitor/board.h"
-#include "monitor/fdt.h"
+#include "monitor/vm/board.h"
+#include "monitor/boot/fdt.h"
 #include "numa/util.h"
 
 enum { FAIL = 0x3333, PASS = 0x5555, RESET = 0x7777 };

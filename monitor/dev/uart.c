@@ -9,8 +9,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "monitor/board.h"
-#include "monitor/fdt.h"
+#include "monitor/vm/board.h"
+#include "monitor/boot/fdt.h"
 #include "numa/util.h"
 
 enum {

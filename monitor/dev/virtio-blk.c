@@ -12,8 +12,8 @@
 #include <stdlib.h>
 
 #include "monitor/dev/virtio.h"
-#include "monitor/guestmem.h"
-#include "monitor/engine.h"
+#include "monitor/vm/guestmem.h"
+#include "monitor/vm/engine.h"
 #include "numa/util.h"
 #include "sharing/content.h"
 

@@ -27,8 +27,8 @@
 #include <sys/stat.h>
 
 #include "monitor/dev/virtio.h"
-#include "monitor/engine.h"
-#include "monitor/guestmem.h"
+#include "monitor/vm/engine.h"
+#include "monitor/vm/guestmem.h"
 #include "numa/util.h"
 
 enum {

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "monitor/dev/virtio.h"
-#include "monitor/fdt.h"
-#include "monitor/guestmem.h"
+#include "monitor/boot/fdt.h"
+#include "monitor/vm/guestmem.h"
 #include "numa/util.h"
 
 enum {

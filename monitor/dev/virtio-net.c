@@ -22,8 +22,8 @@
 #include <string.h>
 
 #include "monitor/dev/virtio.h"
-#include "monitor/engine.h"
-#include "monitor/guestmem.h"
+#include "monitor/vm/engine.h"
+#include "monitor/vm/guestmem.h"
 #include "numa/util.h"
 #include "sharing/content.h"
 #include "sharing/share.h"

@@ -17,7 +17,7 @@
 #ifndef MONITOR_DEV_VIRTIO_H
 #define MONITOR_DEV_VIRTIO_H
 
-#include "monitor/board.h"
+#include "monitor/vm/board.h"
 
 enum {
 	VIRTQ_MAX = 256,

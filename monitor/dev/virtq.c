@@ -13,7 +13,7 @@
 #include <errno.h>
 
 #include "monitor/dev/virtio.h"
-#include "monitor/guestmem.h"
+#include "monitor/vm/guestmem.h"
 
 enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4, AVAIL_NO_INTERRUPT = 1 };
 /* In the run phase a larger request is left to the boundary rather than touched page by page. */

@@ -10,7 +10,7 @@
 #include <linux/fuse.h>
 #include <sys/stat.h>
 
-#include "numa/move.h"
+#include "numa/memory/move.h"
 #include "sharing/content.h"
 #include "sharing/share.h"
 #include "tests/fs-files.h"

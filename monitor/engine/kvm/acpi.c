@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "monitor/board.h"
+#include "monitor/vm/board.h"
 #include "monitor/engine/kvm/kvm.h"
 #include "numa/util.h"
 

@@ -19,10 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/board.h"
-#include "monitor/boot.h"
+#include "monitor/vm/board.h"
+#include "monitor/boot/boot.h"
 #include "monitor/engine/kvm/kvm.h"
-#include "monitor/guestmem.h"
+#include "monitor/vm/guestmem.h"
 #include "numa/util.h"
 
 #define MIB (1ull << 20)

@@ -2,7 +2,7 @@
 /*
  * The inside of the kvm engine: x86-64 VMs on a Linux host with hardware virtualization.
  *
- * One lock, the monitor's, makes a boundary (numa/frame.h) out of every moment it is held: device
+ * One lock, the monitor's, makes a boundary (numa/memory/frame.h) out of every moment it is held: device
  * accesses, page faults and the periodic work all take it, so that frames, pmaps, devices and
  * sharing are the code the simulator runs. What differs is that vCPUs go on while it is held. They
  * see memory through a *view*: a range of the monitor's address space behind a KVM memory slot, in
@@ -30,8 +30,8 @@
 #include <pthread.h>
 #include <sys/types.h>
 
-#include "monitor/engine.h"
-#include "numa/host.h"
+#include "monitor/vm/engine.h"
+#include "numa/memory/host.h"
 
 /* How a page is mapped in a view. */
 enum mapped {

@@ -16,7 +16,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "monitor/board.h"
+#include "monitor/vm/board.h"
 #include "monitor/engine/kvm/kvm.h"
 #include "numa/util.h"
 

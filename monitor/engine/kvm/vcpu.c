@@ -14,9 +14,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "monitor/board.h"
+#include "monitor/vm/board.h"
 #include "monitor/engine/kvm/kvm.h"
-#include "monitor/guestmem.h"
+#include "monitor/vm/guestmem.h"
 #include "numa/util.h"
 
 enum { KICK = SIGUSR1, MAX_RETRIES = 100000 };

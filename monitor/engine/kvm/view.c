@@ -27,7 +27,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#include "monitor/board.h"
+#include "monitor/vm/board.h"
 #include "monitor/engine/kvm/kvm.h"
 #include "numa/util.h"
 

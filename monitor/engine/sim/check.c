@@ -6,7 +6,7 @@
  * whose each is. Here both are compared with the pmaps, from which they follow.
  */
 #include "monitor/engine/sim/cpu.h"
-#include "numa/move.h"
+#include "numa/memory/move.h"
 
 /* Frame mpn, to which a TLB of this CPU leads: is it what the CPU sees of a page of its VM? The
  * page itself is not in the TLB, but all pages in one frame have the same view. */

@@ -16,8 +16,8 @@
  * A translator to host code would fill `ops` differently and replace exec.c; nothing else would
  * notice.
  */
-#ifndef SIM_CODE_H
-#define SIM_CODE_H
+#ifndef MONITOR_ENGINE_SIM_CODE_H
+#define MONITOR_ENGINE_SIM_CODE_H
 
 #include "monitor/engine/sim/cpu.h"
 

@@ -17,11 +17,11 @@
  *   sched.c    which vCPU runs on which CPU
  *   sim.c      quanta, host threads
  */
-#ifndef SIM_CPU_H
-#define SIM_CPU_H
+#ifndef MONITOR_ENGINE_SIM_CPU_H
+#define MONITOR_ENGINE_SIM_CPU_H
 
-#include "monitor/engine.h"
-#include "numa/memsys.h"
+#include "monitor/vm/engine.h"
+#include "numa/memsys/memsys.h"
 
 enum priv { PRIV_U = 0, PRIV_S = 1, PRIV_M = 3 };
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH };

@@ -15,8 +15,8 @@
 //
 // The file must be compiled without contraction (-ffp-contract=off) and without -ffast-math. A host
 // that evaluates in wider formats (x87) takes the soft path always.
-#ifndef DISCO_FASTFLOAT_H
-#define DISCO_FASTFLOAT_H
+#ifndef MONITOR_ENGINE_SIM_FASTFLOAT_H
+#define MONITOR_ENGINE_SIM_FASTFLOAT_H
 
 #include <float.h>
 #include <math.h>

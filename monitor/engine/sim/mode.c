@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a mode of virtualization (monitor/account.h) does to a vCPU: which of its instructions and
+ * What a mode of virtualization (monitor/vm/account.h) does to a vCPU: which of its instructions and
  * traps enter the monitor and at what price, what a TLB miss takes, and the books of its time. None
  * of it changes what an instruction does, only when the next one comes.
  *

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * The simulated machine made non-uniform: what ties the memory-system model (numa/memsys.h) and
- * page placement (numa/placement.h) to the CPUs. Fidelity changes at boundaries only; decoded code
+ * The simulated machine made non-uniform: what ties the memory-system model (numa/memsys/memsys.h) and
+ * page placement (numa/policy/placement.h) to the CPUs. Fidelity changes at boundaries only; decoded code
  * and soft TLBs belong to one fidelity and are dropped with it. A frame belongs, for the model, to
  * the VM that alone can reach it, or to nobody; memory tells of each change through mem->owned.
  */
 #include <string.h>
 
-#include "monitor/counts.h"
+#include "monitor/vm/counts.h"
 #include "monitor/engine/sim/code.h"
-#include "monitor/moves.h"
-#include "numa/move.h"
+#include "monitor/vm/moves.h"
+#include "numa/memory/move.h"
 
 void cpu_attach_model(struct engine_vcpu *cpu)
 {

@@ -4,8 +4,8 @@
  * many thousand times a second. Which thread gets which task is up to the host; tasks must not
  * care.
  */
-#ifndef SIM_POOL_H
-#define SIM_POOL_H
+#ifndef MONITOR_ENGINE_SIM_POOL_H
+#define MONITOR_ENGINE_SIM_POOL_H
 
 struct pool;
 

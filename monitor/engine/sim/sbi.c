@@ -8,9 +8,9 @@
  */
 #include <stdlib.h>
 
-#include "monitor/console.h"
+#include "monitor/vm/console.h"
 #include "monitor/engine/sim/code.h"
-#include "monitor/guestmem.h"
+#include "monitor/vm/guestmem.h"
 
 enum sbi_error {
 	SBI_SUCCESS = 0,

@@ -11,7 +11,7 @@
  */
 #include <stdlib.h>
 
-#include "monitor/counts.h"
+#include "monitor/vm/counts.h"
 #include "monitor/engine/sim/cpu.h"
 
 struct run_queue {

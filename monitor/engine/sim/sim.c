@@ -10,7 +10,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "monitor/board.h"
+#include "monitor/vm/board.h"
 #include "monitor/engine/sim/code.h"
 #include "monitor/engine/sim/pool.h"
 #include "sharing/content.h"

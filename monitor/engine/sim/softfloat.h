@@ -15,8 +15,8 @@
 // - No state, no allocation, no error: total functions, callable from any thread.
 //
 // Source: RISC-V Unprivileged ISA, chapters "F" and "D" (version 2.2); IEEE 754-2019.
-#ifndef DISCO_SOFTFLOAT_H
-#define DISCO_SOFTFLOAT_H
+#ifndef MONITOR_ENGINE_SIM_SOFTFLOAT_H
+#define MONITOR_ENGINE_SIM_SOFTFLOAT_H
 
 #include <stdint.h>
 

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/*
+ * `disco plot`: draws what a statistics file has. The pictures are in plot-*.c; one more is a row
+ * here.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "monitor/cli/command.h"
+#include "monitor/plot/plot.h"
+#include "numa/util.h"
+
+static const struct {
+	const char *name;
+	plot_fn *script;
+	bool numa; /* only of runs with the memory system */
+} kinds[] = {
+	{"memory", plot_memory, false},
+	{"sharing", plot_sharing, false},
+	{"misses", plot_misses, true},
+	{"stall", plot_stall, true},
+	{"pages", plot_pages, true},
+};
+
+struct args {
+	const char *stats;
+	const char *output; /* NULL: the statistics file's name with .png */
+	int kind;           /* -1: all there are */
+};
+
+static const struct argp_option options[] = {
+	{"output", 'o', "FILE", 0, "Picture to write, .png or .svg (default: STATS.png)", 0},
+	{"kind", 'k', "KIND", 0,
+		"memory: virtual (V) against machine (M) memory by kind, at each snapshot; "
+		"sharing: "
+		"each VM's memory by who else uses its frames; misses: "
+		"local and remote over time; stall: how CPU time divides; pages: on which node "
+		"each page is. Default: memory, and after a run in numa fidelity all of them, as "
+		"FILE-KIND.png",
+		0},
+	{0},
+};
+
+static error_t set_kind(struct args *a, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(kinds[i].name, name)) {
+			a->kind = (int)i;
+			return 0;
+		}
+	complain(0, "--kind: '%s' is none of memory, sharing, misses, stall, pages", name);
+	return ECANCELED;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct args *a = state->input;
+
+	switch (key) {
+	case 'o':
+		a->output = arg;
+		return 0;
+	case 'k':
+		return set_kind(a, arg);
+	default:
+		return command_stats_file(key, arg, state, &a->stats);
+	}
+}
+
+static const struct argp_child children[] = {{&command_help, 0, NULL, 0}, {0}};
+static const struct argp argp = {options, parse, "STATS.json",
+	"Draws the statistics of a run: memory, who shares it, and after a run in numa fidelity "
+	"misses, stalls and where the pages are.",
+	children, NULL, NULL};
+
+static char *default_output(const char *stats)
+{
+	const char *dot = strrchr(stats, '.'), *slash = strrchr(stats, '/');
+	size_t n = dot && (!slash || dot > slash) ? (size_t)(dot - stats) : strlen(stats);
+
+	return xasprintf("%.*s.png", (int)n, stats);
+}
+
+static int draw(const struct args *a, const json_t *root, size_t kind, const char *output)
+{
+	int err = plot_draw(kinds[kind].script, root, a->stats, output);
+
+	if (!err)
+		printf("%s\n", output);
+	return err;
+}
+
+/* a.png: a-memory.png, a-misses.png and so on. */
+static int draw_all(const struct args *a, const json_t *root, const char *output)
+{
+	const char *dot = strrchr(output, '.');
+	int err = 0;
+
+	for (size_t i = 0; !err && i < ARRAY_SIZE(kinds); i++) {
+		char *name =
+			xasprintf("%.*s-%s%s", (int)(dot - output), output, kinds[i].name, dot);
+
+		err = draw(a, root, i, name);
+		free(name);
+	}
+	return err;
+}
+
+static int plot(const struct args *a, const char *output)
+{
+	json_t *root;
+	int err;
+
+	if (!plot_is_picture(output))
+		return complain(EINVAL, "%s: a picture ends in .png or .svg", output);
+	root = command_load_json(a->stats);
+	if (!root)
+		return -EINVAL;
+	bool modelled = json_is_true(json_object_get(json_object_get(root, "numa"), "modelled"));
+
+	if (a->kind >= 0 && kinds[a->kind].numa && !modelled && json_object_get(root, "schema"))
+		err = complain(
+			EINVAL, "%s: the run had no caches: 'disco run --fidelity numa'", a->stats);
+	else if (a->kind < 0 && modelled)
+		err = draw_all(a, root, output);
+	else
+		err = draw(a, root, MAX(a->kind, 0), output);
+	json_decref(root);
+	return err;
+}
+
+int cmd_plot(int argc, char **argv)
+{
+	struct args a = {.kind = -1};
+	char *output;
+	int err;
+
+	if (command_parse(&argp, argc, argv, &a))
+		return STATUS_USAGE;
+	output = a.output ? xstrdup(a.output) : default_output(a.stats);
+	err = plot(&a, output);
+	free(output);
+	return err ? STATUS_USAGE : STATUS_OK;
+}

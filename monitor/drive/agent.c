@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Listens to the guests. At each boundary, in order of VM, what each console put out is taken: the
+ * UART goes to whoever watches and into a short memory for failure reports; hvc0 is the command's
+ * output, printed by complete lines; hvc1 is the agent's channel: `ready` and `exit N` from the
+ * guest, a line to one that serves files when nobody needs it any more, and in a run with --warm,
+ * once and from vm0 alone, `warm`, which warm.c answers. What a guest says is only ever printed or
+ * compared: it cannot fail anything but itself.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "monitor/run/run.h"
+#include "numa/util.h"
+
+static void keep_tail(struct guest *g, const char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		g->tail[g->tail_bytes++ % CONSOLE_TAIL_BYTES] = bytes[i];
+}
+
+char *agent_console_tail(const struct guest *g, unsigned lines)
+{
+	uint64_t n = MIN(g->tail_bytes, (uint64_t)CONSOLE_TAIL_BYTES);
+	uint64_t first = g->tail_bytes - n, start = g->tail_bytes;
+	char *text, *out;
+
+	for (; start > first; start--) {
+		bool newline = g->tail[(start - 1) % CONSOLE_TAIL_BYTES] == '\n';
+
+		if (newline && start < g->tail_bytes && lines-- == 1)
+			break;
+	}
+	text = out = xcalloc(1, g->tail_bytes - start + 1);
+	for (; start < g->tail_bytes; start++)
+		if (g->tail[start % CONSOLE_TAIL_BYTES])
+			*out++ = g->tail[start % CONSOLE_TAIL_BYTES];
+	return text;
+}
+
+static void take_console(struct run *r, struct guest *g)
+{
+	char bytes[4096];
+	size_t n;
+
+	while ((n = stream_drain(g->uart, bytes, sizeof(bytes)))) {
+		keep_tail(g, bytes, n);
+		if (g->log)
+			fwrite(bytes, 1, n, g->log);
+		inputs_show(r, g, bytes, n);
+	}
+}
+
+/* Cut a stream into lines without their CR LF, and hand each on. A line that never ends is cut. */
+static void take_lines(struct run *r, struct guest *g, struct stream *s, struct line *line,
+	void (*each)(struct run *r, struct guest *g, const char *text, size_t n))
+{
+	char bytes[4096];
+	size_t n;
+
+	while ((n = stream_drain(s, bytes, sizeof(bytes)))) {
+		for (size_t i = 0; i < n; i++) {
+			if (bytes[i] != '\n')
+				line->text[line->n++] = bytes[i];
+			if (bytes[i] != '\n' && line->n < LINE_MAX_BYTES - 1)
+				continue;
+			while (line->n && line->text[line->n - 1] == '\r')
+				line->n--;
+			line->text[line->n] = '\0';
+			each(r, g, line->text, line->n);
+			line->n = 0;
+		}
+	}
+}
+
+static void on_output(struct run *r, struct guest *g, const char *text, size_t n)
+{
+	if (!r->interactive)
+		report_line(r, g, text, n);
+}
+
+static void on_agent(struct run *r, struct guest *g, const char *text, size_t n)
+{
+	char *end;
+	long status;
+
+	(void)n;
+	if (!strcmp(text, "warm") && r->options->warm && !g->vm->id && !r->warm.reached) {
+		warm_reached(r);
+	} else if (!strcmp(text, "ready") && g->phase == GUEST_BOOTING) {
+		g->phase = GUEST_READY;
+		g->ready_at = r->cluster.now;
+		r->n_up++;
+	} else if (!strncmp(text, "exit ", 5) && g->phase == GUEST_READY) {
+		status = strtol(text + 5, &end, 10);
+		if (end == text + 5 || *end || status < 0 || status > 255)
+			return;
+		g->phase = GUEST_EXITED;
+		g->exit_seen = true;
+		g->exit_status = (int)status;
+		g->exit_at = r->cluster.now;
+		r->n_exited++;
+	}
+}
+
+static void flush_output(struct run *r, struct guest *g)
+{
+	if (g->out_line->n)
+		on_output(r, g, g->out_line->text, g->out_line->n);
+	g->out_line->n = 0;
+}
+
+static void fail(struct guest *g, const char *why)
+{
+	g->phase = GUEST_FAILED;
+	snprintf(g->failure, sizeof(g->failure), "%s", why);
+}
+
+/* The VM has stopped: was it as it should be? */
+static void judge(struct run *r, struct guest *g)
+{
+	const struct vm *vm = g->vm;
+
+	if (vm->state == VM_FAILED) {
+		fail(g, vm->reason);
+	} else if (vm->exit_code) {
+		g->phase = GUEST_FAILED;
+		snprintf(g->failure, sizeof(g->failure), "powered off with exit code %d",
+			vm->exit_code);
+	} else if (g->exit_seen && g->exit_status) {
+		g->phase = GUEST_FAILED;
+		snprintf(g->failure, sizeof(g->failure), "the command ended with status %d",
+			g->exit_status);
+	} else if (vm->reset_wanted) {
+		fail(g, "reset itself (a kernel panic, or a reboot)");
+	} else if (r->options->warm && !r->warm.reached) {
+		fail(g, "powered off before it was warm");
+	} else if (!r->interactive && !g->exit_seen) {
+		fail(g, "powered off before the command ended");
+	} else {
+		g->phase = GUEST_DONE;
+	}
+}
+
+static bool over(const struct guest *g)
+{
+	return g->phase == GUEST_DONE || g->phase == GUEST_FAILED;
+}
+
+/* VM 0 works for the others. */
+static bool only_serves(const struct run *r, const struct guest *g)
+{
+	return r->options->nfs && g == &r->guest[0];
+}
+
+/* Once the others are off: until then they may have files to close. */
+static void let_server_go(struct run *r)
+{
+	static const char stop[] = "stop\n";
+
+	if (!r->options->nfs || r->server_stopped || r->cluster.n_vms < r->options->vms)
+		return;
+	for (unsigned i = 1; i < r->cluster.n_vms; i++)
+		if (!over(&r->guest[i]))
+			return;
+	stream_input(r->guest[0].agent, stop, sizeof(stop) - 1);
+	r->server_stopped = true;
+}
+
+/* Memory after boot, when the last VM is up, and at the end, while it is still in use. */
+static void take_snapshots(struct run *r, unsigned booting, unsigned working)
+{
+	if (r->n_up && !booting && r->n_snapshots == 0)
+		snapshot_take(r, "booted");
+	if (r->n_exited && !booting && !working && r->n_snapshots == 1)
+		snapshot_take(r, "done");
+}
+
+void agent_poll(struct run *r)
+{
+	unsigned booting = 0, working = 0;
+
+	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
+		struct guest *g = &r->guest[i];
+
+		take_console(r, g);
+		take_lines(r, g, g->out, g->out_line, on_output);
+		take_lines(r, g, g->agent, g->agent_line, on_agent);
+		warm_send(g);
+		boot_poll_tohost(&r->boot, g->vm);
+		if (g->exit_seen || g->vm->state != VM_RUNNING)
+			flush_output(r, g);
+		if (g->vm->state != VM_RUNNING && !over(g))
+			judge(r, g);
+		booting += g->phase == GUEST_BOOTING;
+		working += g->phase == GUEST_READY && !only_serves(r, g);
+	}
+	take_snapshots(r, booting, working);
+	let_server_go(r);
+}
+
+void agent_finish(struct run *r)
+{
+	static const char *const why[] = {
+		[RUN_ENDED] = "did not end",
+		[RUN_TIMED_OUT] = "time ran out",
+		[RUN_INTERRUPTED] = "interrupted",
+		[RUN_STUCK] = "waits for ever: no timer is set and no input can come",
+	};
+
+	agent_poll(r);
+	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
+		struct guest *g = &r->guest[i];
+
+		flush_output(r, g);
+		if (over(g))
+			continue;
+		if (r->end == RUN_QUIT)
+			g->phase = GUEST_DONE;
+		else
+			fail(g, why[r->end]);
+	}
+	snapshot_take(r, "end");
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+/*
+ * `disco run --warm`: one VM boots, as vm0, and when it says on the agent's channel that it is
+ * warm, the others are cloned from it. Then each, vm0 included, is told who it is: the archive that
+ * a VM which boots by itself finds behind its initrd comes through the agent's channel, after a
+ * line that says how many bytes it has. A stream takes some at a time, so it is sent over several
+ * boundaries.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "monitor/vm/clone.h"
+#include "monitor/run/run.h"
+#include "numa/util.h"
+
+static void tell(struct run *r, struct guest *g)
+{
+	struct cpio c;
+	char *head;
+
+	run_archive(r, g->vm->id, &c);
+	head = xasprintf("%zu\n", c.n);
+	g->n_to_send = strlen(head) + c.n;
+	g->to_send = xrealloc(head, g->n_to_send);
+	memcpy(g->to_send + (g->n_to_send - c.n), c.bytes, c.n);
+	free(c.bytes);
+}
+
+void warm_send(struct guest *g)
+{
+	if (!g->to_send)
+		return;
+	g->sent += stream_input(g->agent, g->to_send + g->sent, g->n_to_send - g->sent);
+	if (g->sent < g->n_to_send)
+		return;
+	free(g->to_send);
+	g->to_send = NULL;
+}
+
+void warm_reached(struct run *r)
+{
+	unsigned n = (unsigned)r->options->vms - 1;
+	struct vm **to = xcalloc(n, sizeof(struct vm *));
+	struct warm *w = &r->warm;
+	uint64_t monitor = monitor_bytes(r);
+	double began = host_seconds();
+
+	for (unsigned i = 0; i < n && !r->error; i++) {
+		r->error = run_add_vm(r, i + 1);
+		to[i] = r->guest[i + 1].vm;
+	}
+	if (r->error) {
+		r->cluster.stop = true;
+		free(to);
+		return;
+	}
+	w->pages = vm_clone(r->guest[0].vm, to, n);
+	w->host_seconds = host_seconds() - began;
+	w->reached = true;
+	w->clones = n;
+	for (unsigned i = 0; i < n; i++)
+		w->own_pages = MAX(w->own_pages, pmap_own_pages(to[i]->pmap));
+	w->monitor_bytes = monitor_bytes(r) - monitor;
+	snapshot_fill(r, &w->snapshot, "cloned");
+	report_cloned(r);
+	for (unsigned i = 0; i < r->cluster.n_vms; i++)
+		tell(r, &r->guest[i]);
+	free(to);
+}

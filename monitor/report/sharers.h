@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Who shares with whom: each VM's mapped pages by who else uses their frames, at one moment. The
+ * frames' back-maps are walked once, so it is cheap enough for every snapshot. Boundary.
+ */
+#ifndef MONITOR_REPORT_SHARERS_H
+#define MONITOR_REPORT_SHARERS_H
+
+#include <jansson.h>
+
+#include "numa/memory/frame.h"
+
+struct vm;
+
+enum { SHARERS_MAX = 16 }; /* the first VMs, with whom sharing is told one by one */
+
+/* One VM's pages. Those up to `zero` add up to all it has mapped. */
+struct sharer {
+	uint64_t own;         /* in frames that nobody else uses, no cache either */
+	uint64_t disk;        /* that no other VM uses, but buffer cache or disk */
+	uint64_t first_disk;  /* of the buffer cache, that VM 0 and another use */
+	uint64_t first_other; /* other frames that VM 0 and another use */
+	uint64_t others;      /* that other VMs use and VM 0 does not */
+	uint64_t text;        /* of kernel and boot files, whoever else uses them */
+	uint64_t zero;        /* without a frame */
+	/* In frames that VM k uses, too, text and zeroes left out; and those of the buffer cache
+	 * among them. Of k = this VM: in frames with no other VM. */
+	uint64_t with[SHARERS_MAX], disk_with[SHARERS_MAX];
+};
+
+/* An array of n, by VM; the caller frees it. *idle: frames of the buffer cache that no VM maps. */
+struct sharer *sharers_count(
+	const struct memory *mem, struct vm *const *vm, unsigned n, uint64_t *idle);
+/* The array of STATS.md, in bytes. */
+json_t *sharers_json(const struct sharer *s, unsigned n);
+
+#endif

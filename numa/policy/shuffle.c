@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Shuffle: pages taken at random move to nodes taken at random, or get copies there, all the time.
+ * It makes nothing faster. It is for trying that nobody notices moves: guests, devices with
+ * transfers under way, engines, and whatever else keeps a frame's number.
+ */
+#include "numa/policy/policy.h"
+
+enum { STIR = POLICY_COMMON, COPIES, SETTLE };
+
+static const struct policy_param params[] = {
+	{"stir", 4, 1, 100000, "pages taken in a millisecond of machine time",
+		"half the default rate at which pages are looked at for identical ones"},
+	{"copies", 25, 0, 100, "of a hundred moves, how many make a copy", "a guess"},
+	{"settle", 0, 0, 255, "pages that moved so often come to node 0 and stay (0: none do)",
+		"none"},
+};
+
+static uint64_t stir(const uint64_t *p)
+{
+	return p[STIR];
+}
+
+static struct policy_answer decide(const uint64_t *p, const struct page_view *v)
+{
+	bool copy = v->random % 100 < p[COPIES];
+
+	if (p[SETTLE] && v->moves_ever >= p[SETTLE])
+		return policy_move(p, v, POLICY_MIGRATE, 0, WHY_RANDOM);
+	return policy_move(p, v, copy ? POLICY_REPLICATE : POLICY_MIGRATE, v->asker, WHY_RANDOM);
+}
+
+const struct policy_kind policy_shuffle = {
+	.name = "shuffle",
+	.help = "First touch; pages at random move or are copied to random nodes: for testing.",
+	.source = "none",
+	.param = params,
+	.n_params = sizeof(params) / sizeof(params[0]),
+	.moves = true,
+	.decide = decide,
+	.stir = stir,
+};
