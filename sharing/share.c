@@ -4,4 +4,5 @@
  */
 #include "sharing/share.h"
 
-const char *const share_name[SHARE_WAYS] = {"boot", "disk", "zero", "content", "net", "files", "free"};
+const char *const share_name[SHARE_WAYS] = {
+	"boot", "disk", "zero", "content", "net", "files", "free"};

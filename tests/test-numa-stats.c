@@ -350,8 +350,7 @@ START_TEST(regions_know_where_time_went)
 	ck_assert_uint_le(
 		account_total(&sim.vm[0]->region), sim.vm[0]->vcpu[0].ran_cycles - before);
 	/* The one waits for memory, the other does not. */
-	ck_assert_uint_gt(
-		sim.vm[0]->region.supervisor, 4 * sim.vm[0]->region.instructions[PRIV_S]);
+	ck_assert_uint_gt(sim.vm[0]->region.supervisor, 4 * sim.vm[0]->region.instructions[PRIV_S]);
 	ck_assert_uint_lt(
 		sim.vm[1]->region.supervisor, sim.vm[1]->region.instructions[PRIV_S] + 10 * 1000);
 	/* The caches' stalls are the guest's; the monitor's own are for pages it fills. */

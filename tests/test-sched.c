@@ -11,24 +11,23 @@ static const uint32_t sleep_for_ever[] = {0x10500073, 0xffdff06f}; /* wfi; j .-4
 static const uint32_t exit_soon[] = {0x00800893, 0x00000073};      /* li a7,8 (shutdown); ecall */
 
 /* Sleeps 50,000 cycles, computes for 40,000, and so on. */
+/* clang-format off: an instruction a line */
 static const uint32_t now_and_then[] = {
-	0x02000293, /* li t0,32 */
-	0x10429073, /* csrw sie,t0 */
-	0xc0102573, /* 1: rdtime a0 */
-	0x00001337, /* li t1,5000 */
-	0x3883031b,
-	0x00650533, /* add a0,a0,t1 */
-	0x544958b7, /* li a7,TIME */
-	0xd458889b,
-	0x00000813, /* li a6,0 */
-	0x00000073, /* ecall */
-	0x10500073, /* wfi */
-	0x00005337, /* li t1,20000 */
-	0xe203031b,
-	0xfff30313, /* 2: addi t1,t1,-1 */
-	0xfe031ee3, /* bnez t1,2b */
-	0xfcdff06f, /* j 1b */
+	0x02000293,             /* li t0,32 */
+	0x10429073,             /* csrw sie,t0 */
+	0xc0102573,             /* 1: rdtime a0 */
+	0x00001337,             /* li t1,5000 */
+	0x3883031b, 0x00650533, /* add a0,a0,t1 */
+	0x544958b7,             /* li a7,TIME */
+	0xd458889b, 0x00000813, /* li a6,0 */
+	0x00000073,             /* ecall */
+	0x10500073,             /* wfi */
+	0x00005337,             /* li t1,20000 */
+	0xe203031b, 0xfff30313, /* 2: addi t1,t1,-1 */
+	0xfe031ee3,             /* bnez t1,2b */
+	0xfcdff06f,             /* j 1b */
 };
+/* clang-format on */
 
 /* n VMs of one vCPU, all running `code`. */
 static void vms(unsigned n, const uint32_t code[2])
@@ -112,7 +111,9 @@ START_TEST(stealing)
 	vms(1, spin);
 	for (unsigned v = 0; v < 3; v++) {
 		vms(1, spin);
-		sim.vm[4 + v]->vcpu[0].cpu = sim.vm[4 + v]->vcpu[0].home = 3; /* four on the last CPU */
+		/* four on the last CPU */
+		sim.vm[4 + v]->vcpu[0].cpu = 3;
+		sim.vm[4 + v]->vcpu[0].home = 3;
 		sim.vm[4 + v]->vcpu[0].e->node = 3;
 	}
 	run_for(4 * 1000 * 1000);

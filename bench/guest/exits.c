@@ -23,6 +23,7 @@ int main(int argc, char **argv)
 		sum += inb(0x601);
 	clock_gettime(CLOCK_MONOTONIC, &b);
 	printf("exit %.0f ns, %u\n",
-		((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / (double)n, sum);
+		((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / (double)n,
+		sum);
 	return 0;
 }

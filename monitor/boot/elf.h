@@ -37,7 +37,7 @@ struct elf_segment {
 struct elf {
 	uint64_t entry;
 	uint64_t tohost, fromhost; /* addresses of these symbols; 0: not there */
-	uint64_t pvh;              /* 32-bit entry of the PVH boot protocol, from its note; 0: none */
+	uint64_t pvh; /* 32-bit entry of the PVH boot protocol, from its note; 0: none */
 	unsigned n_segments;
 	struct elf_segment segment[ELF_MAX_SEGMENTS]; /* PT_LOAD with memory, in file order */
 };

@@ -213,7 +213,8 @@ static json_t *collect(const struct args *a)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < a->n; i++) {
-		json_t *root = access(a->run[i].stats, R_OK) ? NULL : command_load_json(a->run[i].stats);
+		json_t *root =
+			access(a->run[i].stats, R_OK) ? NULL : command_load_json(a->run[i].stats);
 
 		if (root)
 			json_object_set_new(root, "compared_as", json_string(a->run[i].value));

@@ -173,8 +173,7 @@ static uint32_t whole_page(struct virtio_net *n, uint64_t pa, uint32_t bytes)
 
 	if (bytes != PAGE_SIZE || !n->sharing)
 		return MPN_NONE;
-	return pmap_share_out(
-		vm->pmap, gm_ppn(vm, pa), vm_home_node(vm));
+	return pmap_share_out(vm->pmap, gm_ppn(vm, pa), vm_home_node(vm));
 }
 
 /* The chain's packet as spans; how many, or 0: memory failed. */
@@ -258,8 +257,7 @@ static bool is_page(const struct rx_buffer *b)
 /* Is its first page copy-on-write? Writing there would copy it first. */
 static bool is_shared(const struct virtio_net *n, const struct rx_buffer *b)
 {
-	return b->pa &&
-	       pmap_entry(n->v.dev.vm->pmap, gm_ppn(n->v.dev.vm, b->pa))->cow;
+	return b->pa && pmap_entry(n->v.dev.vm->pmap, gm_ppn(n->v.dev.vm, b->pa))->cow;
 }
 
 /* Have some buffers to choose from that are not placed yet, if the ring has them. */

@@ -74,8 +74,7 @@ void snapshot_fill(const struct run *r, struct snapshot *s, const char *event)
 	if (r->cluster.content)
 		s->duplicates = content_census(r->cluster.content);
 	s->n_vms = r->cluster.n_vms;
-	s->sharers = sharers_count(
-		r->cluster.mem, r->cluster.vm, r->cluster.n_vms, &s->idle_cache);
+	s->sharers = sharers_count(r->cluster.mem, r->cluster.vm, r->cluster.n_vms, &s->idle_cache);
 }
 
 void snapshot_take(struct run *r, const char *event)

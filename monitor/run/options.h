@@ -30,11 +30,11 @@ struct run_options {
 	/* The machine and the VMs. */
 	char *engine; /* a name that engine_find() knows; "auto" is resolved */
 	char *machine;
-	char *mode;     /* of virtualization: a mode_name */
-	char *fidelity; /* "functional" (NULL too) or "numa" */
-	char *policy;   /* of page placement: NAME[,PARAM=VALUE...] */
-	char *markers;  /* \"all\", \"none\" or names of VMs with commas: options_markers() */
-	bool huge_pages; /* of the host's, 2 MiB each */
+	char *mode;              /* of virtualization: a mode_name */
+	char *fidelity;          /* "functional" (NULL too) or "numa" */
+	char *policy;            /* of page placement: NAME[,PARAM=VALUE...] */
+	char *markers;           /* "all", "none" or names of VMs with commas: options_markers() */
+	bool huge_pages;         /* of the host's, 2 MiB each */
 	uint64_t machine_memory; /* bytes at most, of this computer's; 0: what is free */
 	uint64_t vms, vcpus, memory, seed;
 	/* What they boot. */

@@ -33,8 +33,8 @@ struct machine {
 	unsigned n_cpus;
 	struct machine_node node[MACHINE_MAX_NODES];
 	uint8_t cpu_node[MACHINE_MAX_CPUS];
-	bool host;                         /* this computer: machine_load("host") */
-	unsigned cpu_os[MACHINE_MAX_CPUS]; /* then: what its kernel calls the CPU */
+	bool host;                           /* this computer: machine_load("host") */
+	unsigned cpu_os[MACHINE_MAX_CPUS];   /* then: what its kernel calls the CPU */
 	unsigned node_os[MACHINE_MAX_NODES]; /* and the node */
 
 	uint64_t clock_hz;         /* CPU clock; one instruction a cycle in functional fidelity */

@@ -52,7 +52,7 @@ struct pool {
 	uint32_t free;     /* head of the list of freed frames */
 	uint32_t n_dirty;  /* dirty frames on that list, and in runs */
 	uint32_t hand;     /* where to look for the next copy to give back */
-	uint32_t in_runs;  /* reserved frames that are what is left of runs (numa/memory/superpage.c) */
+	uint32_t in_runs;  /* reserved frames left over from superpage runs (superpage.c) */
 	uint32_t kind[FRAME_KINDS]; /* relaxed atomics: the run phase turns reserved into private */
 };
 
@@ -74,7 +74,7 @@ struct memory_private {
 	uint64_t n_dels;      /* users removed so far; wraps harmlessly */
 	uint64_t futile_dels; /* n_dels when the cache last had nothing to give back ... */
 	bool futile;          /* ... if it had not */
-	struct run *runs;     /* by stretch of frames, lazily backed; NULL: no runs are taken (numa/memory/superpage.c) */
+	struct run *runs;     /* by stretch of frames, lazily backed; NULL: no runs are taken */
 	struct pmap *pmaps;   /* in order of creation; numa/memory/pmap.c keeps this list */
 	struct owner *owner;  /* by id */
 	unsigned n_owners;

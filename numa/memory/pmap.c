@@ -660,8 +660,7 @@ uint64_t pmap_overhead_bytes(const struct pmap *pm)
 	return sizeof(*pm) + n_slots(pm) * sizeof(pm->leaf[0]) +
 	       (uint64_t)pm->n_leaves * sizeof(struct leaf) +
 	       pm->mem->n_nodes * sizeof(pm->reserve[0]) +
-	       pm->cap_pending * sizeof(pm->pending[0]) +
-	       runs_overhead_bytes(pm);
+	       pm->cap_pending * sizeof(pm->pending[0]) + runs_overhead_bytes(pm);
 }
 
 void pmap_check(const struct pmap *pm)

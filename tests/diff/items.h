@@ -39,11 +39,10 @@ struct probe {
 	uint64_t medeleg;
 	uint64_t va;
 	uint64_t value;       // operand of a store
-	uint64_t code_offset; // added to the address of the code for U-mode (its alias in the page
-			      // table)
-	uint32_t insn; // with rs1 = a0, rs2 = a1, rd = a2; 0 = jump to va
-	bool keep_tlb; // no sfence.vma: the tables are as they were
-	bool set_sepc; // sepc = behind the instruction, for sret
+	uint64_t code_offset; // from the code to its alias for U-mode in the page table
+	uint32_t insn;        // with rs1 = a0, rs2 = a1, rd = a2; 0 = jump to va
+	bool keep_tlb;        // no sfence.vma: the tables are as they were
+	bool set_sepc;        // sepc = behind the instruction, for sret
 };
 void emit_probe(const struct probe *p); // clobbers t0, t1, a0..a2
 uint32_t random_access(bool store); // a memory instruction for a probe; without, no store or AMO

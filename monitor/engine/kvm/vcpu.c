@@ -151,7 +151,7 @@ static void set_up(struct vcpu *vcpu)
 		s.cr0 = 0x80000033; /* PG, NE, ET, MP, PE */
 		s.cr4 = 0x620;      /* OSXMMEXCPT, OSFXSR, PAE */
 		s.efer = 0x500;     /* LMA, LME */
-	} else { /* 32 bits, without paging */
+	} else {                    /* 32 bits, without paging */
 		code.l = 0;
 		code.db = 1;
 		s.cr0 = 0x11; /* ET, PE */
