@@ -83,7 +83,7 @@ static inline void put_code(struct vm *vm, uint64_t pa, const uint32_t *words, u
 	ck_assert_int_eq(gm_write(vm, pa, words, n * sizeof(words[0])), 0);
 }
 
-static inline uint64_t csr_get(struct engine_vcpu *cpu, unsigned csr)
+static inline uint64_t csr_get(struct sim_vcpu *cpu, unsigned csr)
 {
 	uint64_t v = 0;
 
@@ -91,7 +91,7 @@ static inline uint64_t csr_get(struct engine_vcpu *cpu, unsigned csr)
 	return v;
 }
 
-static inline void csr_set(struct engine_vcpu *cpu, unsigned csr, uint64_t v)
+static inline void csr_set(struct sim_vcpu *cpu, unsigned csr, uint64_t v)
 {
 	uint64_t old;
 
@@ -99,14 +99,14 @@ static inline void csr_set(struct engine_vcpu *cpu, unsigned csr, uint64_t v)
 		csr_access(cpu, csr, CSR_WRITE, v, false, true, &old), "writing CSR 0x%x", csr);
 }
 
-static inline void set_privilege(struct engine_vcpu *cpu, enum priv priv)
+static inline void set_privilege(struct sim_vcpu *cpu, enum priv priv)
 {
 	cpu->priv = priv;
 	mmu_update_context(cpu);
 }
 
 /* Execute instructions from pc until `n` have passed or the hart stops by itself. */
-static inline void step(struct engine_vcpu *cpu, unsigned n)
+static inline void step(struct sim_vcpu *cpu, unsigned n)
 {
 	cpu->stop = cpu->now + n;
 	cpu->attention = cpu->yield = false;

@@ -178,7 +178,7 @@ START_TEST(a_clones_devices_are_as_the_guest_left_them)
 
 	/* The clone alone is told so, until it has read its identifier. */
 	ck_assert_uint_eq(get(vm, BOARD_PLIC + 0x1000, 4), 0);
-	ck_assert_uint_eq(clone->vcpu[0].e->ext_lines, MIP_SEIP);
+	ck_assert_uint_eq(clone->vcpu[0].sim->ext_lines, MIP_SEIP);
 	ck_assert_uint_eq(get(clone, BOARD_PLIC + 0x200004, 4), BOARD_IRQ_GENID);
 	for (unsigned i = 0; i < 2; i++)
 		for (unsigned w = 0; w < 2; w++)
@@ -186,7 +186,7 @@ START_TEST(a_clones_devices_are_as_the_guest_left_them)
 	ck_assert(id[0][0] != id[1][0] && id[0][1] != id[1][1]);
 	set(clone, BOARD_PLIC + 0x200004, 4, BOARD_IRQ_GENID);
 	ck_assert_uint_eq(get(clone, BOARD_PLIC + 0x1000, 4), 0);
-	ck_assert_uint_eq(clone->vcpu[0].e->ext_lines, 0);
+	ck_assert_uint_eq(clone->vcpu[0].sim->ext_lines, 0);
 
 	/* The queue goes on where it was, each in its own memory and with its own numbers. */
 	ask(clone, 2);

@@ -56,14 +56,14 @@ static void at_boundary(struct cluster *c, void *arg, uint64_t idle_cycles)
 	for (unsigned i = 0; i < p->clones; i++)
 		to[i] = vm_create(c, "clone", from->n_vcpus, from->ram_bytes, from->bios, 2 + i);
 	p->count = get64(from, DATA);
-	p->minstret = csr_get(from->vcpu[0].e, 0xb02);
+	p->minstret = csr_get(from->vcpu[0].sim, 0xb02);
 	p->instructions = c->engine->vcpu_instructions(&from->vcpu[0]);
 	p->pages = vm_clone(from, to, p->clones);
 	for (unsigned i = 0; i < p->clones; i++) {
 		ck_assert_uint_eq(pmap_own_pages(to[i]->pmap), 0);
 		ck_assert_uint_eq(c->engine->vcpu_instructions(&to[i]->vcpu[0]), 0);
-		ck_assert_uint_eq(csr_get(to[i]->vcpu[0].e, 0xb02), p->minstret);
-		ck_assert_uint_eq(to[i]->vcpu[0].e->pc, from->vcpu[0].e->pc);
+		ck_assert_uint_eq(csr_get(to[i]->vcpu[0].sim, 0xb02), p->minstret);
+		ck_assert_uint_eq(to[i]->vcpu[0].sim->pc, from->vcpu[0].sim->pc);
 	}
 	for (unsigned i = 0; i < c->n_vms; i++)
 		put64(c->vm[i], DATA + 8, 1000 + i);
@@ -173,7 +173,7 @@ START_TEST(the_original_is_charged)
 
 	run(&p, 1);
 	cost = 4 * (uint64_t)p.pages * sim_machine.cost.page_share;
-	ck_assert_uint_gt(sim.vm[0]->vcpu[0].e->skew, cost);
+	ck_assert_uint_gt(sim.vm[0]->vcpu[0].sim->skew, cost);
 	ck_assert_uint_eq(get64(sim.vm[0], OUT) / 1000, get64(sim.vm[1], OUT) / 1001);
 	end();
 }
@@ -188,19 +188,19 @@ START_TEST(the_originals_translations_are_shot_down)
 	sim_create(1);
 	vm = sim_vm(1, true);
 	put_code(vm, VM_RAM_BASE, store, 1);
-	vm->vcpu[0].e->x[10] = DATA;
-	vm->vcpu[0].e->x[11] = 1;
+	vm->vcpu[0].sim->x[10] = DATA;
+	vm->vcpu[0].sim->x[11] = 1;
 	pmap_refill(vm->pmap, 0);
-	step(vm->vcpu[0].e, 1);
+	step(vm->vcpu[0].sim, 1);
 	ck_assert_uint_eq(get64(vm, DATA), 1);
 	clone = vm_create(&sim, "clone", 1, SIM_RAM_BYTES, true, 2);
 	vm_clone(vm, &clone, 1);
-	vm->vcpu[0].e->pc = VM_RAM_BASE;
-	vm->vcpu[0].e->x[11] = 2;
-	step(vm->vcpu[0].e, 1);
+	vm->vcpu[0].sim->pc = VM_RAM_BASE;
+	vm->vcpu[0].sim->x[11] = 2;
+	step(vm->vcpu[0].sim, 1);
 	ck_assert_uint_eq(get64(vm, DATA), 2);
 	ck_assert_uint_eq(get64(clone, DATA), 1);
-	ck_assert_uint_eq(clone->vcpu[0].e->reserved_va, UINT64_MAX);
+	ck_assert_uint_eq(clone->vcpu[0].sim->reserved_va, UINT64_MAX);
 	end();
 }
 END_TEST

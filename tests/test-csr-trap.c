@@ -39,13 +39,13 @@ enum {
 };
 
 static struct vm *vm;
-static struct engine_vcpu *cpu;
+static struct sim_vcpu *cpu;
 
 static void setup(void)
 {
 	sim_create(1);
 	vm = sim_vm(2, true);
-	cpu = vm->vcpu[0].e;
+	cpu = vm->vcpu[0].sim;
 }
 
 static void teardown(void)

@@ -82,8 +82,8 @@ static void setup(void)
 	device.vm = vm;
 	device_attach(vm, &device);
 	put_code(vm, VM_RAM_BASE, loop, ARRAY_SIZE(loop));
-	vm->vcpu[0].e->x[10] = VM_RAM_BASE + OWN_PAGE * PAGE_SIZE;
-	vm->vcpu[0].e->x[11] = DEVICE_PA;
+	vm->vcpu[0].sim->x[10] = VM_RAM_BASE + OWN_PAGE * PAGE_SIZE;
+	vm->vcpu[0].sim->x[11] = DEVICE_PA;
 	put64(vm, VM_RAM_BASE + OWN_PAGE * PAGE_SIZE, 1);
 	put64(vm, VM_RAM_BASE + SHARED_PAGE * PAGE_SIZE, 7);
 	/* Another VM has the shared page too. */
@@ -207,7 +207,7 @@ static const uint32_t touch[] = {
 
 static void touch_pages(unsigned first, unsigned n)
 {
-	struct engine_vcpu *cpu = vm->vcpu[0].e;
+	struct sim_vcpu *cpu = vm->vcpu[0].sim;
 
 	put_code(vm, VM_RAM_BASE, touch, ARRAY_SIZE(touch));
 	cpu->x[10] = VM_RAM_BASE + first * PAGE_SIZE;
@@ -229,7 +229,7 @@ START_TEST(the_monitor_zeroes_pages_by_its_cpu)
 	ck_assert_int_eq(
 		memsys_state(sim.memsys, vm->vcpu[0].cpu, ma_of(32 + PAGES - 1) + PAGE_SIZE - LINE),
 		LINE_MODIFIED);
-	ck_assert_uint_ge(vm->vcpu[0].e->skew,
+	ck_assert_uint_ge(vm->vcpu[0].sim->skew,
 		counts_stall(counted()) + PAGES * PAGE_SIZE / 8); /* all of it was charged */
 }
 END_TEST
@@ -265,7 +265,7 @@ static void two_harts(void)
 	vm = sim_vm(2, true);
 	touch_pages(SHARED_PAGE, 1);
 	put_code(vm, VM_RAM_BASE + PAGE_SIZE, spin, ARRAY_SIZE(spin));
-	vm->vcpu[1].e->pc = VM_RAM_BASE + PAGE_SIZE;
+	vm->vcpu[1].sim->pc = VM_RAM_BASE + PAGE_SIZE;
 }
 
 START_TEST(a_store_that_copies_interrupts_the_other_harts)
@@ -273,7 +273,7 @@ START_TEST(a_store_that_copies_interrupts_the_other_harts)
 	two_harts();
 	run_for(50 * 1000);
 	ck_assert_uint_eq(vm->interrupted, 0); /* nobody had the page */
-	ck_assert_uint_eq(vm->vcpu[1].e->skew, 0);
+	ck_assert_uint_eq(vm->vcpu[1].sim->skew, 0);
 	sim_destroy();
 
 	two_harts();
@@ -284,8 +284,8 @@ START_TEST(a_store_that_copies_interrupts_the_other_harts)
 	ck_assert_uint_eq(vm->interrupted, 0); /* at the boundary, for many pages at once */
 	run_for(50 * 1000);
 	ck_assert_uint_eq(vm->interrupted, 1);
-	ck_assert_uint_eq(vm->vcpu[0].e->skew, 70);
-	ck_assert_uint_eq(vm->vcpu[1].e->skew, 500);
+	ck_assert_uint_eq(vm->vcpu[0].sim->skew, 70);
+	ck_assert_uint_eq(vm->vcpu[1].sim->skew, 500);
 	ck_assert_uint_eq(sim.interrupted, 0); /* no move */
 	sim_destroy();
 }
@@ -320,8 +320,8 @@ START_TEST(a_move_interrupts_the_harts_that_run)
 		ck_assert_uint_eq(vm->interrupted, first ? 1 : 2);
 		ck_assert_uint_eq(sim.interrupted, first ? 1 : 2);
 		ck_assert_uint_eq(vm->move_cycles, first ? 500 : 1000);
-		ck_assert_uint_eq(vm->vcpu[0].e->skew, first ? 0 : 500);
-		ck_assert_uint_eq(vm->vcpu[1].e->skew, 500);
+		ck_assert_uint_eq(vm->vcpu[0].sim->skew, first ? 0 : 500);
+		ck_assert_uint_eq(vm->vcpu[1].sim->skew, 500);
 		sim_destroy();
 	}
 }

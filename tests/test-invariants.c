@@ -33,15 +33,15 @@ static void load(unsigned v, uint32_t ppn)
 {
 	uint64_t value;
 
-	ck_assert_int_eq(mem_load(sim.vm[v]->vcpu[0].e, VM_RAM_BASE + ((uint64_t)ppn << PAGE_SHIFT),
-				 8, &value),
+	ck_assert_int_eq(mem_load(sim.vm[v]->vcpu[0].sim,
+				 VM_RAM_BASE + ((uint64_t)ppn << PAGE_SHIFT), 8, &value),
 		DONE);
 }
 
 static void store(unsigned v, uint32_t ppn)
 {
-	ck_assert_int_eq(
-		mem_store(sim.vm[v]->vcpu[0].e, VM_RAM_BASE + ((uint64_t)ppn << PAGE_SHIFT), 8, 1),
+	ck_assert_int_eq(mem_store(sim.vm[v]->vcpu[0].sim,
+				 VM_RAM_BASE + ((uint64_t)ppn << PAGE_SHIFT), 8, 1),
 		DONE);
 }
 
@@ -59,7 +59,7 @@ static void setup(void)
 	sim_machine.tlb_pages = 1;
 	sim.images = image_cache_create(sim.mem);
 	for (unsigned v = 0; v < 2; v++) {
-		struct engine_vcpu *cpu = sim_vm(1, true)->vcpu[0].e;
+		struct sim_vcpu *cpu = sim_vm(1, true)->vcpu[0].sim;
 
 		ck_assert_int_eq(
 			disk_open(sim.images, path, DISK_SHARED, 0xc0000000 | v, &disk[v]), 0);
@@ -91,9 +91,9 @@ static void teardown(void)
 
 /* ---- what can be wrong */
 
-static struct engine_vcpu *cpu0(void)
+static struct sim_vcpu *cpu0(void)
 {
-	return sim.vm[0]->vcpu[0].e;
+	return sim.vm[0]->vcpu[0].sim;
 }
 
 static uint32_t frame_at(uint32_t ppn)
@@ -154,7 +154,7 @@ static void tlb_contradicts_itself(void)
 /* A shootdown that did not happen: node 1 has a copy now, and its CPU goes on using the master. */
 static void tlb_missed_a_move(void)
 {
-	struct engine_vcpu *cpu = sim.vm[1]->vcpu[0].e;
+	struct sim_vcpu *cpu = sim.vm[1]->vcpu[0].sim;
 	struct tlb_entry *e = &cpu->tlb[((VM_RAM_BASE >> PAGE_SHIFT) + READ) & (TLB_ENTRIES - 1)];
 	struct tlb_entry before = *e;
 

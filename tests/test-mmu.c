@@ -24,7 +24,7 @@ enum {
 #define PPN_OF(pa) ((uint64_t)(pa) >> 12 << 10)
 
 static struct vm *vm;
-static struct engine_vcpu *cpu;
+static struct sim_vcpu *cpu;
 static unsigned levels;
 static uint64_t next_table;
 
@@ -101,7 +101,7 @@ static int fetch(uint64_t va, uint64_t *pa)
 	return (int)cpu->mcause;
 }
 
-static bool in_tlb(const struct engine_vcpu *c, uint64_t va, bool write)
+static bool in_tlb(const struct sim_vcpu *c, uint64_t va, bool write)
 {
 	const struct tlb_entry *e = &c->tlb[va >> PAGE_SHIFT & (TLB_ENTRIES - 1)];
 
@@ -112,7 +112,7 @@ static void setup(void)
 {
 	sim_create(2);
 	vm = sim_vm(2, true);
-	cpu = vm->vcpu[0].e;
+	cpu = vm->vcpu[0].sim;
 	/* All of memory is open; single tests close parts of it. */
 	csr_set(cpu, PMPADDR0 + 15, UINT64_MAX);
 	csr_set(cpu, PMPCFG0 + 2, 0x1full << 56);
@@ -483,7 +483,7 @@ END_TEST
 /* A store that gives a page table a frame of its own reaches the walks of every hart. */
 START_TEST(moved_table)
 {
-	struct engine_vcpu *other = vm->vcpu[1].e;
+	struct sim_vcpu *other = vm->vcpu[1].sim;
 	uint64_t pte_pa, v;
 	uint32_t shared;
 
@@ -532,7 +532,7 @@ END_TEST
 /* Copy-on-write: the store gets its own frame, and every hart of the VM sees it. */
 START_TEST(copy_on_write_reaches_every_hart)
 {
-	struct engine_vcpu *other = vm->vcpu[1].e;
+	struct sim_vcpu *other = vm->vcpu[1].sim;
 	uint32_t ppn = (DATA - RAM) >> PAGE_SHIFT, shared, mine;
 	uint64_t v;
 
@@ -564,13 +564,13 @@ START_TEST(rewritten_code)
 {
 	static const uint32_t old_code[] = {0x00150513, 0x0000006f}; /* addi a0,a0,1; j . */
 	static const uint32_t fence[] = {0x0000100f, 0x0000006f};    /* fence.i; j . */
-	struct engine_vcpu *other = vm->vcpu[1].e;
+	struct sim_vcpu *other = vm->vcpu[1].sim;
 	uint32_t ppn = (DATA - RAM) >> PAGE_SHIFT;
 
 	put_code(vm, DATA, old_code, 2);
 	put_code(vm, DATA + PAGE_SIZE, fence, 2);
 	for (unsigned i = 0; i < 2; i++) {
-		struct engine_vcpu *c = vm->vcpu[i].e;
+		struct sim_vcpu *c = vm->vcpu[i].sim;
 
 		set_privilege(c, PRIV_M);
 		c->pc = DATA;
@@ -578,16 +578,16 @@ START_TEST(rewritten_code)
 		step(c, 2);
 		ck_assert_uint_eq(c->x[10], 1);
 	}
-	ck_assert_uint_eq(vm->e->page_code[ppn], CODE_PRESENT);
+	ck_assert_uint_eq(vm->sim->page_code[ppn], CODE_PRESENT);
 	/* addi a0,a0,2, by a store: it must be slow, or nobody would know. */
 	ck_assert(!in_tlb(cpu, DATA, true));
 	ck_assert_int_eq(mem_store(cpu, DATA, 4, 0x00250513), DONE);
-	ck_assert_uint_eq(vm->e->page_code[ppn], CODE_PRESENT | CODE_DIRTY);
+	ck_assert_uint_eq(vm->sim->page_code[ppn], CODE_PRESENT | CODE_DIRTY);
 	cpu->pc = DATA + PAGE_SIZE;
 	step(cpu, 2);
-	ck_assert_uint_eq(vm->e->page_code[ppn], 0);
+	ck_assert_uint_eq(vm->sim->page_code[ppn], 0);
 	for (unsigned i = 0; i < 2; i++) {
-		struct engine_vcpu *c = vm->vcpu[i].e;
+		struct sim_vcpu *c = vm->vcpu[i].sim;
 
 		c->pc = DATA;
 		c->x[10] = 0;
@@ -596,7 +596,7 @@ START_TEST(rewritten_code)
 	}
 	/* And by DMA. */
 	put_code(vm, DATA, (const uint32_t[]){0x00350513}, 1);
-	ck_assert_uint_eq(vm->e->page_code[ppn], CODE_PRESENT | CODE_DIRTY);
+	ck_assert_uint_eq(vm->sim->page_code[ppn], CODE_PRESENT | CODE_DIRTY);
 	other->pc = DATA + PAGE_SIZE;
 	step(other, 2);
 	cpu->pc = DATA;

@@ -12,7 +12,7 @@ enum { WFI = 0x10500073, SFENCE = 0x12000073, NOP = 0x00000013, EBREAK = 0x00100
 #define CSRW(csr, rs1) (0x00001073u | (uint32_t)(rs1) << 15 | (uint32_t)(csr) << 20)
 
 static struct vm *vm;
-static struct engine_vcpu *cpu;
+static struct sim_vcpu *cpu;
 static const struct machine *m = &sim_machine;
 
 /* Prices no two sums of which are alike. */
@@ -40,7 +40,7 @@ static void create(enum mode mode, bool bios, uint32_t l2tlb)
 	sim.policy = "first-touch";
 	sim.mode = mode;
 	vm = sim_vm(1, bios);
-	cpu = vm->vcpu[0].e;
+	cpu = vm->vcpu[0].sim;
 }
 
 /* Execute words from pc on, up to a pause after them: the cycles that took. */
@@ -489,7 +489,7 @@ START_TEST(spinning_is_booked_by_privilege)
 	vm = sim_vm(2, false);
 	put_code(vm, VM_RAM_BASE, loop, ARRAY_SIZE(loop));
 	sim.engine->vcpu_start(&vm->vcpu[1], VM_RAM_BASE, 0, 0);
-	set_privilege(vm->vcpu[1].e, PRIV_U);
+	set_privilege(vm->vcpu[1].sim, PRIV_U);
 	sim.stop_at = 100 * m->quantum_cycles;
 	ck_assert_int_eq(sim.engine->run(&sim), 0);
 	for (unsigned i = 0; i < 2; i++) {

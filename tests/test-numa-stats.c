@@ -43,7 +43,7 @@ static struct vm *sweeper(void)
 	struct vm *vm = sim_vm(1, false);
 
 	put_code(vm, VM_RAM_BASE, sweep, ARRAY_SIZE(sweep));
-	vm->vcpu[0].e->x[10] = VM_RAM_BASE + (1 << 20);
+	vm->vcpu[0].sim->x[10] = VM_RAM_BASE + (1 << 20);
 	return vm;
 }
 
@@ -393,7 +393,7 @@ START_TEST(an_open_region_ends_with_the_run)
 	vm = sim_vm(1, false);
 	put_code(vm, VM_RAM_BASE, begin, 1);
 	put_code(vm, VM_RAM_BASE + 4, sweep, ARRAY_SIZE(sweep));
-	vm->vcpu[0].e->x[10] = VM_RAM_BASE + (1 << 20);
+	vm->vcpu[0].sim->x[10] = VM_RAM_BASE + (1 << 20);
 	run_for(1000 * 1000);
 	ck_assert_uint_eq(vm->n_marks, 1);
 	ck_assert_uint_ge(sim.region.cycles, 980 * 1000);

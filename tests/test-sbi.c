@@ -27,13 +27,13 @@ enum {
 #define RAM VM_RAM_BASE
 
 static struct vm *vm;
-static struct engine_vcpu *cpu;
+static struct sim_vcpu *cpu;
 
 static void setup(void)
 {
 	sim_create(2);
 	vm = sim_vm(4, false);
-	cpu = vm->vcpu[0].e;
+	cpu = vm->vcpu[0].sim;
 	vm->console = stream_create();
 }
 
@@ -89,17 +89,17 @@ START_TEST(ipi)
 	for (unsigned i = 1; i < 4; i++)
 		sim.engine->vcpu_start(&vm->vcpu[i], RAM, i, 0);
 	vm->vcpu[2].state = VCPU_IDLE;
-	vm->vcpu[2].e->mie = MIP_SSIP;
+	vm->vcpu[2].sim->mie = MIP_SSIP;
 	ck_assert_int_eq(call(IPI, 0, 6, 0, 0, 0, NULL), OK);
-	ck_assert(!(vm->vcpu[0].e->mip & MIP_SSIP));
-	ck_assert(vm->vcpu[1].e->mip & MIP_SSIP);
-	ck_assert(vm->vcpu[2].e->mip & MIP_SSIP);
-	ck_assert(!(vm->vcpu[3].e->mip & MIP_SSIP));
+	ck_assert(!(vm->vcpu[0].sim->mip & MIP_SSIP));
+	ck_assert(vm->vcpu[1].sim->mip & MIP_SSIP);
+	ck_assert(vm->vcpu[2].sim->mip & MIP_SSIP);
+	ck_assert(!(vm->vcpu[3].sim->mip & MIP_SSIP));
 	ck_assert_int_eq(vm->vcpu[2].state, VCPU_RUNNABLE);
 	ck_assert_int_eq(call(IPI, 0, 1, 3, 0, 0, NULL), OK); /* bit 0 is hart 3 */
-	ck_assert(vm->vcpu[3].e->mip & MIP_SSIP);
+	ck_assert(vm->vcpu[3].sim->mip & MIP_SSIP);
 	ck_assert_int_eq(call(IPI, 0, 0, UINT64_MAX, 0, 0, NULL), OK); /* all */
-	ck_assert(vm->vcpu[0].e->mip & MIP_SSIP);
+	ck_assert(vm->vcpu[0].sim->mip & MIP_SSIP);
 	/* Harts that do not exist, and sums that wrap. */
 	ck_assert_int_eq(call(IPI, 0, 16, 0, 0, 0, NULL), INVALID_PARAM);
 	ck_assert_int_eq(call(IPI, 0, 1, 4, 0, 0, NULL), INVALID_PARAM);
@@ -109,7 +109,7 @@ END_TEST
 
 START_TEST(rfence)
 {
-	struct engine_vcpu *other = vm->vcpu[1].e;
+	struct sim_vcpu *other = vm->vcpu[1].sim;
 	uint64_t v;
 
 	for (unsigned i = 1; i < 4; i++)
@@ -161,7 +161,7 @@ END_TEST
 
 START_TEST(harts)
 {
-	struct engine_vcpu *one = vm->vcpu[1].e;
+	struct sim_vcpu *one = vm->vcpu[1].sim;
 	uint64_t v;
 
 	ck_assert_int_eq(call(HSM, 2, 0, 0, 0, 0, &v), OK);

@@ -61,8 +61,8 @@ START_TEST(two_for_each_cpu)
 	for (unsigned v = 0; v < 16; v++) {
 		least = MIN(least, ran(v));
 		most = MAX(most, ran(v));
-		work_least = MIN(work_least, sim.vm[v]->vcpu[0].e->x[10]);
-		work_most = MAX(work_most, sim.vm[v]->vcpu[0].e->x[10]);
+		work_least = MIN(work_least, sim.vm[v]->vcpu[0].sim->x[10]);
+		work_most = MAX(work_most, sim.vm[v]->vcpu[0].sim->x[10]);
 		sum += ran(v);
 	}
 	ck_assert_uint_le(
@@ -114,7 +114,7 @@ START_TEST(stealing)
 		/* four on the last CPU */
 		sim.vm[4 + v]->vcpu[0].cpu = 3;
 		sim.vm[4 + v]->vcpu[0].home = 3;
-		sim.vm[4 + v]->vcpu[0].e->node = 3;
+		sim.vm[4 + v]->vcpu[0].sim->node = 3;
 	}
 	run_for(4 * 1000 * 1000);
 	for (unsigned v = 0; v < 3; v++)
@@ -182,11 +182,11 @@ START_TEST(every_hart_stopped)
 {
 	static const uint32_t stop[] = {
 		0x00000073, 0x0000006f}; /* ecall with a7, a6 set below; j . */
-	struct engine_vcpu *cpu;
+	struct sim_vcpu *cpu;
 
 	sim_create(1);
 	vms(1, stop);
-	cpu = sim.vm[0]->vcpu[0].e;
+	cpu = sim.vm[0]->vcpu[0].sim;
 	cpu->x[17] = 0x48534d;
 	cpu->x[16] = 1;
 	run_for(1000 * 1000);

@@ -9,7 +9,7 @@
 enum { SSCRATCH = 0x140, SSTATUS = 0x100, A7 = 17, TP = 4 };
 
 static struct vm *vm;
-static struct engine_vcpu *cpu;
+static struct sim_vcpu *cpu;
 static const struct machine *m = &sim_machine;
 
 static void create(enum mode mode)
@@ -29,7 +29,7 @@ static void create(enum mode mode)
 	sim.policy = "first-touch";
 	sim.mode = mode;
 	vm = sim_vm(1, false);
-	cpu = vm->vcpu[0].e;
+	cpu = vm->vcpu[0].sim;
 }
 
 /* The program of `task` traps. */

@@ -11,7 +11,7 @@
 struct engine {
 	const char *name;
 	const struct board *board; /* that its VMs see */
-	/* Allocate vm->e and each vcpu->e; called by vm_create(). */
+	/* Allocate its own part of vm and of each vcpu; called by vm_create(). */
 	void (*vm_init)(struct vm *vm);
 	void (*vm_free)(struct vm *vm);
 	/* The pmap functions with vm as their argument. */

@@ -68,7 +68,11 @@ struct vcpu {
 	struct vm *vm;
 	unsigned id;           /* hart number within the VM */
 	enum vcpu_state state; /* owner thread */
-	struct engine_vcpu *e; /* the engine's part: registers, soft TLB */
+	union {                /* the engine's part: registers, soft TLB */
+		struct sim_vcpu *sim;
+		struct kvm_vcpu *kvm;
+		struct engine_vcpu *e;
+	};
 
 	/* Scheduler, boundary only. */
 	unsigned cpu;        /* CPU it runs on or last ran on; its node is where first touches go */
@@ -147,8 +151,12 @@ struct vm {
 	char reason[200];  /* why state is VM_FAILED */
 	uint64_t started_at, stopped_at; /* cycles */
 
-	struct engine_vm *e; /* the engine's part: code cache and the like */
-	uint32_t n_tables;   /* frames that the engine's tables of translations take */
+	union { /* the engine's part: code cache and the like */
+		struct sim_vm *sim;
+		struct kvm_vm *kvm;
+		struct engine_vm *e;
+	};
+	uint32_t n_tables; /* frames that the engine's tables of translations take */
 };
 
 struct cluster {

@@ -11,7 +11,7 @@
 /* Frame mpn, to which a TLB of this CPU leads: is it what the CPU sees of a page of its VM? The
  * page itself is not in the TLB, but all pages in one frame have the same view. */
 static void check_mapping(
-	const struct engine_vcpu *cpu, uint64_t va, uint64_t ma, bool write, const char *what)
+	const struct sim_vcpu *cpu, uint64_t va, uint64_t ma, bool write, const char *what)
 {
 	const struct memory *mem = cpu->vm->cluster->mem;
 	uint32_t mpn = (uint32_t)(ma >> PAGE_SHIFT), master = MPN_NONE, n = 0;
@@ -49,7 +49,7 @@ static void check_mapping(
 		cpu->vm->name, cpu->hart, what, (unsigned long long)va, mpn);
 }
 
-static void check_tlbs(const struct engine_vcpu *cpu)
+static void check_tlbs(const struct sim_vcpu *cpu)
 {
 	for (unsigned c = 0; c < TLB_CONTEXTS; c++)
 		for (unsigned i = 0; i < TLB_ENTRIES && cpu->tlb_used >> c & 1; i++) {
@@ -99,7 +99,7 @@ void sim_check(const struct cluster *c)
 		const struct vm *vm = c->vm[v];
 
 		for (unsigned i = 0; i < vm->n_vcpus; i++)
-			check_tlbs(vm->vcpu[i].e);
+			check_tlbs(vm->vcpu[i].sim);
 		for (uint32_t ppn = 0; ppn < pmap_pages(vm->pmap) && c->memsys; ppn++)
 			check_task(vm, ppn);
 	}

@@ -14,7 +14,7 @@ enum { BLOCK_BYTES_MAX = sizeof(struct block) + (BLOCK_MAX + 1) * sizeof(struct 
 
 void code_init(struct vm *vm)
 {
-	struct engine_vm *evm = vm->e;
+	struct sim_vm *evm = vm->sim;
 	size_t pages = vm->ram_bytes >> PAGE_SHIFT;
 
 	evm->arena = lazy_alloc(ARENA_BYTES);
@@ -25,7 +25,7 @@ void code_init(struct vm *vm)
 
 void code_free(struct vm *vm)
 {
-	struct engine_vm *evm = vm->e;
+	struct sim_vm *evm = vm->sim;
 	size_t pages = vm->ram_bytes >> PAGE_SHIFT;
 
 	lazy_free(evm->arena, ARENA_BYTES);
@@ -34,7 +34,7 @@ void code_free(struct vm *vm)
 	lazy_free(evm->page_code, pages);
 }
 
-static struct block **bucket_of(struct engine_vm *evm, uint64_t va, uint64_t pa)
+static struct block **bucket_of(struct sim_vm *evm, uint64_t va, uint64_t pa)
 {
 	uint64_t h = (pa >> 1) * 0x9e3779b97f4a7c15ull ^ (va >> 12);
 
@@ -42,17 +42,17 @@ static struct block **bucket_of(struct engine_vm *evm, uint64_t va, uint64_t pa)
 }
 
 /* Every link and jump entry of every hart becomes stale: a new generation for each. */
-static void new_contexts(struct engine_vm *evm, struct vm *vm)
+static void new_contexts(struct sim_vm *evm, struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
-		struct engine_vcpu *cpu = vm->vcpu[i].e;
+		struct sim_vcpu *cpu = vm->vcpu[i].sim;
 
 		cpu->context = ++evm->generation << 2 | (cpu->context & 3);
 		cpu->fetch_page = FETCH_NONE;
 	}
 }
 
-static void drop_all(struct engine_vm *evm, struct vm *vm)
+static void drop_all(struct sim_vm *evm, struct vm *vm)
 {
 	size_t pages = vm->ram_bytes >> PAGE_SHIFT;
 
@@ -70,10 +70,10 @@ static void drop_all(struct engine_vm *evm, struct vm *vm)
 
 void code_drop_all(struct vm *vm)
 {
-	drop_all(vm->e, vm);
+	drop_all(vm->sim, vm);
 }
 
-static void drop_page(struct engine_vm *evm, uint32_t ppn)
+static void drop_page(struct sim_vm *evm, uint32_t ppn)
 {
 	for (uint32_t at = evm->page_blocks[ppn]; at;) {
 		struct block *b = (struct block *)(evm->arena + at - 1);
@@ -89,7 +89,7 @@ static void drop_page(struct engine_vm *evm, uint32_t ppn)
 	evm->page_code[ppn] = 0;
 }
 
-void code_page_written(struct engine_vm *evm, uint32_t ppn)
+void code_page_written(struct sim_vm *evm, uint32_t ppn)
 {
 	if (evm->page_code[ppn] != CODE_PRESENT)
 		return;
@@ -99,7 +99,7 @@ void code_page_written(struct engine_vm *evm, uint32_t ppn)
 	evm->n_dirty++;
 }
 
-void code_fence(struct engine_vm *evm, struct vm *vm)
+void code_fence(struct sim_vm *evm, struct vm *vm)
 {
 	if (!evm->n_dirty)
 		return;
@@ -114,9 +114,9 @@ void code_fence(struct engine_vm *evm, struct vm *vm)
 }
 
 /* The page now holds decoded code: stores to it must take the slow path once, to be seen. */
-static void mark_code_page(struct engine_vcpu *cpu, uint32_t ppn)
+static void mark_code_page(struct sim_vcpu *cpu, uint32_t ppn)
 {
-	struct engine_vm *evm = cpu->evm;
+	struct sim_vm *evm = cpu->evm;
 	struct vm *vm = cpu->vm;
 	const struct pmap_entry *e;
 
@@ -127,7 +127,7 @@ static void mark_code_page(struct engine_vcpu *cpu, uint32_t ppn)
 	if (e->mpn == MPN_NONE)
 		return;
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		tlb_forget_host(vm->vcpu[i].e, frame_data(vm->cluster->mem, e->mpn), true);
+		tlb_forget_host(vm->vcpu[i].sim, frame_data(vm->cluster->mem, e->mpn), true);
 }
 
 static uint32_t ppn_of(uint64_t pa)
@@ -141,9 +141,9 @@ static uint32_t ppn_of(uint64_t pa)
  * a page that PMP divides: each of its instructions is checked when it is fetched. NULL: the first
  * instruction could not be fetched, and the exception was taken.
  */
-static struct block *decode_block(struct engine_vcpu *cpu, uint64_t va, uint64_t pa)
+static struct block *decode_block(struct sim_vcpu *cpu, uint64_t va, uint64_t pa)
 {
-	struct engine_vm *evm = cpu->evm;
+	struct sim_vm *evm = cpu->evm;
 	struct block *b = (struct block *)(evm->arena + evm->arena_used);
 	unsigned room = PAGE_SIZE - (va & (PAGE_SIZE - 1));
 	unsigned off = 0, n = 0;
@@ -200,9 +200,9 @@ static struct block *decode_block(struct engine_vcpu *cpu, uint64_t va, uint64_t
 	return b;
 }
 
-struct block *code_lookup(struct engine_vcpu *cpu)
+struct block *code_lookup(struct sim_vcpu *cpu)
 {
-	struct engine_vm *evm = cpu->evm;
+	struct sim_vm *evm = cpu->evm;
 	uint64_t va = cpu->pc, pa;
 	struct jump_entry *j = &cpu->jump[(va >> 1) & (JUMP_ENTRIES - 1)];
 	struct block **head, *b;

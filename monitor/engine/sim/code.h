@@ -49,7 +49,7 @@ struct block {
 	struct op op[];
 };
 
-struct engine_vm {
+struct sim_vm {
 	uint8_t *arena;
 	size_t arena_used;
 	struct block **hash;
@@ -57,8 +57,8 @@ struct engine_vm {
 				  1 */
 	uint8_t *page_code;    /* by ppn: CODE_* */
 	uint32_t dirty[256];
-	unsigned n_dirty;           /* > 256: too many to list */
-	struct engine_vcpu *acting; /* the hart that is being executed; NULL at the boundary */
+	unsigned n_dirty;        /* > 256: too many to list */
+	struct sim_vcpu *acting; /* the hart that is being executed; NULL at the boundary */
 	bool model;          /* blocks are decoded for the executor with the memory-system model */
 	uint64_t generation; /* the last given to any hart of this VM */
 	uint64_t flushes;    /* of the whole arena */
@@ -75,13 +75,13 @@ enum { ARENA_BYTES = 1664 * 1024, HASH_BUCKETS = 8192 };
 void code_init(struct vm *vm);
 void code_free(struct vm *vm);
 /* The block at cpu->pc in the current context; NULL after a fetch exception was taken. */
-struct block *code_lookup(struct engine_vcpu *cpu);
+struct block *code_lookup(struct sim_vcpu *cpu);
 /* Drop every block of the VM: physical memory protection changed. */
 void code_drop_all(struct vm *vm);
 /* fence.i */
-void code_fence(struct engine_vm *evm, struct vm *vm);
+void code_fence(struct sim_vm *evm, struct vm *vm);
 /* A store or DMA is about to reach ppn. */
-void code_page_written(struct engine_vm *evm, uint32_t ppn);
+void code_page_written(struct sim_vm *evm, uint32_t ppn);
 
 /* ---- decode.c */
 

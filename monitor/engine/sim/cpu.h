@@ -129,7 +129,7 @@ struct jump_entry { /* last block seen at this pc, in this address space */
 	struct block *block;
 };
 
-struct engine_vcpu {
+struct sim_vcpu {
 	uint64_t x[33]; /* x[32] takes what is written to x0 */
 	uint64_t pc;
 	struct tlb_entry *tlb; /* that of the current memory context */
@@ -171,7 +171,7 @@ struct engine_vcpu {
 	struct memsys_cpu *model; /* caches of the CPU it runs on; NULL in functional fidelity */
 	uint8_t *ram;             /* host address of machine address 0 */
 	struct vm *vm;
-	struct engine_vm *evm;
+	struct sim_vm *evm;
 	unsigned hart;
 	unsigned node; /* of the CPU it runs on */
 	bool picked;   /* the scheduler gave it a CPU for this quantum */
@@ -214,17 +214,17 @@ struct engine_vcpu {
  * the VM must wait for a frame): the executor must not go on with this instruction. */
 enum { DONE = 0, LEAVE = 1 };
 
-int mem_load(struct engine_vcpu *cpu, uint64_t va, unsigned size, uint64_t *value);
-int mem_store(struct engine_vcpu *cpu, uint64_t va, unsigned size, uint64_t value);
+int mem_load(struct sim_vcpu *cpu, uint64_t va, unsigned size, uint64_t *value);
+int mem_store(struct sim_vcpu *cpu, uint64_t va, unsigned size, uint64_t value);
 /* Host address for an atomic access of naturally aligned `size` bytes in RAM, writable when asked.
  */
-int mem_atomic(struct engine_vcpu *cpu, uint64_t va, unsigned size, bool write, void **host);
+int mem_atomic(struct sim_vcpu *cpu, uint64_t va, unsigned size, bool write, void **host);
 /* Physical address of the instruction at va, or LEAVE after a fetch exception. */
-int mem_fetch_pa(struct engine_vcpu *cpu, uint64_t va, uint64_t *pa);
+int mem_fetch_pa(struct sim_vcpu *cpu, uint64_t va, uint64_t *pa);
 /* Enter the page of code at va into cpu->code for the model, or LEAVE after a fetch exception. */
-int mem_fetch_model(struct engine_vcpu *cpu, uint64_t va);
+int mem_fetch_model(struct sim_vcpu *cpu, uint64_t va);
 /* The page of va, if cpu->code has it, becomes the one that is executed. */
-static inline bool code_page(struct engine_vcpu *cpu, uint64_t va)
+static inline bool code_page(struct sim_vcpu *cpu, uint64_t va)
 {
 	const struct code_entry *f = &cpu->code[va >> PAGE_SHIFT & (FETCH_ENTRIES - 1)];
 
@@ -235,41 +235,41 @@ static inline bool code_page(struct engine_vcpu *cpu, uint64_t va)
 	return true;
 }
 /* No PMP boundary lies within the page of pa. */
-bool pmp_uniform(const struct engine_vcpu *cpu, uint64_t pa);
+bool pmp_uniform(const struct sim_vcpu *cpu, uint64_t pa);
 /* Two bytes of code at a physical address in RAM (absent memory reads as zero); false: no RAM
  * there. */
-bool mem_code16(const struct engine_vcpu *cpu, uint64_t pa, uint16_t *half);
+bool mem_code16(const struct sim_vcpu *cpu, uint64_t pa, uint16_t *half);
 
 /* As the guest demands: */
-void tlb_flush(struct engine_vcpu *cpu);
-void tlb_flush_page(struct engine_vcpu *cpu, uint64_t va);
+void tlb_flush(struct sim_vcpu *cpu);
+void tlb_flush_page(struct sim_vcpu *cpu, uint64_t va);
 /* What the hardware knows: the monitor's own TLB in software, if it has one, stays. */
-void tlb_flush_hardware(struct engine_vcpu *cpu);
+void tlb_flush_hardware(struct sim_vcpu *cpu);
 /* Forget every mapping (or only the right to write) of one frame. */
-void tlb_forget_host(struct engine_vcpu *cpu, const uint8_t *host, bool only_write);
+void tlb_forget_host(struct sim_vcpu *cpu, const uint8_t *host, bool only_write);
 /* Forget every right to write: the next store to each page takes the slow path. */
-void tlb_forget_writes(struct engine_vcpu *cpu);
+void tlb_forget_writes(struct sim_vcpu *cpu);
 /* Choose cpu->tlb and cpu->context anew after a change of privilege, SUM, MPRV. */
-void mmu_update_context(struct engine_vcpu *cpu);
-void pmp_update(struct engine_vcpu *cpu);
+void mmu_update_context(struct sim_vcpu *cpu);
+void pmp_update(struct sim_vcpu *cpu);
 
 /* What the guest's page tables say of va now: the leaf, with the page of va as its frame; 0: none.
  * And whether that page is all zeroes. Neither changes anything. */
-uint64_t mmu_peek(const struct engine_vcpu *cpu, uint64_t va);
-bool mmu_peek_zero(const struct engine_vcpu *cpu, uint64_t pte);
+uint64_t mmu_peek(const struct sim_vcpu *cpu, uint64_t va);
+bool mmu_peek_zero(const struct sim_vcpu *cpu, uint64_t pte);
 
 /* ---- trap.c */
 
 /* Take an exception at cpu->pc. */
-void trap_exception(struct engine_vcpu *cpu, enum cause cause, uint64_t tval);
+void trap_exception(struct sim_vcpu *cpu, enum cause cause, uint64_t tval);
 /* Take the highest pending enabled interrupt, if any; true when one was taken. */
-bool trap_interrupt(struct engine_vcpu *cpu);
+bool trap_interrupt(struct sim_vcpu *cpu);
 /* Some interrupt is pending and enabled in mie (whatever the privilege): what ends WFI. */
-bool trap_pending(const struct engine_vcpu *cpu);
-void trap_mret(struct engine_vcpu *cpu);
-void trap_sret(struct engine_vcpu *cpu);
+bool trap_pending(const struct sim_vcpu *cpu);
+void trap_mret(struct sim_vcpu *cpu);
+void trap_sret(struct sim_vcpu *cpu);
 /* Recompute timer pending bits at cpu->now and cpu->timer_at. */
-void timer_update(struct engine_vcpu *cpu);
+void timer_update(struct sim_vcpu *cpu);
 
 /* ---- csr.c */
 
@@ -278,21 +278,21 @@ enum csr_op { CSR_WRITE, CSR_SET, CSR_CLEAR };
  * Execute a CSR instruction: *old gets the value before. do_read: rd is not x0 (or not CSRRW);
  * do_write: as the specification says for x0/zero immediates. false: illegal instruction.
  */
-bool csr_access(struct engine_vcpu *cpu, unsigned csr, enum csr_op op, uint64_t operand,
-	bool do_read, bool do_write, uint64_t *old);
+bool csr_access(struct sim_vcpu *cpu, unsigned csr, enum csr_op op, uint64_t operand, bool do_read,
+	bool do_write, uint64_t *old);
 const char *csr_name(unsigned csr); /* NULL if unknown */
-void csr_reset(struct engine_vcpu *cpu);
-uint64_t cpu_time(const struct engine_vcpu *cpu); /* the time CSR */
+void csr_reset(struct sim_vcpu *cpu);
+uint64_t cpu_time(const struct sim_vcpu *cpu); /* the time CSR */
 
 /* ---- sbi.c */
 
 /* The guest's S-mode called its M-mode: us. pc is already past the ecall. */
-void sbi_call(struct engine_vcpu *cpu);
+void sbi_call(struct sim_vcpu *cpu);
 
 /* ---- exec.c */
 
 /* Run blocks until cpu->now reaches cpu->stop, or attention or yield is set. */
-void exec_run(struct engine_vcpu *cpu);
+void exec_run(struct sim_vcpu *cpu);
 
 /* ---- sched.c */
 
@@ -304,7 +304,7 @@ void sched_destroy(struct sched *s);
 void sched_pick(struct sched *s);
 
 /* Does this vCPU want a CPU before machine time `end`? */
-bool cpu_wants(const struct engine_vcpu *cpu, uint64_t end);
+bool cpu_wants(const struct sim_vcpu *cpu, uint64_t end);
 
 /* ---- numa.c */
 
@@ -312,10 +312,10 @@ struct placement_ops;
 extern const struct placement_ops numa_placement_ops;
 
 /* The guest executed a marker: remember it for the boundary, and go no further in this quantum. */
-void vm_mark(struct engine_vcpu *cpu, int value);
+void vm_mark(struct sim_vcpu *cpu, int value);
 /* The vCPU came to another CPU, or the fidelity changed: it has that CPU's caches and an empty TLB.
  */
-void cpu_attach_model(struct engine_vcpu *cpu);
+void cpu_attach_model(struct sim_vcpu *cpu);
 /* At a boundary, in this order around a quantum: follow markers and the wanted fidelity; the CPUs
  * have been dealt out; the quantum is over (what was put off happens, hot pages move). */
 void numa_follow(struct cluster *c);
@@ -327,25 +327,25 @@ void numa_end(struct cluster *c);
 /* ---- mode.c: by the owner thread */
 
 /* The monitor works for (or on) the vCPU: its time, by event. */
-static inline void monitor_charge(struct engine_vcpu *cpu, enum account_event e, uint64_t cycles)
+static inline void monitor_charge(struct sim_vcpu *cpu, enum account_event e, uint64_t cycles)
 {
 	cpu->charge += cycles;
 	cpu->account.cycles[e] += cycles;
 	cpu->account.monitor += cycles;
 }
 
-static inline void monitor_event(struct engine_vcpu *cpu, enum account_event e, uint64_t cycles)
+static inline void monitor_event(struct sim_vcpu *cpu, enum account_event e, uint64_t cycles)
 {
 	cpu->account.count[e]++;
 	monitor_charge(cpu, e, cycles);
 }
 
 /* An event enters the monitor: see mode_event(). */
-void mode_enter(struct engine_vcpu *cpu, enum account_event e);
+void mode_enter(struct sim_vcpu *cpu, enum account_event e);
 
 /* The guest executed a sensitive instruction, or takes a trap. True: that enters the monitor, which
  * has been charged. */
-static inline bool mode_event(struct engine_vcpu *cpu, enum account_event e)
+static inline bool mode_event(struct sim_vcpu *cpu, enum account_event e)
 {
 	cpu->account.count[e]++;
 	if (likely(!(cpu->enters >> e & 1)))
@@ -355,16 +355,16 @@ static inline bool mode_event(struct engine_vcpu *cpu, enum account_event e)
 }
 
 /* Time up to cpu->now, and what is to be charged then, belongs to the present privilege. */
-void account_now(struct engine_vcpu *cpu);
+void account_now(struct sim_vcpu *cpu);
 /* Time from here on has not been accounted for. */
-void account_begin(struct engine_vcpu *cpu);
+void account_begin(struct sim_vcpu *cpu);
 
 /* The modelled TLB missed the page of va, at machine address ma, physical pa, to which a walk of n
  * entries at walked_ma led: charge what a refill takes. */
-void mode_tlb_miss(struct engine_vcpu *cpu, uint64_t va, uint64_t pa, uint64_t ma,
+void mode_tlb_miss(struct sim_vcpu *cpu, uint64_t va, uint64_t pa, uint64_t ma,
 	const uint64_t *walked_ma, unsigned n);
 /* sfence.vma: the guest's translation of va, if the L2TLB has it. */
-void l2tlb_forget(struct engine_vcpu *cpu, uint64_t va);
+void l2tlb_forget(struct sim_vcpu *cpu, uint64_t va);
 
 /* After the vCPUs have been made, before they are freed; boundary. */
 void mode_init(struct vm *vm);
@@ -378,22 +378,22 @@ void sim_vcpu_account(const struct vcpu *vcpu, struct account *out);
 /* ---- service.c: by the owner thread */
 
 /* A trap from user mode into the kernel, before anything is charged for it. */
-void service_begin(struct engine_vcpu *cpu, uint64_t cause, uint64_t tval);
+void service_begin(struct sim_vcpu *cpu, uint64_t cause, uint64_t tval);
 /* The kernel returns to user mode; what that takes has been charged. */
-void service_end(struct engine_vcpu *cpu);
+void service_end(struct sim_vcpu *cpu);
 /* The kernel accesses a control register. */
-void service_switch(struct engine_vcpu *cpu);
-static inline void service_look(struct engine_vcpu *cpu, unsigned csr)
+void service_switch(struct sim_vcpu *cpu);
+static inline void service_look(struct sim_vcpu *cpu, unsigned csr)
 {
 	if (cpu->priv == PRIV_S && unlikely(cpu->x[4] != cpu->task) && csr != 0x140)
 		service_switch(cpu); /* not sscratch, around which tp is the program's */
 }
 /* A TLB miss at va took so long. */
-void service_refill(struct engine_vcpu *cpu, uint64_t va, uint64_t cycles);
+void service_refill(struct sim_vcpu *cpu, uint64_t va, uint64_t cycles);
 
-void service_init(struct engine_vm *evm);
-void service_free(struct engine_vm *evm);
-uint64_t service_overhead_bytes(const struct engine_vm *evm);
+void service_init(struct sim_vm *evm);
+void service_free(struct sim_vm *evm);
+uint64_t service_overhead_bytes(const struct sim_vm *evm);
 
 /* ---- check.c */
 
@@ -403,6 +403,6 @@ void sim_check(const struct cluster *c);
 /* ---- sim.c */
 
 /* Wake an idle hart if an interrupt is pending for it. */
-void cpu_wake(struct engine_vcpu *cpu);
+void cpu_wake(struct sim_vcpu *cpu);
 
 #endif

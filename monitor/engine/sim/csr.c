@@ -16,9 +16,9 @@ struct csr_row {
 	uint32_t offset; /* of the uint64_t field; used when read (write) is NULL */
 	uint64_t mask;   /* bits that a write changes */
 	const char *name;
-	uint64_t (*read)(const struct engine_vcpu *cpu, unsigned index);
-	void (*write)(struct engine_vcpu *cpu, unsigned index, uint64_t v);
-	bool (*gate)(const struct engine_vcpu *cpu, unsigned number); /* false: illegal here */
+	uint64_t (*read)(const struct sim_vcpu *cpu, unsigned index);
+	void (*write)(struct sim_vcpu *cpu, unsigned index, uint64_t v);
+	bool (*gate)(const struct sim_vcpu *cpu, unsigned number); /* false: illegal here */
 };
 
 #define MSTATUS_WRITABLE                                                                           \
@@ -32,45 +32,45 @@ struct csr_row {
 
 /* ---- floating point */
 
-static bool fp_gate(const struct engine_vcpu *cpu, unsigned number)
+static bool fp_gate(const struct sim_vcpu *cpu, unsigned number)
 {
 	(void)number;
 	return cpu->mstatus & MSTATUS_FS;
 }
 
-static uint64_t read_fflags(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_fflags(const struct sim_vcpu *cpu, unsigned i)
 {
 	(void)i;
 	return cpu->fflags;
 }
 
-static uint64_t read_frm(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_frm(const struct sim_vcpu *cpu, unsigned i)
 {
 	(void)i;
 	return cpu->rm[7];
 }
 
-static uint64_t read_fcsr(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_fcsr(const struct sim_vcpu *cpu, unsigned i)
 {
 	(void)i;
 	return cpu->fflags | (uint64_t)cpu->rm[7] << 5;
 }
 
-static void write_fflags(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_fflags(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	(void)i;
 	cpu->fflags = v & 31;
 	cpu->mstatus |= MSTATUS_FS;
 }
 
-static void write_frm(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_frm(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	(void)i;
 	cpu->rm[7] = v & 7;
 	cpu->mstatus |= MSTATUS_FS;
 }
 
-static void write_fcsr(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_fcsr(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	write_fflags(cpu, i, v);
 	write_frm(cpu, i, v >> 5);
@@ -78,7 +78,7 @@ static void write_fcsr(struct engine_vcpu *cpu, unsigned i, uint64_t v)
 
 /* ---- counters and time */
 
-uint64_t cpu_time(const struct engine_vcpu *cpu)
+uint64_t cpu_time(const struct sim_vcpu *cpu)
 {
 	const struct machine *m = cpu->vm->cluster->machine;
 
@@ -87,51 +87,51 @@ uint64_t cpu_time(const struct engine_vcpu *cpu)
 	return (unsigned __int128)cpu->now * m->timebase_hz / m->clock_hz;
 }
 
-static uint64_t read_cycle(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_cycle(const struct sim_vcpu *cpu, unsigned i)
 {
 	(void)i;
 	return cpu->now + cpu->cycle_offset;
 }
 
-static void write_cycle(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_cycle(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	(void)i;
 	cpu->cycle_offset = v - cpu->now;
 }
 
-static uint64_t read_instret(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_instret(const struct sim_vcpu *cpu, unsigned i)
 {
 	(void)i;
 	return cpu->now - cpu->skew + cpu->instret_offset;
 }
 
-static void write_instret(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_instret(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	(void)i;
 	/* The writing instruction itself is not counted in what the next one reads. */
 	cpu->instret_offset = v - (cpu->now + 1 - cpu->skew);
 }
 
-static uint64_t read_time(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_time(const struct sim_vcpu *cpu, unsigned i)
 {
 	(void)i;
 	return cpu_time(cpu);
 }
 
-static uint64_t read_zero(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_zero(const struct sim_vcpu *cpu, unsigned i)
 {
 	(void)cpu, (void)i;
 	return 0;
 }
 
-static void write_nothing(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_nothing(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	(void)cpu, (void)i, (void)v;
 }
 
 /* cycle, time, instret, hpmcounter3..31 below M-mode: by mcounteren, below S-mode by scounteren
  * too. */
-static bool counter_gate(const struct engine_vcpu *cpu, unsigned number)
+static bool counter_gate(const struct sim_vcpu *cpu, unsigned number)
 {
 	uint64_t bit = 1ull << (number & 31);
 
@@ -139,20 +139,20 @@ static bool counter_gate(const struct engine_vcpu *cpu, unsigned number)
 	       ((cpu->mcounteren & bit) && (cpu->priv == PRIV_S || (cpu->scounteren & bit)));
 }
 
-static bool stimecmp_gate(const struct engine_vcpu *cpu, unsigned number)
+static bool stimecmp_gate(const struct sim_vcpu *cpu, unsigned number)
 {
 	(void)number;
 	return cpu->priv == PRIV_M || ((cpu->menvcfg & ENVCFG_STCE) && (cpu->mcounteren & 2));
 }
 
-static void write_stimecmp(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_stimecmp(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	(void)i;
 	cpu->stimecmp = v;
 	timer_update(cpu);
 }
 
-static void write_menvcfg(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_menvcfg(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	(void)i;
 	cpu->menvcfg = v & (ENVCFG_FIOM | ENVCFG_ADUE | ENVCFG_STCE);
@@ -167,19 +167,19 @@ static uint64_t with_sd(uint64_t status)
 	return (status & MSTATUS_FS) == MSTATUS_FS ? status | MSTATUS_SD : status;
 }
 
-static uint64_t read_mstatus(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_mstatus(const struct sim_vcpu *cpu, unsigned i)
 {
 	(void)i;
 	return with_sd(cpu->mstatus) | MSTATUS_UXL | MSTATUS_SXL;
 }
 
-static uint64_t read_sstatus(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_sstatus(const struct sim_vcpu *cpu, unsigned i)
 {
 	(void)i;
 	return with_sd(cpu->mstatus & SSTATUS_WRITABLE) | MSTATUS_UXL;
 }
 
-static void set_status(struct engine_vcpu *cpu, uint64_t v, uint64_t mask)
+static void set_status(struct sim_vcpu *cpu, uint64_t v, uint64_t mask)
 {
 	uint64_t old = cpu->mstatus;
 
@@ -194,13 +194,13 @@ static void set_status(struct engine_vcpu *cpu, uint64_t v, uint64_t mask)
 		cpu->attention = true;
 }
 
-static void write_mstatus(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_mstatus(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	(void)i;
 	set_status(cpu, v, MSTATUS_WRITABLE);
 }
 
-static void write_sstatus(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_sstatus(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	(void)i;
 	set_status(cpu, v, SSTATUS_WRITABLE);
@@ -208,13 +208,13 @@ static void write_sstatus(struct engine_vcpu *cpu, unsigned i, uint64_t v)
 
 /* ---- interrupts */
 
-static uint64_t read_mip(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_mip(const struct sim_vcpu *cpu, unsigned i)
 {
 	(void)i;
 	return cpu->mip | cpu->ext_lines;
 }
 
-static void write_mip(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_mip(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	uint64_t mask = MIP_SSIP | MIP_SEIP | (cpu->menvcfg & ENVCFG_STCE ? 0 : MIP_STIP);
 
@@ -223,12 +223,12 @@ static void write_mip(struct engine_vcpu *cpu, unsigned i, uint64_t v)
 	cpu->attention = true;
 }
 
-static uint64_t read_sip(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_sip(const struct sim_vcpu *cpu, unsigned i)
 {
 	return read_mip(cpu, i) & cpu->mideleg & S_INTERRUPTS;
 }
 
-static void write_sip(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_sip(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	uint64_t mask = MIP_SSIP & cpu->mideleg;
 
@@ -237,27 +237,27 @@ static void write_sip(struct engine_vcpu *cpu, unsigned i, uint64_t v)
 	cpu->attention = true;
 }
 
-static void write_mie(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_mie(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	(void)i;
 	cpu->mie = v & (S_INTERRUPTS | M_INTERRUPTS);
 	cpu->attention = true;
 }
 
-static uint64_t read_sie(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_sie(const struct sim_vcpu *cpu, unsigned i)
 {
 	(void)i;
 	return cpu->mie & cpu->mideleg & S_INTERRUPTS;
 }
 
-static void write_sie(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_sie(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	uint64_t mask = cpu->mideleg & S_INTERRUPTS;
 
 	write_mie(cpu, i, (cpu->mie & ~mask) | (v & mask));
 }
 
-static void write_mideleg(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_mideleg(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	(void)i;
 	cpu->mideleg = v & S_INTERRUPTS;
@@ -266,27 +266,27 @@ static void write_mideleg(struct engine_vcpu *cpu, unsigned i, uint64_t v)
 
 /* ---- trap vectors, translation, protection */
 
-static void write_mtvec(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_mtvec(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	(void)i;
 	if ((v & 3) < 2)
 		cpu->mtvec = v;
 }
 
-static void write_stvec(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_stvec(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	(void)i;
 	if ((v & 3) < 2)
 		cpu->stvec = v;
 }
 
-static bool satp_gate(const struct engine_vcpu *cpu, unsigned number)
+static bool satp_gate(const struct sim_vcpu *cpu, unsigned number)
 {
 	(void)number;
 	return !(cpu->priv == PRIV_S && (cpu->mstatus & MSTATUS_TVM));
 }
 
-static void write_satp(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_satp(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	unsigned mode = v >> 60;
 
@@ -300,7 +300,7 @@ static void write_satp(struct engine_vcpu *cpu, unsigned i, uint64_t v)
 	cpu->attention = true;
 }
 
-static uint64_t read_misa(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_misa(const struct sim_vcpu *cpu, unsigned i)
 {
 	uint64_t letters = 0;
 
@@ -310,13 +310,13 @@ static uint64_t read_misa(const struct engine_vcpu *cpu, unsigned i)
 	return 2ull << 62 | letters;
 }
 
-static uint64_t read_mhartid(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_mhartid(const struct sim_vcpu *cpu, unsigned i)
 {
 	(void)i;
 	return cpu->hart;
 }
 
-static uint64_t read_pmpcfg(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_pmpcfg(const struct sim_vcpu *cpu, unsigned i)
 {
 	uint64_t v = 0;
 
@@ -325,7 +325,7 @@ static uint64_t read_pmpcfg(const struct engine_vcpu *cpu, unsigned i)
 	return v;
 }
 
-static void write_pmpcfg(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_pmpcfg(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	for (unsigned b = 0; b < 8 && i * 4 + b < PMP_COUNT; b++) {
 		uint8_t *cfg = &cpu->pmpcfg[i * 4 + b];
@@ -342,18 +342,18 @@ static void write_pmpcfg(struct engine_vcpu *cpu, unsigned i, uint64_t v)
 	cpu->attention = true;
 }
 
-static bool pmpcfg_gate(const struct engine_vcpu *cpu, unsigned number)
+static bool pmpcfg_gate(const struct sim_vcpu *cpu, unsigned number)
 {
 	(void)cpu;
 	return !(number & 1); /* RV64 has the even ones only */
 }
 
-static uint64_t read_pmpaddr(const struct engine_vcpu *cpu, unsigned i)
+static uint64_t read_pmpaddr(const struct sim_vcpu *cpu, unsigned i)
 {
 	return i < PMP_COUNT ? cpu->pmpaddr[i] : 0;
 }
 
-static void write_pmpaddr(struct engine_vcpu *cpu, unsigned i, uint64_t v)
+static void write_pmpaddr(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 {
 	if (i >= PMP_COUNT || (cpu->pmpcfg[i] & 0x80))
 		return;
@@ -365,7 +365,7 @@ static void write_pmpaddr(struct engine_vcpu *cpu, unsigned i, uint64_t v)
 	cpu->attention = true;
 }
 
-#define FIELD(name, mask) offsetof(struct engine_vcpu, name), mask, #name
+#define FIELD(name, mask) offsetof(struct sim_vcpu, name), mask, #name
 #define VIEW(text)        0, 0, text
 #define ALL               UINT64_MAX
 
@@ -464,8 +464,8 @@ const char *csr_name(unsigned csr)
 	return csr < 4096 && row_of[csr] ? rows[row_of[csr] - 1].name : NULL;
 }
 
-bool csr_access(struct engine_vcpu *cpu, unsigned csr, enum csr_op op, uint64_t operand,
-	bool do_read, bool do_write, uint64_t *old)
+bool csr_access(struct sim_vcpu *cpu, unsigned csr, enum csr_op op, uint64_t operand, bool do_read,
+	bool do_write, uint64_t *old)
 {
 	const struct csr_row *row;
 	uint64_t *field, value;
@@ -506,7 +506,7 @@ bool csr_access(struct engine_vcpu *cpu, unsigned csr, enum csr_op op, uint64_t 
 	return true;
 }
 
-void csr_reset(struct engine_vcpu *cpu)
+void csr_reset(struct sim_vcpu *cpu)
 {
 	cpu->menvcfg = ENVCFG_ADUE;
 	cpu->stimecmp = cpu->mtimecmp = UINT64_MAX;

@@ -104,7 +104,7 @@
 	RD = (uint64_t)(int64_t)old
 
 /* cpu == NULL: only publish the labels. */
-static void EXECUTE(struct engine_vcpu *cpu)
+static void EXECUTE(struct sim_vcpu *cpu)
 {
 	static const void *const label[INSN_COUNT] = {
 #define INSN(id, ...) [I_##id] = &&op_##id,

@@ -50,7 +50,7 @@ static uint64_t or_combine_bytes(uint64_t v)
 }
 
 /* The instruction word at this point of a block, for mtval: what the guest's memory holds now. */
-static uint32_t insn_word(struct engine_vcpu *cpu, const struct block *b, const struct op *op)
+static uint32_t insn_word(struct sim_vcpu *cpu, const struct block *b, const struct op *op)
 {
 	uint64_t pa = b->pa + op->off * 2u, pa2 = pa + 2;
 	uint16_t low = 0, high = 0;
@@ -193,7 +193,7 @@ __attribute__((constructor)) static void publish_labels(void)
 	execute_numa(NULL);
 }
 
-void exec_run(struct engine_vcpu *cpu)
+void exec_run(struct sim_vcpu *cpu)
 {
 	if (cpu->model)
 		execute_numa(cpu);

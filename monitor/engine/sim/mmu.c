@@ -38,7 +38,7 @@ struct translation {
 /* ---- physical memory protection */
 
 /* Range of entry i, or an empty one when it is off. */
-static void pmp_range(const struct engine_vcpu *cpu, unsigned i, uint64_t *lo, uint64_t *hi)
+static void pmp_range(const struct sim_vcpu *cpu, unsigned i, uint64_t *lo, uint64_t *hi)
 {
 	uint64_t a = cpu->pmpaddr[i];
 
@@ -59,8 +59,8 @@ static void pmp_range(const struct engine_vcpu *cpu, unsigned i, uint64_t *lo, u
 	}
 }
 
-static bool pmp_search(const struct engine_vcpu *cpu, uint64_t pa, unsigned size,
-	enum access access, enum priv priv)
+static bool pmp_search(
+	const struct sim_vcpu *cpu, uint64_t pa, unsigned size, enum access access, enum priv priv)
 {
 	static const uint8_t need[] = {[ACCESS_READ] = 1, [ACCESS_WRITE] = 2, [ACCESS_FETCH] = 4};
 
@@ -81,13 +81,13 @@ static bool pmp_search(const struct engine_vcpu *cpu, uint64_t pa, unsigned size
 	return priv == PRIV_M;
 }
 
-static inline bool pmp_allows(const struct engine_vcpu *cpu, uint64_t pa, unsigned size,
-	enum access access, enum priv priv)
+static inline bool pmp_allows(
+	const struct sim_vcpu *cpu, uint64_t pa, unsigned size, enum access access, enum priv priv)
 {
 	return !cpu->vm->bios || pmp_search(cpu, pa, size, access, priv);
 }
 
-bool pmp_uniform(const struct engine_vcpu *cpu, uint64_t pa)
+bool pmp_uniform(const struct sim_vcpu *cpu, uint64_t pa)
 {
 	uint64_t page = pa & ~(uint64_t)(PAGE_SIZE - 1);
 
@@ -101,7 +101,7 @@ bool pmp_uniform(const struct engine_vcpu *cpu, uint64_t pa)
 	return true;
 }
 
-void pmp_update(struct engine_vcpu *cpu)
+void pmp_update(struct sim_vcpu *cpu)
 {
 	cpu->pmp_active = 0;
 	for (unsigned i = 0; i < PMP_COUNT; i++)
@@ -111,7 +111,7 @@ void pmp_update(struct engine_vcpu *cpu)
 
 /* ---- guest RAM */
 
-static bool is_ram(const struct engine_vcpu *cpu, uint64_t pa, unsigned size)
+static bool is_ram(const struct sim_vcpu *cpu, uint64_t pa, unsigned size)
 {
 	return pa >= VM_RAM_BASE && pa - VM_RAM_BASE < cpu->vm->ram_bytes &&
 	       cpu->vm->ram_bytes - (pa - VM_RAM_BASE) >= size;
@@ -119,8 +119,7 @@ static bool is_ram(const struct engine_vcpu *cpu, uint64_t pa, unsigned size)
 
 /* Host address of the page of pa (RAM), taking a frame or a private copy where needed; LEAVE: not
  * now. */
-static int ram_page(
-	struct engine_vcpu *cpu, uint64_t pa, bool write, uint8_t **host, bool *writable)
+static int ram_page(struct sim_vcpu *cpu, uint64_t pa, bool write, uint8_t **host, bool *writable)
 {
 	struct vm *vm = cpu->vm;
 	uint32_t ppn = (pa - VM_RAM_BASE) >> PAGE_SHIFT;
@@ -159,7 +158,7 @@ static int ram_page(
 	}
 }
 
-bool mem_code16(const struct engine_vcpu *cpu, uint64_t pa, uint16_t *half)
+bool mem_code16(const struct sim_vcpu *cpu, uint64_t pa, uint16_t *half)
 {
 	const struct pmap_entry *e;
 
@@ -178,7 +177,7 @@ bool mem_code16(const struct engine_vcpu *cpu, uint64_t pa, uint16_t *half)
 /* ---- translation */
 
 static bool leaf_allows(
-	const struct engine_vcpu *cpu, uint64_t pte, enum access access, enum priv priv)
+	const struct sim_vcpu *cpu, uint64_t pte, enum access access, enum priv priv)
 {
 	if (priv == PRIV_U && !(pte & PTE_U))
 		return false;
@@ -208,7 +207,7 @@ static unsigned table_slot(uint64_t tag)
 }
 
 /* The lowest table known on the way to va; its level in *level. NULL: none. */
-static const struct table_entry *table_find(const struct engine_vcpu *cpu, uint64_t va, int *level)
+static const struct table_entry *table_find(const struct sim_vcpu *cpu, uint64_t va, int *level)
 {
 	for (unsigned l = 0; l < 2; l++) {
 		uint64_t tag = table_tag(va, l);
@@ -222,7 +221,7 @@ static const struct table_entry *table_find(const struct engine_vcpu *cpu, uint6
 	return NULL;
 }
 
-static void table_remember(struct engine_vcpu *cpu, uint64_t va, int level, uint64_t pa,
+static void table_remember(struct sim_vcpu *cpu, uint64_t va, int level, uint64_t pa,
 	const uint8_t *host, const struct translation *t)
 {
 	uint64_t tag = table_tag(va, (unsigned)level);
@@ -236,12 +235,12 @@ static void table_remember(struct engine_vcpu *cpu, uint64_t va, int level, uint
 	memcpy(e->walked_ma, t->walked_ma, t->n_walked * sizeof(e->walked_ma[0]));
 }
 
-static void tables_forget(struct engine_vcpu *cpu)
+static void tables_forget(struct sim_vcpu *cpu)
 {
 	memset(cpu->table_tag, 0xff, sizeof(cpu->table_tag));
 }
 
-static void tables_forget_page(struct engine_vcpu *cpu, uint64_t va)
+static void tables_forget_page(struct sim_vcpu *cpu, uint64_t va)
 {
 	for (unsigned l = 0; l < 2; l++) {
 		uint64_t tag = table_tag(va, l), *at = &cpu->table_tag[table_slot(tag)];
@@ -254,13 +253,13 @@ static void tables_forget_page(struct engine_vcpu *cpu, uint64_t va)
 /* ---- looking, without a trace */
 
 /* The frame of the page of pa; MPN_NONE: absent, or no RAM. */
-static uint32_t peek_frame(const struct engine_vcpu *cpu, uint64_t pa)
+static uint32_t peek_frame(const struct sim_vcpu *cpu, uint64_t pa)
 {
 	return is_ram(cpu, pa, 1) ? pmap_entry(cpu->vm->pmap, (pa - VM_RAM_BASE) >> PAGE_SHIFT)->mpn
 				  : MPN_NONE;
 }
 
-uint64_t mmu_peek(const struct engine_vcpu *cpu, uint64_t va)
+uint64_t mmu_peek(const struct sim_vcpu *cpu, uint64_t va)
 {
 	uint64_t table = (cpu->satp & 0xfffffffffffull) << PAGE_SHIFT;
 
@@ -281,7 +280,7 @@ uint64_t mmu_peek(const struct engine_vcpu *cpu, uint64_t va)
 	return 0;
 }
 
-bool mmu_peek_zero(const struct engine_vcpu *cpu, uint64_t pte)
+bool mmu_peek_zero(const struct sim_vcpu *cpu, uint64_t pte)
 {
 	uint64_t pa = (pte & PTE_PPN) << 2;
 	uint32_t mpn = peek_frame(cpu, pa);
@@ -293,7 +292,7 @@ bool mmu_peek_zero(const struct engine_vcpu *cpu, uint64_t pte)
 
 /* Note in a leaf that it was used, as Svadu demands, where the guest has asked for it. */
 static enum walk_result update_leaf(
-	struct engine_vcpu *cpu, uint64_t pte_pa, uint64_t pte, uint64_t want)
+	struct sim_vcpu *cpu, uint64_t pte_pa, uint64_t pte, uint64_t want)
 {
 	uint8_t *host;
 	bool writable;
@@ -311,8 +310,8 @@ static enum walk_result update_leaf(
 	return WALK_OK;
 }
 
-static enum walk_result walk(struct engine_vcpu *cpu, uint64_t va, enum access access,
-	enum priv priv, struct translation *t)
+static enum walk_result walk(struct sim_vcpu *cpu, uint64_t va, enum access access, enum priv priv,
+	struct translation *t)
 {
 	unsigned mode = cpu->satp >> 60;
 	uint64_t table = (cpu->satp & 0xfffffffffffull) << PAGE_SHIFT;
@@ -382,7 +381,7 @@ static enum walk_result walk(struct engine_vcpu *cpu, uint64_t va, enum access a
 }
 
 /* Take the exception a failed walk means. Always LEAVE. */
-static int walk_failed(struct engine_vcpu *cpu, enum walk_result r, uint64_t va, enum access access)
+static int walk_failed(struct sim_vcpu *cpu, enum walk_result r, uint64_t va, enum access access)
 {
 	static const uint8_t page_fault[] = {CAUSE_LOAD_PAGE, CAUSE_STORE_PAGE, CAUSE_FETCH_PAGE};
 	static const uint8_t access_fault[] = {
@@ -396,15 +395,15 @@ static int walk_failed(struct engine_vcpu *cpu, enum walk_result r, uint64_t va,
 }
 
 /* The privilege with which data is accessed: MPRV lends M-mode another one. */
-static enum priv data_priv(const struct engine_vcpu *cpu)
+static enum priv data_priv(const struct sim_vcpu *cpu)
 {
 	if (cpu->priv == PRIV_M && (cpu->mstatus & MSTATUS_MPRV))
 		return (cpu->mstatus & MSTATUS_MPP) >> 11;
 	return cpu->priv;
 }
 
-static int translate(struct engine_vcpu *cpu, uint64_t va, unsigned size, enum access access,
-	struct translation *t)
+static int translate(
+	struct sim_vcpu *cpu, uint64_t va, unsigned size, enum access access, struct translation *t)
 {
 	enum priv priv = data_priv(cpu);
 	enum walk_result r = walk(cpu, va, access, priv, t);
@@ -415,7 +414,7 @@ static int translate(struct engine_vcpu *cpu, uint64_t va, unsigned size, enum a
 }
 
 /* The modelled TLB dropped a mapping: what the soft TLB knows must stay within it. */
-static void forget_victim(struct engine_vcpu *cpu, const struct memsys_tlb_victim *v)
+static void forget_victim(struct sim_vcpu *cpu, const struct memsys_tlb_victim *v)
 {
 	uint64_t first = v->vpn << PAGE_SHIFT, bytes = v->pages << PAGE_SHIFT;
 
@@ -443,7 +442,7 @@ static void forget_victim(struct engine_vcpu *cpu, const struct memsys_tlb_victi
 
 /* A translation that the soft TLB did not have: was it in the modelled one? */
 static void model_translation(
-	struct engine_vcpu *cpu, uint64_t va, const struct translation *t, const uint8_t *page)
+	struct sim_vcpu *cpu, uint64_t va, const struct translation *t, const uint8_t *page)
 {
 	/* Where the monitor has a say in translation, it has one for each page of 4 KiB, also of
 	 * addresses that the guest does not translate: those are another context. */
@@ -459,7 +458,7 @@ static void model_translation(
 		forget_victim(cpu, &victim);
 }
 
-int mem_fetch_model(struct engine_vcpu *cpu, uint64_t va)
+int mem_fetch_model(struct sim_vcpu *cpu, uint64_t va)
 {
 	struct code_entry *f = &cpu->code[va >> PAGE_SHIFT & (FETCH_ENTRIES - 1)];
 	struct translation t;
@@ -480,7 +479,7 @@ int mem_fetch_model(struct engine_vcpu *cpu, uint64_t va)
 	return DONE;
 }
 
-int mem_fetch_pa(struct engine_vcpu *cpu, uint64_t va, uint64_t *pa)
+int mem_fetch_pa(struct sim_vcpu *cpu, uint64_t va, uint64_t *pa)
 {
 	uint64_t page = va & ~(uint64_t)(PAGE_SIZE - 1),
 		 index = va >> PAGE_SHIFT & (FETCH_ENTRIES - 1);
@@ -512,14 +511,14 @@ int mem_fetch_pa(struct engine_vcpu *cpu, uint64_t va, uint64_t *pa)
 
 /* ---- soft TLB */
 
-static void new_context(struct engine_vcpu *cpu)
+static void new_context(struct sim_vcpu *cpu)
 {
 	cpu->context = ++cpu->evm->generation << 2 | cpu->priv;
 	cpu->fetch_page = FETCH_NONE;
 	memset(cpu->exec_pages, 0, sizeof(cpu->exec_pages));
 }
 
-void tlb_flush_hardware(struct engine_vcpu *cpu)
+void tlb_flush_hardware(struct sim_vcpu *cpu)
 {
 	for (unsigned c = 0; c < TLB_CONTEXTS; c++)
 		if (cpu->tlb_used & 1u << c)
@@ -534,13 +533,13 @@ void tlb_flush_hardware(struct engine_vcpu *cpu)
 	new_context(cpu);
 }
 
-void tlb_flush(struct engine_vcpu *cpu)
+void tlb_flush(struct sim_vcpu *cpu)
 {
 	cpu->l2tlb_generation++;
 	tlb_flush_hardware(cpu);
 }
 
-void tlb_flush_page(struct engine_vcpu *cpu, uint64_t va)
+void tlb_flush_page(struct sim_vcpu *cpu, uint64_t va)
 {
 	unsigned bit = (va >> PAGE_SHIFT ^ va >> 24) & 4095;
 
@@ -565,7 +564,7 @@ void tlb_flush_page(struct engine_vcpu *cpu, uint64_t va)
 		new_context(cpu);
 }
 
-void tlb_forget_host(struct engine_vcpu *cpu, const uint8_t *host, bool only_write)
+void tlb_forget_host(struct sim_vcpu *cpu, const uint8_t *host, bool only_write)
 {
 	if (!only_write)
 		tables_forget(cpu);
@@ -589,14 +588,14 @@ void tlb_forget_host(struct engine_vcpu *cpu, const uint8_t *host, bool only_wri
 	}
 }
 
-void tlb_forget_writes(struct engine_vcpu *cpu)
+void tlb_forget_writes(struct sim_vcpu *cpu)
 {
 	for (unsigned c = 0; c < TLB_CONTEXTS; c++)
 		for (unsigned i = 0; i < TLB_ENTRIES && (cpu->tlb_used & 1u << c); i++)
 			cpu->tlbs[c][i].write_tag = TLB_NONE;
 }
 
-void mmu_update_context(struct engine_vcpu *cpu)
+void mmu_update_context(struct sim_vcpu *cpu)
 {
 	enum tlb_context c;
 
@@ -616,8 +615,8 @@ void mmu_update_context(struct engine_vcpu *cpu)
 	cpu->fetch_page = FETCH_NONE;
 }
 
-static void tlb_fill(struct engine_vcpu *cpu, uint64_t va, const struct translation *t,
-	uint8_t *page, bool writable)
+static void tlb_fill(struct sim_vcpu *cpu, uint64_t va, const struct translation *t, uint8_t *page,
+	bool writable)
 {
 	struct tlb_entry *e = &cpu->tlb[va >> PAGE_SHIFT & (TLB_ENTRIES - 1)];
 	uint64_t tag = va & ~(uint64_t)(PAGE_SIZE - 1);
@@ -645,7 +644,7 @@ static void tlb_fill(struct engine_vcpu *cpu, uint64_t va, const struct translat
  * Make `size` bytes at va, within one page, accessible: host address in *host, or NULL when *pa is
  * not RAM.
  */
-static int reach(struct engine_vcpu *cpu, uint64_t va, unsigned size, enum access access,
+static int reach(struct sim_vcpu *cpu, uint64_t va, unsigned size, enum access access,
 	uint8_t **host, uint64_t *pa)
 {
 	struct translation t;
@@ -673,7 +672,7 @@ static int reach(struct engine_vcpu *cpu, uint64_t va, unsigned size, enum acces
 	return DONE;
 }
 
-static void device_charge(struct engine_vcpu *cpu)
+static void device_charge(struct sim_vcpu *cpu)
 {
 	const struct machine *m = cpu->vm->cluster->machine;
 
@@ -683,8 +682,8 @@ static void device_charge(struct engine_vcpu *cpu)
 		monitor_event(cpu, EVENT_DEVICE, cpu->exit_cycles + m->cost.mmio);
 }
 
-static int device_access(struct engine_vcpu *cpu, uint64_t va, uint64_t pa, unsigned size,
-	bool write, uint64_t *value)
+static int device_access(
+	struct sim_vcpu *cpu, uint64_t va, uint64_t pa, unsigned size, bool write, uint64_t *value)
 {
 	struct device *d = (pa & (size - 1)) ? NULL : device_find(cpu->vm, pa, size);
 
@@ -704,7 +703,7 @@ static bool crosses_page(uint64_t va, unsigned size)
 	return (va & (PAGE_SIZE - 1)) + size > PAGE_SIZE;
 }
 
-int mem_load(struct engine_vcpu *cpu, uint64_t va, unsigned size, uint64_t *value)
+int mem_load(struct sim_vcpu *cpu, uint64_t va, unsigned size, uint64_t *value)
 {
 	uint8_t *host;
 	uint64_t pa;
@@ -728,7 +727,7 @@ int mem_load(struct engine_vcpu *cpu, uint64_t va, unsigned size, uint64_t *valu
 	return DONE;
 }
 
-int mem_store(struct engine_vcpu *cpu, uint64_t va, unsigned size, uint64_t value)
+int mem_store(struct sim_vcpu *cpu, uint64_t va, unsigned size, uint64_t value)
 {
 	uint8_t *host;
 	uint64_t pa;
@@ -754,7 +753,7 @@ int mem_store(struct engine_vcpu *cpu, uint64_t va, unsigned size, uint64_t valu
 	return DONE;
 }
 
-int mem_atomic(struct engine_vcpu *cpu, uint64_t va, unsigned size, bool write, void **host)
+int mem_atomic(struct sim_vcpu *cpu, uint64_t va, unsigned size, bool write, void **host)
 {
 	uint64_t pa;
 	uint8_t *p;

@@ -31,7 +31,7 @@ struct l2tlb_entry {
 
 /* ---- the monitor is entered */
 
-void mode_enter(struct engine_vcpu *cpu, enum account_event e)
+void mode_enter(struct sim_vcpu *cpu, enum account_event e)
 {
 	const struct machine *m = cpu->vm->cluster->machine;
 	uint64_t cycles = m->cost.trap;
@@ -50,12 +50,12 @@ void mode_enter(struct engine_vcpu *cpu, enum account_event e)
 
 /* ---- time */
 
-static unsigned account_index(const struct engine_vcpu *cpu)
+static unsigned account_index(const struct sim_vcpu *cpu)
 {
 	return cpu->priv == PRIV_M ? 2 : cpu->priv;
 }
 
-void account_now(struct engine_vcpu *cpu)
+void account_now(struct sim_vcpu *cpu)
 {
 	struct account *a = &cpu->account;
 	uint64_t t = cpu->now + cpu->charge, retired = cpu->now - cpu->skew;
@@ -67,7 +67,7 @@ void account_now(struct engine_vcpu *cpu)
 	account_begin(cpu);
 }
 
-void account_begin(struct engine_vcpu *cpu)
+void account_begin(struct sim_vcpu *cpu)
 {
 	cpu->since = cpu->now + cpu->charge;
 	cpu->monitor_since = cpu->account.monitor;
@@ -76,7 +76,7 @@ void account_begin(struct engine_vcpu *cpu)
 
 void sim_vcpu_account(const struct vcpu *vcpu, struct account *out)
 {
-	struct engine_vcpu *cpu = vcpu->e;
+	struct sim_vcpu *cpu = vcpu->sim;
 	const struct vm *vm = vcpu->vm;
 	uint64_t end = vm->state == VM_RUNNING ? vm->cluster->now : vm->stopped_at;
 
@@ -92,12 +92,12 @@ void sim_vcpu_account(const struct vcpu *vcpu, struct account *out)
 
 /* ---- a TLB miss: numa fidelity */
 
-static uint64_t table_entry_ma(const struct engine_vm *evm, uint32_t table, uint64_t index)
+static uint64_t table_entry_ma(const struct sim_vm *evm, uint32_t table, uint64_t index)
 {
 	return ((uint64_t)evm->table[table] << PAGE_SHIFT) + index * ENTRY_BYTES;
 }
 
-static unsigned walk_guest(struct engine_vcpu *cpu, const uint64_t *walked_ma, unsigned n)
+static unsigned walk_guest(struct sim_vcpu *cpu, const uint64_t *walked_ma, unsigned n)
 {
 	unsigned stall = 0;
 
@@ -107,9 +107,9 @@ static unsigned walk_guest(struct engine_vcpu *cpu, const uint64_t *walked_ma, u
 }
 
 /* Entry number n of a level is that of the n-th page, 2 MiB or GiB of physical memory. */
-static unsigned second_stage(const struct engine_vcpu *cpu, uint64_t pa)
+static unsigned second_stage(const struct sim_vcpu *cpu, uint64_t pa)
 {
-	const struct engine_vm *evm = cpu->evm;
+	const struct sim_vm *evm = cpu->evm;
 	uint64_t n[3], first[3], mask = (1 << LEVEL_BITS) - 1;
 	unsigned stall = 0;
 
@@ -128,7 +128,7 @@ static unsigned second_stage(const struct engine_vcpu *cpu, uint64_t pa)
 }
 
 static unsigned walk_nested(
-	struct engine_vcpu *cpu, uint64_t va, uint64_t pa, const uint64_t *walked_ma, unsigned n)
+	struct sim_vcpu *cpu, uint64_t va, uint64_t pa, const uint64_t *walked_ma, unsigned n)
 {
 	uint64_t table = (cpu->satp & 0xfffffffffffull) << PAGE_SHIFT;
 	unsigned level = (unsigned)(cpu->satp >> 60) - 6, stall = 0;
@@ -145,7 +145,7 @@ static unsigned walk_nested(
 }
 
 static void fill_by_monitor(
-	struct engine_vcpu *cpu, uint64_t va, uint64_t ma, const uint64_t *walked_ma, unsigned n)
+	struct sim_vcpu *cpu, uint64_t va, uint64_t ma, const uint64_t *walked_ma, unsigned n)
 {
 	const struct machine *m = cpu->vm->cluster->machine;
 	uint64_t key = va >> PAGE_SHIFT << 1 | !n, cycles = m->cost.tlb_refill;
@@ -173,7 +173,7 @@ static void fill_by_monitor(
 	service_refill(cpu, va, cycles);
 }
 
-void mode_tlb_miss(struct engine_vcpu *cpu, uint64_t va, uint64_t pa, uint64_t ma,
+void mode_tlb_miss(struct sim_vcpu *cpu, uint64_t va, uint64_t pa, uint64_t ma,
 	const uint64_t *walked_ma, unsigned n)
 {
 	uint64_t cycles = cpu->vm->cluster->machine->cost.tlb_refill;
@@ -189,7 +189,7 @@ void mode_tlb_miss(struct engine_vcpu *cpu, uint64_t va, uint64_t pa, uint64_t m
 	service_refill(cpu, va, cycles);
 }
 
-void l2tlb_forget(struct engine_vcpu *cpu, uint64_t va)
+void l2tlb_forget(struct sim_vcpu *cpu, uint64_t va)
 {
 	uint32_t entries = cpu->vm->cluster->machine->l2tlb_entries;
 	struct l2tlb_entry *e;
@@ -213,7 +213,7 @@ static uint32_t tables_wanted(struct vm *vm)
 		for (unsigned level = 0; level < 3; level++) {
 			unsigned shift = PAGE_SHIFT + LEVEL_BITS * (level + 1);
 
-			vm->e->level[level] = (uint32_t)n;
+			vm->sim->level[level] = (uint32_t)n;
 			n += (last >> shift) - (level < 2 ? VM_RAM_BASE >> shift : 0) + 1;
 		}
 		break;
@@ -230,7 +230,7 @@ static uint32_t tables_wanted(struct vm *vm)
 void mode_own_tables(const struct vm *vm)
 {
 	for (uint32_t i = 0; i < vm->n_tables; i++)
-		memsys_own(vm->cluster->memsys, vm->e->table[i], (uint16_t)vm->id);
+		memsys_own(vm->cluster->memsys, vm->sim->table[i], (uint16_t)vm->id);
 }
 
 void mode_init(struct vm *vm)
@@ -238,7 +238,7 @@ void mode_init(struct vm *vm)
 	struct cluster *c = vm->cluster;
 	uint32_t want = tables_wanted(vm);
 
-	vm->e->table = want ? xcalloc(want, sizeof(vm->e->table[0])) : NULL;
+	vm->sim->table = want ? xcalloc(want, sizeof(vm->sim->table[0])) : NULL;
 	for (; vm->n_tables < want; vm->n_tables++) {
 		uint32_t mpn = frame_alloc(c->mem, vm_home_node(vm), FRAME_MONITOR, false);
 
@@ -247,12 +247,12 @@ void mode_init(struct vm *vm)
 				    "translate its addresses");
 			break;
 		}
-		vm->e->table[vm->n_tables] = mpn;
+		vm->sim->table[vm->n_tables] = mpn;
 	}
 	if (c->memsys)
 		mode_own_tables(vm);
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
-		struct engine_vcpu *cpu = vm->vcpu[i].e;
+		struct sim_vcpu *cpu = vm->vcpu[i].sim;
 
 		cpu->mode = c->mode;
 		if (c->mode == MODE_NESTED || c->mode == MODE_TRAP)
@@ -276,17 +276,17 @@ void mode_free(struct vm *vm)
 	for (uint32_t i = 0; i < vm->n_tables; i++) {
 		const struct frame_user user = {vm->id, i};
 
-		frame_add_user(vm->cluster->mem, vm->e->table[i], user);
-		frame_del_user(vm->cluster->mem, vm->e->table[i], user);
+		frame_add_user(vm->cluster->mem, vm->sim->table[i], user);
+		frame_del_user(vm->cluster->mem, vm->sim->table[i], user);
 	}
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		free(vm->vcpu[i].e->l2tlb);
-	free(vm->e->table);
+		free(vm->vcpu[i].sim->l2tlb);
+	free(vm->sim->table);
 }
 
 uint64_t mode_overhead_bytes(const struct vm *vm)
 {
-	uint64_t bytes = vm->n_tables * sizeof(vm->e->table[0]);
+	uint64_t bytes = vm->n_tables * sizeof(vm->sim->table[0]);
 
 	if (vm->cluster->mode == MODE_TRAP)
 		bytes += (uint64_t)vm->n_vcpus * vm->cluster->machine->l2tlb_entries *

@@ -12,7 +12,7 @@
 #include "monitor/vm/moves.h"
 #include "numa/memory/move.h"
 
-void cpu_attach_model(struct engine_vcpu *cpu)
+void cpu_attach_model(struct sim_vcpu *cpu)
 {
 	struct cluster *c = cpu->vm->cluster;
 
@@ -26,7 +26,7 @@ void cpu_attach_model(struct engine_vcpu *cpu)
 
 /* ---- markers */
 
-void vm_mark(struct engine_vcpu *cpu, int value)
+void vm_mark(struct sim_vcpu *cpu, int value)
 {
 	struct vm *vm = cpu->vm;
 	unsigned slot = MIN(vm->n_marks, (unsigned)VM_MAX_MARKS - 1);
@@ -40,7 +40,8 @@ void vm_mark(struct engine_vcpu *cpu, int value)
 	/* One at a time: a second marker of this VM in the same quantum would find the first still
 	 * waiting. */
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		vm->vcpu[i].e->attention = vm->vcpu[i].e->yield = vm->vcpu[i].e->waiting = true;
+		vm->vcpu[i].sim->attention = vm->vcpu[i].sim->yield = vm->vcpu[i].sim->waiting =
+			true;
 }
 
 /* CPU time of all vCPUs in numa fidelity. */
@@ -182,13 +183,13 @@ static void own_everything(struct cluster *c)
 
 /* The hart that pays for what is done on behalf of a VM: that which caused it, or, at the boundary,
  * the first that has a CPU; NULL: none has. */
-static struct engine_vcpu *payer(const struct vm *vm)
+static struct sim_vcpu *payer(const struct vm *vm)
 {
-	if (vm->e->acting)
-		return vm->e->acting;
+	if (vm->sim->acting)
+		return vm->sim->acting;
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		if (vm->vcpu[i].e->placed)
-			return vm->vcpu[i].e;
+		if (vm->vcpu[i].sim->placed)
+			return vm->vcpu[i].sim;
 	return NULL;
 }
 
@@ -197,7 +198,7 @@ static struct engine_vcpu *payer(const struct vm *vm)
 static struct memsys_cpu *agent(const struct cluster *c, uint32_t owner)
 {
 	const struct vm *vm = c->vm[owner];
-	const struct engine_vcpu *cpu = payer(vm);
+	const struct sim_vcpu *cpu = payer(vm);
 
 	return memsys_cpu(c->memsys, cpu ? cpu->vcpu->cpu : vm->vcpu[0].cpu);
 }
@@ -228,7 +229,7 @@ static uint64_t copy_page(struct cluster *c, struct memsys_cpu *cpu, uint32_t fr
 static void filled(void *arg, uint32_t owner, uint32_t from, uint32_t to)
 {
 	struct cluster *c = arg;
-	struct engine_vcpu *cpu = payer(c->vm[owner]);
+	struct sim_vcpu *cpu = payer(c->vm[owner]);
 	uint64_t cycles;
 
 	if (c->mode == MODE_NATIVE)
@@ -247,7 +248,7 @@ static void set_fidelity(struct cluster *c)
 			c->memsys_options.hot_trigger = (uint32_t)placement_trigger(c->placement);
 		c->memsys = memsys_create(c->machine, &c->memsys_options);
 		own_everything(c);
-	} else if (c->numa && c->n_vms && !c->vm[0]->e->model) {
+	} else if (c->numa && c->n_vms && !c->vm[0]->sim->model) {
 		memsys_flush(c->memsys);
 	}
 	c->mem->dma = c->numa ? dma : NULL;
@@ -255,14 +256,14 @@ static void set_fidelity(struct cluster *c)
 	for (unsigned v = 0; v < c->n_vms; v++) {
 		struct vm *vm = c->vm[v];
 
-		if (vm->e->model == c->numa)
+		if (vm->sim->model == c->numa)
 			continue;
-		vm->e->model = c->numa;
+		vm->sim->model = c->numa;
 		code_drop_all(vm);
 		for (unsigned i = 0; i < vm->n_vcpus; i++) {
-			vm->vcpu[i].e->model = NULL;
-			tlb_flush(vm->vcpu[i].e);
-			cpu_attach_model(vm->vcpu[i].e);
+			vm->vcpu[i].sim->model = NULL;
+			tlb_flush(vm->vcpu[i].sim);
+			cpu_attach_model(vm->vcpu[i].sim);
 		}
 	}
 }
@@ -289,7 +290,7 @@ void numa_quantum(struct cluster *c)
 	memset(task, 0xff, sizeof(task));
 	for (unsigned v = 0; v < c->n_vms; v++)
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
-			if (c->vm[v]->vcpu[i].e->picked)
+			if (c->vm[v]->vcpu[i].sim->picked)
 				task[c->vm[v]->vcpu[i].cpu] = (uint16_t)v;
 	memsys_quantum(c->memsys, task);
 }
@@ -383,7 +384,7 @@ static void charge(void *arg, unsigned node, uint64_t cycles)
 	(void)node;
 	for (unsigned v = 0; v < c->n_vms; v++)
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++) {
-			struct engine_vcpu *cpu = c->vm[v]->vcpu[i].e;
+			struct sim_vcpu *cpu = c->vm[v]->vcpu[i].sim;
 
 			if (cpu->placed && cpu->vcpu->cpu == c->handler - 1) {
 				monitor_event(cpu, EVENT_MOVE, cycles);

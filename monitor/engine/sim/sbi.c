@@ -47,7 +47,7 @@ static bool in_mask(unsigned hart, uint64_t mask, uint64_t base)
 }
 
 /* A mask may only name harts that exist (specification, "Hart list parameter"). */
-static bool mask_valid(const struct engine_vcpu *cpu, uint64_t mask, uint64_t base)
+static bool mask_valid(const struct sim_vcpu *cpu, uint64_t mask, uint64_t base)
 {
 	if (base == UINT64_MAX)
 		return true;
@@ -59,13 +59,13 @@ static bool mask_valid(const struct engine_vcpu *cpu, uint64_t mask, uint64_t ba
 	return true;
 }
 
-static void set_timer(struct engine_vcpu *cpu, uint64_t ticks)
+static void set_timer(struct sim_vcpu *cpu, uint64_t ticks)
 {
 	cpu->stimecmp = ticks;
 	timer_update(cpu);
 }
 
-static struct sbi_ret sbi_base(struct engine_vcpu *cpu, uint64_t function)
+static struct sbi_ret sbi_base(struct sim_vcpu *cpu, uint64_t function)
 {
 	static const uint32_t extensions[] = {0x10, 0x54494d45, 0x735049, 0x52464e43, 0x48534d,
 		0x53525354, 0x4442434e, 0, 1, 2, 8};
@@ -91,12 +91,12 @@ static struct sbi_ret sbi_base(struct engine_vcpu *cpu, uint64_t function)
 	}
 }
 
-static struct sbi_ret sbi_ipi(struct engine_vcpu *cpu, uint64_t mask, uint64_t base)
+static struct sbi_ret sbi_ipi(struct sim_vcpu *cpu, uint64_t mask, uint64_t base)
 {
 	if (!mask_valid(cpu, mask, base))
 		return failed(SBI_ERR_INVALID_PARAM);
 	for (unsigned i = 0; i < cpu->vm->n_vcpus; i++) {
-		struct engine_vcpu *to = cpu->vm->vcpu[i].e;
+		struct sim_vcpu *to = cpu->vm->vcpu[i].sim;
 
 		if (!in_mask(i, mask, base))
 			continue;
@@ -111,7 +111,7 @@ static struct sbi_ret sbi_ipi(struct engine_vcpu *cpu, uint64_t mask, uint64_t b
 enum { RFENCE_PAGES_MAX = 64 };
 
 /* Interrupting another CPU takes the same, whoever does it. */
-static void charge_shootdown(struct engine_vcpu *cpu)
+static void charge_shootdown(struct sim_vcpu *cpu)
 {
 	uint64_t cycles = cpu->vm->cluster->machine->cost.shootdown;
 
@@ -121,7 +121,7 @@ static void charge_shootdown(struct engine_vcpu *cpu)
 		monitor_event(cpu, EVENT_SHOOTDOWN, cycles);
 }
 
-static struct sbi_ret sbi_rfence(struct engine_vcpu *cpu, uint64_t function)
+static struct sbi_ret sbi_rfence(struct sim_vcpu *cpu, uint64_t function)
 {
 	uint64_t mask = cpu->x[A0], base = cpu->x[A1], start = cpu->x[A2], bytes = cpu->x[A3];
 	uint64_t pages = bytes / PAGE_SIZE +
@@ -141,16 +141,16 @@ static struct sbi_ret sbi_rfence(struct engine_vcpu *cpu, uint64_t function)
 			continue;
 		charge_shootdown(cpu);
 		if ((start == 0 && bytes == 0) || pages > RFENCE_PAGES_MAX) {
-			tlb_flush(cpu->vm->vcpu[i].e);
+			tlb_flush(cpu->vm->vcpu[i].sim);
 			continue;
 		}
 		for (uint64_t p = 0; p < pages; p++)
-			tlb_flush_page(cpu->vm->vcpu[i].e, start + p * PAGE_SIZE);
+			tlb_flush_page(cpu->vm->vcpu[i].sim, start + p * PAGE_SIZE);
 	}
 	return ok(0);
 }
 
-static struct sbi_ret sbi_hsm(struct engine_vcpu *cpu, uint64_t function)
+static struct sbi_ret sbi_hsm(struct sim_vcpu *cpu, uint64_t function)
 {
 	struct vm *vm = cpu->vm;
 	uint64_t hart = cpu->x[A0];
@@ -186,7 +186,7 @@ static struct sbi_ret sbi_hsm(struct engine_vcpu *cpu, uint64_t function)
 	}
 }
 
-static struct sbi_ret sbi_reset(struct engine_vcpu *cpu, uint64_t function)
+static struct sbi_ret sbi_reset(struct sim_vcpu *cpu, uint64_t function)
 {
 	uint32_t type = cpu->x[A0], reason = cpu->x[A1];
 
@@ -207,7 +207,7 @@ static struct sbi_ret sbi_reset(struct engine_vcpu *cpu, uint64_t function)
 /* One call moves at most this much: the guest asks again for the rest. */
 enum { DBCN_MAX = 4096 };
 
-static struct sbi_ret sbi_debug_console(struct engine_vcpu *cpu, uint64_t function)
+static struct sbi_ret sbi_debug_console(struct sim_vcpu *cpu, uint64_t function)
 {
 	struct vm *vm = cpu->vm;
 	uint64_t bytes = MIN(cpu->x[A0], (uint64_t)DBCN_MAX), pa = cpu->x[A1];
@@ -239,7 +239,7 @@ static struct sbi_ret sbi_debug_console(struct engine_vcpu *cpu, uint64_t functi
 }
 
 /* The calls of SBI 0.1: the result is in a0 alone. */
-static int64_t sbi_legacy(struct engine_vcpu *cpu, uint64_t extension)
+static int64_t sbi_legacy(struct sim_vcpu *cpu, uint64_t extension)
 {
 	uint8_t byte = cpu->x[A0];
 
@@ -263,7 +263,7 @@ static int64_t sbi_legacy(struct engine_vcpu *cpu, uint64_t extension)
 	}
 }
 
-void sbi_call(struct engine_vcpu *cpu)
+void sbi_call(struct sim_vcpu *cpu)
 {
 	const struct machine *m = cpu->vm->cluster->machine;
 	uint64_t function = cpu->x[A6];

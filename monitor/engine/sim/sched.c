@@ -15,8 +15,8 @@
 #include "monitor/engine/sim/cpu.h"
 
 struct run_queue {
-	struct engine_vcpu *current;
-	struct engine_vcpu **waiting; /* first in, first out */
+	struct sim_vcpu *current;
+	struct sim_vcpu **waiting; /* first in, first out */
 	unsigned n;
 };
 
@@ -62,7 +62,7 @@ void sched_destroy(struct sched *s)
 	free(s);
 }
 
-bool cpu_wants(const struct engine_vcpu *cpu, uint64_t end)
+bool cpu_wants(const struct sim_vcpu *cpu, uint64_t end)
 {
 	if (cpu->vm->state != VM_RUNNING)
 		return false;
@@ -70,7 +70,7 @@ bool cpu_wants(const struct engine_vcpu *cpu, uint64_t end)
 	       (cpu->vcpu->state == VCPU_IDLE && cpu->timer_at < end);
 }
 
-static bool at_home(const struct engine_vcpu *cpu, unsigned on)
+static bool at_home(const struct sim_vcpu *cpu, unsigned on)
 {
 	return cpu->vcpu->home == on;
 }
@@ -81,7 +81,7 @@ static bool is_free(const struct run_queue *q, uint64_t end)
 	return !q->n && (!q->current || !cpu_wants(q->current, end));
 }
 
-static void enqueue(struct sched *s, struct engine_vcpu *cpu, uint64_t end)
+static void enqueue(struct sched *s, struct sim_vcpu *cpu, uint64_t end)
 {
 	struct run_queue *home = &s->cpu[cpu->vcpu->home], *last = &s->cpu[cpu->vcpu->cpu];
 	struct run_queue *q = is_free(last, end) && !is_free(home, end) ? last : home;
@@ -113,7 +113,7 @@ static void end_account(struct vcpu *v)
 	c->cpu_cycles[v->cpu] += t.cpu_cycles;
 }
 
-static void dispatch(struct sched *s, unsigned on, struct engine_vcpu *cpu)
+static void dispatch(struct sched *s, unsigned on, struct sim_vcpu *cpu)
 {
 	const struct machine *m = s->cluster->machine;
 
@@ -130,9 +130,9 @@ static void dispatch(struct sched *s, unsigned on, struct engine_vcpu *cpu)
 	cpu_attach_model(cpu);
 }
 
-static struct engine_vcpu *dequeue(struct run_queue *q, unsigned at)
+static struct sim_vcpu *dequeue(struct run_queue *q, unsigned at)
 {
-	struct engine_vcpu *cpu = q->waiting[at];
+	struct sim_vcpu *cpu = q->waiting[at];
 
 	for (unsigned i = at + 1; i < q->n; i++)
 		q->waiting[i - 1] = q->waiting[i];
@@ -164,7 +164,7 @@ static bool in_the_way(const struct sched *s, const struct run_queue *q)
 /* Leave the CPU: for good, or for the end of the queue. */
 static void release(struct sched *s, struct run_queue *q, uint64_t end)
 {
-	struct engine_vcpu *cpu = q->current;
+	struct sim_vcpu *cpu = q->current;
 
 	if (cpu->vm->state == VM_RUNNING && cpu->vcpu->state != VCPU_STOPPED) {
 		if (!q->n)
@@ -221,7 +221,7 @@ void sched_pick(struct sched *s)
 	}
 	for (unsigned v = 0; v < c->n_vms; v++)
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++) {
-			struct engine_vcpu *cpu = c->vm[v]->vcpu[i].e;
+			struct sim_vcpu *cpu = c->vm[v]->vcpu[i].sim;
 
 			cpu->picked = false;
 			if (!cpu->placed && !cpu->queued && cpu_wants(cpu, end))

@@ -123,7 +123,7 @@ __attribute__((constructor)) static void sort_events(void)
 }
 
 /* Running totals; what lies between two of them in the kernel is what it took. */
-static void parts_now(struct engine_vcpu *cpu, uint64_t parts[SERVICE_PARTS])
+static void parts_now(struct sim_vcpu *cpu, uint64_t parts[SERVICE_PARTS])
 {
 	const struct account *a = &cpu->account;
 
@@ -138,7 +138,7 @@ static void parts_now(struct engine_vcpu *cpu, uint64_t parts[SERVICE_PARTS])
 }
 
 /* Time since the last look belongs to what is being done. */
-static void attribute(struct engine_vcpu *cpu)
+static void attribute(struct sim_vcpu *cpu)
 {
 	uint64_t now[SERVICE_PARTS];
 	uint64_t *to = cpu->serving ? cpu->evm->trace->open[cpu->serving - 1].cycles
@@ -170,7 +170,7 @@ static enum service_kind call_kind(uint64_t number)
 	}
 }
 
-static enum service_kind kind_of(const struct engine_vcpu *cpu, uint64_t cause)
+static enum service_kind kind_of(const struct sim_vcpu *cpu, uint64_t cause)
 {
 	switch (cause) {
 	case CAUSE_ECALL_U:
@@ -184,7 +184,7 @@ static enum service_kind kind_of(const struct engine_vcpu *cpu, uint64_t cause)
 	}
 }
 
-void service_begin(struct engine_vcpu *cpu, uint64_t cause, uint64_t tval)
+void service_begin(struct sim_vcpu *cpu, uint64_t cause, uint64_t tval)
 {
 	struct service_trace *t = cpu->evm->trace;
 	struct open_service *s;
@@ -206,7 +206,7 @@ void service_begin(struct engine_vcpu *cpu, uint64_t cause, uint64_t tval)
 		s->pte = mmu_peek(cpu, tval);
 }
 
-void service_switch(struct engine_vcpu *cpu)
+void service_switch(struct sim_vcpu *cpu)
 {
 	struct service_trace *t = cpu->evm->trace;
 
@@ -217,7 +217,7 @@ void service_switch(struct engine_vcpu *cpu)
 	cpu->serving = find(t, cpu->task);
 }
 
-static enum service_kind fault_kind(const struct engine_vcpu *cpu, const struct open_service *s)
+static enum service_kind fault_kind(const struct sim_vcpu *cpu, const struct open_service *s)
 {
 	enum { VALID = 1, WRITABLE = 4 };
 	const uint64_t frame = 0x003ffffffffffc00ull;
@@ -231,7 +231,7 @@ static enum service_kind fault_kind(const struct engine_vcpu *cpu, const struct 
 	return mmu_peek_zero(cpu, pte) ? SERVICE_DEMAND_ZERO : SERVICE_COPY_FAULT;
 }
 
-void service_end(struct engine_vcpu *cpu)
+void service_end(struct sim_vcpu *cpu)
 {
 	struct service_trace *t = cpu->evm->trace;
 	struct open_service *s = cpu->serving ? &t->open[cpu->serving - 1] : NULL;
@@ -248,7 +248,7 @@ void service_end(struct engine_vcpu *cpu)
 	cpu->serving = 0;
 }
 
-void service_refill(struct engine_vcpu *cpu, uint64_t va, uint64_t cycles)
+void service_refill(struct sim_vcpu *cpu, uint64_t va, uint64_t cycles)
 {
 	struct service_sum *sum = &cpu->vm->services.of[SERVICE_TLB_MISS];
 
@@ -262,18 +262,18 @@ void service_refill(struct engine_vcpu *cpu, uint64_t va, uint64_t cycles)
 
 /* ---- */
 
-void service_init(struct engine_vm *evm)
+void service_init(struct sim_vm *evm)
 {
 	evm->trace = xcalloc(1, sizeof(*evm->trace));
 }
 
-void service_free(struct engine_vm *evm)
+void service_free(struct sim_vm *evm)
 {
 	free(evm->trace->open);
 	free(evm->trace);
 }
 
-uint64_t service_overhead_bytes(const struct engine_vm *evm)
+uint64_t service_overhead_bytes(const struct sim_vm *evm)
 {
 	return sizeof(*evm->trace) + evm->trace->room * sizeof(evm->trace->open[0]);
 }

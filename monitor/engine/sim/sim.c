@@ -22,7 +22,7 @@ const char sim_mmu_type[] = "riscv,sv57";
 /* ---- one vCPU */
 
 /* Let time pass without instructions, and book it under *as. */
-static void advance(struct engine_vcpu *cpu, uint64_t to, uint64_t *as)
+static void advance(struct sim_vcpu *cpu, uint64_t to, uint64_t *as)
 {
 	if (cpu->now < to) {
 		uint64_t passes = to - cpu->now;
@@ -34,7 +34,7 @@ static void advance(struct engine_vcpu *cpu, uint64_t to, uint64_t *as)
 	}
 }
 
-static void spin(struct engine_vcpu *cpu, uint64_t to)
+static void spin(struct sim_vcpu *cpu, uint64_t to)
 {
 	uint64_t before = cpu->account.pause;
 
@@ -43,7 +43,7 @@ static void spin(struct engine_vcpu *cpu, uint64_t to)
 		cpu->account.user_pause += cpu->account.pause - before;
 }
 
-void cpu_wake(struct engine_vcpu *cpu)
+void cpu_wake(struct sim_vcpu *cpu)
 {
 	if (cpu->vcpu->state == VCPU_IDLE && trap_pending(cpu))
 		cpu->vcpu->state = VCPU_RUNNABLE;
@@ -54,7 +54,7 @@ void cpu_wake(struct engine_vcpu *cpu)
  * waits for in this slice. A guest's instruction that would wait (pause) otherwise waits for the
  * next slice.
  */
-static void vcpu_run(struct engine_vcpu *cpu, uint64_t until, bool alone)
+static void vcpu_run(struct sim_vcpu *cpu, uint64_t until, bool alone)
 {
 	uint64_t begin = cpu->now;
 
@@ -89,7 +89,7 @@ struct quantum {
 };
 
 /* An idle hart's timer may be due before `until`: then it is at that time and awake. */
-static void wake_by_timer(struct engine_vcpu *cpu, uint64_t from, uint64_t until)
+static void wake_by_timer(struct sim_vcpu *cpu, uint64_t from, uint64_t until)
 {
 	if (cpu->timer_at >= until)
 		return;
@@ -100,20 +100,20 @@ static void wake_by_timer(struct engine_vcpu *cpu, uint64_t from, uint64_t until
 
 static void vm_run(struct vm *vm, uint64_t begin, uint64_t end)
 {
-	struct engine_vcpu *picked[VM_MAX_VCPUS];
+	struct sim_vcpu *picked[VM_MAX_VCPUS];
 	uint64_t slice, next;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		if (vm->vcpu[i].e->picked)
-			picked[n++] = vm->vcpu[i].e;
+		if (vm->vcpu[i].sim->picked)
+			picked[n++] = vm->vcpu[i].sim;
 	slice = n > 1 ? vm->cluster->machine->slice_cycles : end - begin;
 	for (uint64_t t = begin; t < end && vm->state == VM_RUNNING; t = next) {
 		uint64_t until = MIN(t + slice, end), wake = end;
 		bool busy = false;
 
 		for (unsigned i = 0; i < n; i++) {
-			struct engine_vcpu *cpu = picked[i];
+			struct sim_vcpu *cpu = picked[i];
 
 			if (cpu->vcpu->state == VCPU_IDLE)
 				wake_by_timer(cpu, t, until);
@@ -143,7 +143,7 @@ static void run_task(void *arg, unsigned i)
 static bool vm_wants(const struct vm *vm, uint64_t end)
 {
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		if (vm->vcpu[i].e->picked && cpu_wants(vm->vcpu[i].e, end))
+		if (vm->vcpu[i].sim->picked && cpu_wants(vm->vcpu[i].sim, end))
 			return true;
 	return false;
 }
@@ -167,12 +167,12 @@ static void charge_busy(struct cluster *c, uint64_t cycles)
 			for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++) {
 				struct vcpu *vcpu = &c->vm[v]->vcpu[i];
 
-				if (vcpu->state != VCPU_RUNNABLE || !vcpu->e->placed)
+				if (vcpu->state != VCPU_RUNNABLE || !vcpu->sim->placed)
 					continue;
 				if (!paying)
 					n++;
 				else
-					monitor_event(vcpu->e, EVENT_SCAN, cycles / (unsigned)n);
+					monitor_event(vcpu->sim, EVENT_SCAN, cycles / (unsigned)n);
 			}
 }
 
@@ -201,7 +201,7 @@ static void look_at_content(struct cluster *c)
 		struct vm *vm = c->vm[v];
 
 		for (unsigned i = 0; i < vm->n_vcpus && vm->log->fresh; i++)
-			tlb_forget_writes(vm->vcpu[i].e);
+			tlb_forget_writes(vm->vcpu[i].sim);
 		vm->log->fresh = false;
 	}
 }
@@ -209,7 +209,7 @@ static void look_at_content(struct cluster *c)
 static void refill(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
-		struct engine_vcpu *cpu = vm->vcpu[i].e;
+		struct sim_vcpu *cpu = vm->vcpu[i].sim;
 
 		cpu->waiting = false;
 		if (cpu->picked)
@@ -235,7 +235,7 @@ static uint64_t next_event(const struct cluster *c)
 	for (unsigned v = 0; v < c->n_vms; v++)
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
 			if (c->vm[v]->state == VM_RUNNING && c->vm[v]->vcpu[i].state == VCPU_IDLE)
-				t = MIN(t, c->vm[v]->vcpu[i].e->timer_at);
+				t = MIN(t, c->vm[v]->vcpu[i].sim->timer_at);
 	return t;
 }
 
@@ -248,7 +248,7 @@ static bool anyone_wants(const struct cluster *c, uint64_t end)
 			return true;
 	for (unsigned v = 0; v < c->n_vms; v++)
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
-			if (cpu_wants(c->vm[v]->vcpu[i].e, end))
+			if (cpu_wants(c->vm[v]->vcpu[i].sim, end))
 				return true;
 	return false;
 }
@@ -333,22 +333,22 @@ static void sim_vm_init(struct vm *vm)
 {
 	const struct machine *m = vm->cluster->machine;
 
-	vm->e = xcalloc(1, sizeof(*vm->e));
+	vm->sim = xcalloc(1, sizeof(*vm->sim));
 	code_init(vm);
-	service_init(vm->e);
+	service_init(vm->sim);
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
 		struct vcpu *v = &vm->vcpu[i];
 
-		v->e = lazy_alloc(sizeof(*v->e));
-		v->e->vcpu = v;
-		v->e->vm = vm;
-		v->e->ram = vm->cluster->mem->base;
-		v->e->evm = vm->e;
-		v->e->hart = i;
-		v->e->tlb_used = (1u << TLB_CONTEXTS) - 1;
-		v->e->node = m->cpu_node[v->cpu];
-		tlb_flush(v->e);
-		mmu_update_context(v->e);
+		v->sim = lazy_alloc(sizeof(*v->sim));
+		v->sim->vcpu = v;
+		v->sim->vm = vm;
+		v->sim->ram = vm->cluster->mem->base;
+		v->sim->evm = vm->sim;
+		v->sim->hart = i;
+		v->sim->tlb_used = (1u << TLB_CONTEXTS) - 1;
+		v->sim->node = m->cpu_node[v->cpu];
+		tlb_flush(v->sim);
+		mmu_update_context(v->sim);
 	}
 	mode_init(vm);
 }
@@ -357,10 +357,10 @@ static void sim_vm_free(struct vm *vm)
 {
 	mode_free(vm);
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		lazy_free(vm->vcpu[i].e, sizeof(*vm->vcpu[i].e));
-	service_free(vm->e);
+		lazy_free(vm->vcpu[i].sim, sizeof(*vm->vcpu[i].sim));
+	service_free(vm->sim);
 	code_free(vm);
-	free(vm->e);
+	free(vm->sim);
 }
 
 /*
@@ -372,7 +372,7 @@ static void sim_vm_free(struct vm *vm)
 static void charge_shootdown(struct vm *vm)
 {
 	struct cluster *c = vm->cluster;
-	struct engine_vcpu *asker = vm->e->acting;
+	struct sim_vcpu *asker = vm->sim->acting;
 	uint64_t n = 0;
 
 	if ((!asker && !c->handler) || c->mode == MODE_NATIVE)
@@ -380,10 +380,10 @@ static void charge_shootdown(struct vm *vm)
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
 		struct vcpu *v = &vm->vcpu[i];
 
-		if (!v->e->placed || v->state != VCPU_RUNNABLE || v->e == asker ||
+		if (!v->sim->placed || v->state != VCPU_RUNNABLE || v->sim == asker ||
 			(!asker && v->cpu == c->handler - 1))
 			continue;
-		monitor_event(v->e, EVENT_SHOOTDOWN, c->machine->cost.shootdown_interrupted);
+		monitor_event(v->sim, EVENT_SHOOTDOWN, c->machine->cost.shootdown_interrupted);
 		n++;
 	}
 	vm->interrupted += n;
@@ -402,17 +402,17 @@ static void sim_shootdown(void *engine, uint32_t ppn, uint32_t old)
 
 	(void)ppn;
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		tlb_forget_host(vm->vcpu[i].e, frame_data(vm->cluster->mem, old), false);
+		tlb_forget_host(vm->vcpu[i].sim, frame_data(vm->cluster->mem, old), false);
 	charge_shootdown(vm);
 }
 
 static void sim_vcpu_start(struct vcpu *vcpu, uint64_t pc, uint64_t a0, uint64_t a1)
 {
-	struct engine_vcpu *cpu = vcpu->e;
+	struct sim_vcpu *cpu = vcpu->sim;
 	uint64_t now = MAX(cpu->now, vcpu->vm->cluster->now), skew = cpu->skew + (now - cpu->now);
 
 	account_now(cpu);
-	memset(cpu, 0, offsetof(struct engine_vcpu, vcpu));
+	memset(cpu, 0, offsetof(struct sim_vcpu, vcpu));
 	cpu->now = now;
 	cpu->skew = skew;
 	cpu->priv = vcpu->vm->bios ? PRIV_M : PRIV_S;
@@ -430,10 +430,10 @@ static void sim_vcpu_start(struct vcpu *vcpu, uint64_t pc, uint64_t a0, uint64_t
 static void sim_vm_clone(struct vm *to, const struct vm *from)
 {
 	for (unsigned i = 0; i < to->n_vcpus; i++) {
-		const struct engine_vcpu *original = from->vcpu[i].e;
-		struct engine_vcpu *cpu = to->vcpu[i].e;
+		const struct sim_vcpu *original = from->vcpu[i].sim;
+		struct sim_vcpu *cpu = to->vcpu[i].sim;
 
-		memcpy(cpu, original, offsetof(struct engine_vcpu, vcpu));
+		memcpy(cpu, original, offsetof(struct sim_vcpu, vcpu));
 		/* The guest goes on reading the original's minstret, we count from here. */
 		cpu->instret_offset += (int64_t)(original->now - original->skew);
 		cpu->skew = cpu->now;
@@ -449,13 +449,13 @@ static void sim_vm_clone(struct vm *to, const struct vm *from)
 
 static void sim_vcpu_charge(struct vcpu *vcpu, uint64_t cycles)
 {
-	if (vcpu->e->mode != MODE_NATIVE) /* there, devices have no need of the CPU */
-		monitor_event(vcpu->e, EVENT_TRANSFER, cycles);
+	if (vcpu->sim->mode != MODE_NATIVE) /* there, devices have no need of the CPU */
+		monitor_event(vcpu->sim, EVENT_TRANSFER, cycles);
 }
 
 static void sim_vcpu_irq(struct vcpu *vcpu, enum vcpu_irq irq, bool level)
 {
-	struct engine_vcpu *cpu = vcpu->e;
+	struct sim_vcpu *cpu = vcpu->sim;
 	uint32_t bit = 1u << irq;
 
 	if (irq == IRQ_S_EXT || irq == IRQ_M_EXT)
@@ -468,29 +468,29 @@ static void sim_vcpu_irq(struct vcpu *vcpu, enum vcpu_irq irq, bool level)
 
 static uint64_t sim_vcpu_now(const struct vcpu *vcpu)
 {
-	return MAX(vcpu->e->now, vcpu->vm->cluster->now);
+	return MAX(vcpu->sim->now, vcpu->vm->cluster->now);
 }
 
 static void sim_vcpu_mtimecmp(struct vcpu *vcpu, uint64_t ticks)
 {
-	vcpu->e->mtimecmp = ticks;
-	timer_update(vcpu->e);
-	cpu_wake(vcpu->e);
+	vcpu->sim->mtimecmp = ticks;
+	timer_update(vcpu->sim);
+	cpu_wake(vcpu->sim);
 }
 
 static void sim_page_written(struct vm *vm, uint32_t ppn)
 {
-	code_page_written(vm->e, ppn);
+	code_page_written(vm->sim, ppn);
 }
 
 static uint64_t sim_vcpu_instructions(const struct vcpu *vcpu)
 {
-	return vcpu->e->now - vcpu->e->skew;
+	return vcpu->sim->now - vcpu->sim->skew;
 }
 
 static uint64_t sim_vcpu_digest(const struct vcpu *vcpu)
 {
-	const struct engine_vcpu *c = vcpu->e;
+	const struct sim_vcpu *c = vcpu->sim;
 	const uint64_t state[] = {c->pc, c->now, c->skew, c->priv, vcpu->state, c->fflags, c->rm[7],
 		c->mstatus, c->mie, c->mip, c->ext_lines, c->medeleg, c->mideleg, c->mtvec, c->mepc,
 		c->mcause, c->mtval, c->mscratch, c->mcounteren, c->menvcfg, c->stvec, c->sepc,
@@ -504,13 +504,13 @@ static uint64_t sim_vcpu_digest(const struct vcpu *vcpu)
 
 static uint64_t sim_vm_overhead_bytes(const struct vm *vm)
 {
-	const struct engine_vm *e = vm->e;
+	const struct sim_vm *e = vm->sim;
 	uint64_t pages = vm->ram_bytes >> PAGE_SHIFT;
 
 	return sizeof(*e) + mode_overhead_bytes(vm) + service_overhead_bytes(e) +
 	       (e->flushes ? ARENA_BYTES : e->arena_used) + HASH_BUCKETS * sizeof(e->hash[0]) +
 	       pages * (sizeof(e->page_blocks[0]) + sizeof(e->page_code[0])) +
-	       vm->n_vcpus * sizeof(struct engine_vcpu);
+	       vm->n_vcpus * sizeof(struct sim_vcpu);
 }
 
 static const struct pmap_ops sim_pmap_ops = {.shootdown = sim_shootdown};

@@ -8,7 +8,7 @@
 
 #define CAUSE_INTERRUPT (1ull << 63)
 
-static void set_priv(struct engine_vcpu *cpu, enum priv priv)
+static void set_priv(struct sim_vcpu *cpu, enum priv priv)
 {
 	if (cpu->priv != priv)
 		account_now(cpu);
@@ -16,7 +16,7 @@ static void set_priv(struct engine_vcpu *cpu, enum priv priv)
 	mmu_update_context(cpu);
 }
 
-static void enter_s(struct engine_vcpu *cpu, uint64_t cause, uint64_t tval)
+static void enter_s(struct sim_vcpu *cpu, uint64_t cause, uint64_t tval)
 {
 	uint64_t s = cpu->mstatus & ~(MSTATUS_SPP | MSTATUS_SPIE | MSTATUS_SIE);
 
@@ -34,7 +34,7 @@ static void enter_s(struct engine_vcpu *cpu, uint64_t cause, uint64_t tval)
 	set_priv(cpu, PRIV_S);
 }
 
-static void enter_m(struct engine_vcpu *cpu, uint64_t cause, uint64_t tval)
+static void enter_m(struct sim_vcpu *cpu, uint64_t cause, uint64_t tval)
 {
 	uint64_t s = cpu->mstatus & ~(MSTATUS_MPP | MSTATUS_MPIE | MSTATUS_MIE);
 
@@ -70,7 +70,7 @@ static enum account_event exception_event(enum cause cause)
 	}
 }
 
-void trap_exception(struct engine_vcpu *cpu, enum cause cause, uint64_t tval)
+void trap_exception(struct sim_vcpu *cpu, enum cause cause, uint64_t tval)
 {
 	uint64_t pc = cpu->pc;
 	enum priv from = cpu->priv;
@@ -96,12 +96,12 @@ void trap_exception(struct engine_vcpu *cpu, enum cause cause, uint64_t tval)
 	}
 }
 
-bool trap_pending(const struct engine_vcpu *cpu)
+bool trap_pending(const struct sim_vcpu *cpu)
 {
 	return (cpu->mip | cpu->ext_lines) & cpu->mie;
 }
 
-bool trap_interrupt(struct engine_vcpu *cpu)
+bool trap_interrupt(struct sim_vcpu *cpu)
 {
 	static const uint8_t by_priority[] = {
 		IRQ_M_EXT, IRQ_M_SOFT, IRQ_M_TIMER, IRQ_S_EXT, IRQ_S_SOFT, IRQ_S_TIMER};
@@ -141,7 +141,7 @@ bool trap_interrupt(struct engine_vcpu *cpu)
 	return false;
 }
 
-void trap_mret(struct engine_vcpu *cpu)
+void trap_mret(struct sim_vcpu *cpu)
 {
 	enum priv to = (cpu->mstatus & MSTATUS_MPP) >> 11;
 	uint64_t s = cpu->mstatus & ~(MSTATUS_MIE | MSTATUS_MPP);
@@ -156,7 +156,7 @@ void trap_mret(struct engine_vcpu *cpu)
 	cpu->attention = true;
 }
 
-void trap_sret(struct engine_vcpu *cpu)
+void trap_sret(struct sim_vcpu *cpu)
 {
 	enum priv to = cpu->mstatus & MSTATUS_SPP ? PRIV_S : PRIV_U;
 	uint64_t s = cpu->mstatus & ~(MSTATUS_SIE | MSTATUS_SPP | MSTATUS_MPRV);
@@ -173,7 +173,7 @@ void trap_sret(struct engine_vcpu *cpu)
 }
 
 /* First machine time at which the time CSR is at least `ticks`. */
-static uint64_t cycles_at(const struct engine_vcpu *cpu, uint64_t ticks)
+static uint64_t cycles_at(const struct sim_vcpu *cpu, uint64_t ticks)
 {
 	const struct machine *m = cpu->vm->cluster->machine;
 	unsigned __int128 c =
@@ -182,7 +182,7 @@ static uint64_t cycles_at(const struct engine_vcpu *cpu, uint64_t ticks)
 	return c > UINT64_MAX ? UINT64_MAX : c;
 }
 
-void timer_update(struct engine_vcpu *cpu)
+void timer_update(struct sim_vcpu *cpu)
 {
 	uint64_t time = cpu_time(cpu);
 
