@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "monitor/base/args.h"
+#include "monitor/base/json.h"
 #include "monitor/cli/command.h"
 #include "monitor/cli/comparison.h"
 #include "monitor/cli/jobs.h"
@@ -91,7 +93,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int read_arguments(int argc, char **argv, struct args *a)
 {
 	struct argp_option option[OPTIONS_MAX + 5] = {0};
-	const struct argp_child children[] = {{&command_help, 0, NULL, 0}, {0}};
+	const struct argp_child children[] = {{&args_help, 0, NULL, 0}, {0}};
 	const struct argp argp = {option, parse, "VALUE...",
 		"Runs the same job once with each VALUE of an option, prints one table and draws "
 		"one "
@@ -110,7 +112,7 @@ static int read_arguments(int argc, char **argv, struct args *a)
 	option[n++] = (struct argp_option){
 		"jobs", 'j', "N", 0, "How many runs at the same time (default: 1)", -2};
 	options_argp(option + n);
-	return command_parse(&argp, argc, argv, a);
+	return args_parse(&argp, argc, argv, a);
 }
 
 /* --- preparing --- */
@@ -213,8 +215,7 @@ static json_t *collect(const struct args *a)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < a->n; i++) {
-		json_t *root =
-			access(a->run[i].stats, R_OK) ? NULL : command_load_json(a->run[i].stats);
+		json_t *root = access(a->run[i].stats, R_OK) ? NULL : load_json(a->run[i].stats);
 
 		if (root)
 			json_object_set_new(root, "compared_as", json_string(a->run[i].value));

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "monitor/base/args.h"
 #include "monitor/cli/command.h"
 #include "monitor/drive/rundir.h"
 #include "monitor/drive/terminal.h"
@@ -54,7 +55,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = {{&command_help, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&args_help, 0, NULL, 0}, {0}};
 static const struct argp argp = {options, parse, "[VM]",
 	"Attaches this terminal to the console of VM 0, or the one given, of a running cluster. "
 	"Ctrl-A x detaches.",
@@ -112,7 +113,7 @@ int cmd_console(int argc, char **argv)
 	char dir[64], name[256] = "", hello[16];
 	int fd;
 
-	if (command_parse(&argp, argc, argv, &a) || rundir_open(dir, sizeof(dir)))
+	if (args_parse(&argp, argc, argv, &a) || rundir_open(dir, sizeof(dir)))
 		return STATUS_USAGE;
 	if (a.list) {
 		rundir_list(dir);

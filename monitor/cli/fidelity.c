@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "monitor/base/args.h"
 #include "monitor/cli/command.h"
 #include "monitor/drive/rundir.h"
 #include "numa/util.h"
@@ -49,7 +50,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = {{&command_help, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&args_help, 0, NULL, 0}, {0}};
 static const struct argp argp = {options, parse, "numa|functional",
 	"Switches a running cluster to caches, directory and latencies (numa) or to an instruction "
 	"a "
@@ -84,7 +85,7 @@ int cmd_fidelity(int argc, char **argv)
 	char dir[64], name[256];
 	int fd, err;
 
-	if (command_parse(&argp, argc, argv, &a) || rundir_open(dir, sizeof(dir)))
+	if (args_parse(&argp, argc, argv, &a) || rundir_open(dir, sizeof(dir)))
 		return STATUS_USAGE;
 	fd = rundir_connect(dir, a.name, name, sizeof(name));
 	if (fd < 0)

@@ -13,9 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "monitor/base/clock.h"
 #include "monitor/cli/command.h"
 #include "monitor/cli/jobs.h"
-#include "monitor/run/run.h"
 #include "numa/util.h"
 
 enum { PROGRESS_SECONDS = 5 };

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "monitor/base/version.h"
 #include "monitor/cli/command.h"
 #include "numa/util.h"
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "monitor/base/args.h"
+#include "monitor/base/json.h"
 #include "monitor/cli/command.h"
 #include "monitor/plot/plot.h"
 #include "numa/util.h"
@@ -66,11 +68,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'k':
 		return set_kind(a, arg);
 	default:
-		return command_stats_file(key, arg, state, &a->stats);
+		return args_stats_file(key, arg, state, &a->stats);
 	}
 }
 
-static const struct argp_child children[] = {{&command_help, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&args_help, 0, NULL, 0}, {0}};
 static const struct argp argp = {options, parse, "STATS.json",
 	"Draws the statistics of a run: memory, who shares it, and after a run in numa fidelity "
 	"misses, stalls and where the pages are.",
@@ -116,7 +118,7 @@ static int plot(const struct args *a, const char *output)
 
 	if (!plot_is_picture(output))
 		return complain(EINVAL, "%s: a picture ends in .png or .svg", output);
-	root = command_load_json(a->stats);
+	root = load_json(a->stats);
 	if (!root)
 		return -EINVAL;
 	bool modelled = json_is_true(json_object_get(json_object_get(root, "numa"), "modelled"));
@@ -138,7 +140,7 @@ int cmd_plot(int argc, char **argv)
 	char *output;
 	int err;
 
-	if (command_parse(&argp, argc, argv, &a))
+	if (args_parse(&argp, argc, argv, &a))
 		return STATUS_USAGE;
 	output = a.output ? xstrdup(a.output) : default_output(a.stats);
 	err = plot(&a, output);

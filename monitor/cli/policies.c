@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "monitor/base/args.h"
 #include "monitor/cli/command.h"
 #include "numa/policy/policy.h"
 #include "numa/util.h"
@@ -19,7 +20,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ECANCELED;
 }
 
-static const struct argp_child children[] = {{&command_help, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&args_help, 0, NULL, 0}, {0}};
 static const struct argp argp = {NULL, parse, NULL,
 	"Lists the policies by which pages are placed and moved between nodes, and their "
 	"parameters.",
@@ -27,7 +28,7 @@ static const struct argp argp = {NULL, parse, NULL,
 
 int cmd_policies(int argc, char **argv)
 {
-	if (command_parse(&argp, argc, argv, NULL))
+	if (args_parse(&argp, argc, argv, NULL))
 		return STATUS_USAGE;
 	policy_list(stdout);
 	return STATUS_OK;

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "monitor/base/args.h"
+#include "monitor/base/clock.h"
 #include "monitor/cli/command.h"
 #include "monitor/vm/board.h"
 #include "monitor/vm/engine.h"
@@ -96,7 +98,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = {{&command_help, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&args_help, 0, NULL, 0}, {0}};
 static const struct argp argp = {options, parse, "PAPER [EXPERIMENT...]",
 	"Runs the experiments of a paper (all, or those named), and reports which of its claims "
 	"hold here: figures with the paper's bars beside ours, report.md, report.html. PAPER is a "
@@ -470,7 +472,7 @@ int cmd_reproduce(int argc, char **argv)
 	struct paper p = {0};
 	int status = STATUS_USAGE;
 
-	if (!command_parse(&argp, argc, argv, &a) && !paper_load(&p, a.paper, a.scale, a.output))
+	if (!args_parse(&argp, argc, argv, &a) && !paper_load(&p, a.paper, a.scale, a.output))
 		status = reproduce(&a, &p);
 	paper_free(&p);
 	return status;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "monitor/base/clock.h"
 #include "monitor/cli/command.h"
 #include "monitor/drive/confine.h"
 #include "monitor/vm/engine.h"

@@ -7,6 +7,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "monitor/base/args.h"
+#include "monitor/base/json.h"
 #include "monitor/cli/command.h"
 #include "monitor/plot/plot.h"
 #include "monitor/run/run.h"
@@ -46,11 +48,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->traps = true;
 		return 0;
 	default:
-		return command_stats_file(key, arg, state, &a->stats);
+		return args_stats_file(key, arg, state, &a->stats);
 	}
 }
 
-static const struct argp_child children[] = {{&command_help, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&args_help, 0, NULL, 0}, {0}};
 static const struct argp argp = {options, parse, "STATS.json",
 	"Prints the statistics of a run; without options, all there is to print.", children, NULL,
 	NULL};
@@ -60,9 +62,9 @@ int cmd_stats(int argc, char **argv)
 	struct args a = {0};
 	json_t *root, *vm;
 
-	if (command_parse(&argp, argc, argv, &a))
+	if (args_parse(&argp, argc, argv, &a))
 		return STATUS_USAGE;
-	root = command_load_json(a.stats);
+	root = load_json(a.stats);
 	if (!root)
 		return STATUS_USAGE;
 	vm = json_array_get(json_object_get(root, "vms"), 0);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "monitor/base/args.h"
 #include "monitor/cli/command.h"
 #include "numa/machine/machine.h"
 #include "numa/util.h"
@@ -40,7 +41,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = {{&command_help, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&args_help, 0, NULL, 0}, {0}};
 static const struct argp argp = {options, parse, NULL,
 	"Prints a machine: nodes, CPUs, memory, caches, latency matrix and costs.", children, NULL,
 	NULL};
@@ -50,7 +51,7 @@ int cmd_topology(int argc, char **argv)
 	struct args a = {.machine = "flash8"};
 	struct machine *m;
 
-	if (command_parse(&argp, argc, argv, &a))
+	if (args_parse(&argp, argc, argv, &a))
 		return STATUS_USAGE;
 	if (a.list) {
 		machine_list(stdout);

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "monitor/base/clock.h"
 #include "monitor/run/run.h"
 #include "monitor/drive/rundir.h"
 #include "monitor/drive/terminal.h"
@@ -47,14 +47,6 @@ static struct {
 } in = {.stdin_fd = -1, .listener = -1};
 
 static volatile sig_atomic_t interrupted;
-
-double host_seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void on_signal(int sig)
 {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "monitor/base/clock.h"
 #include "monitor/vm/clone.h"
 #include "monitor/run/run.h"
 #include "numa/util.h"

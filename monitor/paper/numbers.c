@@ -7,17 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/cli/command.h"
+#include "monitor/base/json.h"
+#include "monitor/base/version.h"
 #include "monitor/base/expr.h"
 #include "monitor/paper/paper.h"
 #include "numa/util.h"
-
-static const char *text_at(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
 
 /* Did every VM do what it was told? */
 static bool ended_well(const json_t *stats)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/cli/command.h"
+#include "monitor/base/json.h"
 #include "monitor/base/expr.h"
 #include "monitor/run/options.h"
 #include "monitor/paper/paper.h"
@@ -17,7 +17,7 @@
 static json_t *load(const struct paper *p, const char *name)
 {
 	char *path = xasprintf("%s/%s.json", p->dir, name);
-	json_t *root = command_load_json(path);
+	json_t *root = load_json(path);
 
 	free(path);
 	return root;

@@ -8,16 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "monitor/base/json.h"
 #include "monitor/paper/paper.h"
 #include "monitor/plot/plot.h"
 #include "numa/util.h"
-
-static const char *text_at(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
 
 /* --- what to draw --- */
 

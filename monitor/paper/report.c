@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "monitor/base/json.h"
 #include "monitor/paper/paper.h"
 #include "numa/util.h"
 
@@ -18,13 +19,6 @@ struct doc {
 	FILE *md, *html;
 	const char *dir;
 };
-
-static const char *text_at(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
 
 /* --- both formats --- */
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "monitor/base/clock.h"
 #include "monitor/vm/board.h"
 #include "monitor/vm/engine.h"
 #include "monitor/dev/balloon.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "monitor/vm/engine.h"
-#include "monitor/plot/plot.h"
+#include "monitor/base/json.h"
 #include "monitor/run/run.h"
 #include "numa/util.h"
 
@@ -32,25 +32,20 @@ static uint64_t time_of(const struct account *a, size_t i)
 
 /* ---- JSON */
 
-static void set(json_t *o, const char *key, uint64_t v)
-{
-	json_object_set_new(o, key, json_integer((json_int_t)v));
-}
-
 json_t *account_time_json(const struct account *a)
 {
 	json_t *o = json_object();
 
 	for (size_t i = 0; i < ARRAY_SIZE(times); i++)
-		set(o, times[i].name, time_of(a, i));
-	set(o, "total", account_total(a));
-	set(o, "user_instructions", a->instructions[0]);
-	set(o, "supervisor_instructions", a->instructions[1]);
-	set(o, "machine_instructions", a->instructions[2]);
-	set(o, "user_tlb", a->tlb[0]);
-	set(o, "supervisor_tlb", a->tlb[1]);
-	set(o, "machine_tlb", a->tlb[2]);
-	set(o, "user_pause", a->user_pause);
+		set_count(o, times[i].name, time_of(a, i));
+	set_count(o, "total", account_total(a));
+	set_count(o, "user_instructions", a->instructions[0]);
+	set_count(o, "supervisor_instructions", a->instructions[1]);
+	set_count(o, "machine_instructions", a->instructions[2]);
+	set_count(o, "user_tlb", a->tlb[0]);
+	set_count(o, "supervisor_tlb", a->tlb[1]);
+	set_count(o, "machine_tlb", a->tlb[2]);
+	set_count(o, "user_pause", a->user_pause);
 	return o;
 }
 
@@ -64,10 +59,10 @@ json_t *account_traps_json(const struct account *a)
 		if (!a->count[e] && !a->cycles[e])
 			continue;
 		row = json_object();
-		set(row, "count", a->count[e]);
+		set_count(row, "count", a->count[e]);
 		if (account_event_class[e] < CLASS_TLB)
-			set(row, "trapped", a->trapped[e]);
-		set(row, "cycles", a->cycles[e]);
+			set_count(row, "trapped", a->trapped[e]);
+		set_count(row, "cycles", a->cycles[e]);
 		json_object_set_new(o, account_event_name[e], row);
 	}
 	return o;
@@ -97,23 +92,11 @@ void report_time(const struct run *r)
 
 /* ---- disco stats */
 
-static uint64_t number(const json_t *o, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(o, key));
-}
-
-static const char *text(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "?";
-}
-
 /* Of a privilege's time: for memory. */
 static double stall(const json_t *time, const char *all, const char *instructions, const char *tlb)
 {
-	return (double)number(time, all) - (double)number(time, instructions) -
-	       (double)number(time, tlb);
+	return (double)count_at(time, all) - (double)count_at(time, instructions) -
+	       (double)count_at(time, tlb);
 }
 
 void stats_print_time(const json_t *root, FILE *out)
@@ -128,13 +111,14 @@ void stats_print_time(const json_t *root, FILE *out)
 	json_array_foreach(vms, i, vm)
 	{
 		const json_t *time = json_object_get(vm, "time");
-		double total = (double)MAX(number(time, "total"), 1u);
-		double hz = (double)number(
+		double total = (double)MAX(count_at(time, "total"), 1u);
+		double hz = (double)count_at(
 			json_object_get(json_object_get(root, "inputs"), "machine"), "clock_hz");
 
-		fprintf(out, "%-8s %9.3f", text(vm, "name"), total / MAX(hz, 1.0));
+		fprintf(out, "%-8s %9.3f", text_at(vm, "name"), total / MAX(hz, 1.0));
 		for (size_t t = 0; t < ARRAY_SIZE(times); t++)
-			fprintf(out, " %8.2f%%", 100 * (double)number(time, times[t].name) / total);
+			fprintf(out, " %8.2f%%",
+				100 * (double)count_at(time, times[t].name) / total);
 		fprintf(out, "      %6.2f%%   %6.2f%%   %6.2f%%\n",
 			100 * stall(time, "user", "user_instructions", "user_tlb") / total,
 			100 *
@@ -142,8 +126,9 @@ void stats_print_time(const json_t *root, FILE *out)
 					"supervisor_tlb") /
 				total,
 			100 *
-				(double)(number(time, "user_tlb") + number(time, "supervisor_tlb") +
-					 number(time, "machine_tlb")) /
+				(double)(count_at(time, "user_tlb") +
+					 count_at(time, "supervisor_tlb") +
+					 count_at(time, "machine_tlb")) /
 				total);
 	}
 }
@@ -161,7 +146,7 @@ static json_t *event_sum(const json_t *vms, const char *name, uint64_t sum[3])
 		json_t *row = json_object_get(json_object_get(vm, "traps"), name);
 
 		for (int k = 0; k < 3 && row; k++)
-			sum[k] += number(row, key[k]);
+			sum[k] += count_at(row, key[k]);
 		found = row ? row : found;
 	}
 	return found;
@@ -173,9 +158,9 @@ void stats_print_traps(const json_t *root, FILE *out)
 	uint64_t sum[3], all[ACCOUNT_CLASSES][3] = {{0}}, total = 0;
 	size_t i;
 
-	json_array_foreach(vms, i, vm) total += number(json_object_get(vm, "time"), "total");
+	json_array_foreach(vms, i, vm) total += count_at(json_object_get(vm, "time"), "total");
 	fprintf(out, "mode %s\n",
-		text(json_object_get(json_object_get(root, "inputs"), "options"), "mode"));
+		text_at(json_object_get(json_object_get(root, "inputs"), "options"), "mode"));
 	for (unsigned c = 0; c < ACCOUNT_CLASSES; c++) {
 		bool traps = c < CLASS_TLB;
 

@@ -8,15 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "monitor/base/json.h"
 #include "monitor/vm/counts.h"
 #include "monitor/vm/moves.h"
 #include "monitor/run/run.h"
 #include "numa/util.h"
-
-static void set(json_t *object, const char *key, uint64_t v)
-{
-	json_object_set_new(object, key, json_integer((json_int_t)v));
-}
 
 static void set_share(json_t *object, const char *key, uint64_t part, uint64_t whole)
 {
@@ -29,15 +25,15 @@ json_t *tally_json(const struct tally *t)
 	uint64_t local = counts_local(&t->n), remote = counts_remote(&t->n);
 	json_t *o = json_object(), *stall = json_object();
 
-	set(o, "cpu_cycles", t->cpu_cycles);
-	set(o, "misses", local + remote);
+	set_count(o, "cpu_cycles", t->cpu_cycles);
+	set_count(o, "misses", local + remote);
 	set_share(o, "local_share", local, local + remote);
 	set_share(o, "stall_share", counts_stall(&t->n), t->cpu_cycles);
 	for (int i = 0; i < COUNT_FIELDS; i++)
-		set(o, count_field[i].name,
+		set_count(o, count_field[i].name,
 			*(const uint64_t *)((const char *)&t->n + count_field[i].offset));
 	for (int k = 0; k < MEMSYS_STALLS; k++)
-		set(stall, memsys_stall_name[k], t->n.stall[k]);
+		set_count(stall, memsys_stall_name[k], t->n.stall[k]);
 	json_object_set_new(o, "stall", stall);
 	return o;
 }
@@ -91,7 +87,7 @@ static json_t *region_json(const struct cluster *c, const struct region *r)
 {
 	json_t *o = tally_json(&r->t);
 
-	set(o, "cycles", r->cycles);
+	set_count(o, "cycles", r->cycles);
 	json_object_set_new(o, "time", account_time_json(&r->account));
 	json_object_set_new(o, "traps", account_traps_json(&r->account));
 	json_object_set_new(
@@ -116,7 +112,7 @@ static json_t *cpus_json(const struct cluster *c)
 		struct tally t = numa_cpu(c, i);
 		json_t *o = tally_json(&t);
 
-		set(o, "node", c->machine->cpu_node[i]);
+		set_count(o, "node", c->machine->cpu_node[i]);
 		json_array_append_new(list, o);
 	}
 	return list;
@@ -141,7 +137,7 @@ static json_t *nodes_json(const struct cluster *c)
 				"remote_requests", (json_int_t)home.remote_requests,
 				"controller_wait", (json_int_t)home.controller_wait, "link_wait",
 				(json_int_t)home.link_wait));
-		set(o, "replica_bytes", replicas[i] * PAGE_SIZE);
+		set_count(o, "replica_bytes", replicas[i] * PAGE_SIZE);
 		json_array_append_new(list, o);
 	}
 	return list;
@@ -208,12 +204,12 @@ static json_t *vm_nodes_json(const struct vm *vm)
 		uint64_t local = counts_local(&t->n), remote = counts_remote(&t->n);
 		json_t *o = json_object();
 
-		set(o, "cpu_cycles", t->cpu_cycles);
-		set(o, "misses", local + remote);
-		set(o, "local", local);
-		set(o, "remote", remote);
-		set(o, "stall", counts_stall(&t->n));
-		set(o, "replica_bytes", replicas[i] * PAGE_SIZE);
+		set_count(o, "cpu_cycles", t->cpu_cycles);
+		set_count(o, "misses", local + remote);
+		set_count(o, "local", local);
+		set_count(o, "remote", remote);
+		set_count(o, "stall", counts_stall(&t->n));
+		set_count(o, "replica_bytes", replicas[i] * PAGE_SIZE);
 		json_array_append_new(list, o);
 	}
 	return list;
@@ -230,11 +226,11 @@ static json_t *vms_json(const struct cluster *c)
 
 		json_object_set_new(o, "name", json_string(vm->name));
 		json_object_set_new(o, "marks", marks_json(vm));
-		set(o, "n_marks", vm->n_marks);
+		set_count(o, "n_marks", vm->n_marks);
 		json_object_set_new(o, "region_time", account_time_json(&vm->region));
 		json_object_set_new(o, "region_traps", account_traps_json(&vm->region));
 		json_object_set_new(o, "region_services", services_json(&vm->services_region));
-		set(o, "marks_refused", vm->marks_refused);
+		set_count(o, "marks_refused", vm->marks_refused);
 		if (c->memsys) {
 			struct move_counts m = moves_of_vm(vm);
 			char *pages = numa_page_map(vm);
@@ -276,7 +272,7 @@ json_t *series_json(const struct series *s, unsigned n_nodes)
 	};
 	json_t *o = json_object(), *stall = json_object(), *free_pages = json_array();
 
-	set(o, "interval", s->interval);
+	set_count(o, "interval", s->interval);
 	for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
 		add_column(o, columns[i].key, s, columns[i].offset);
 	for (size_t k = 0; k < MEMSYS_STALLS; k++)

@@ -7,14 +7,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "monitor/plot/plot.h"
+#include "monitor/base/json.h"
 #include "monitor/run/run.h"
 #include "numa/util.h"
-
-static void set(json_t *o, const char *key, uint64_t v)
-{
-	json_object_set_new(o, key, json_integer((json_int_t)v));
-}
 
 json_t *services_json(const struct services *s)
 {
@@ -30,23 +25,18 @@ json_t *services_json(const struct services *s)
 		if (!sum->count && !cycles)
 			continue;
 		row = json_object();
-		set(row, "count", sum->count);
-		set(row, "cycles", cycles);
+		set_count(row, "count", sum->count);
+		set_count(row, "cycles", cycles);
 		for (unsigned p = 0; p < SERVICE_PARTS; p++)
-			set(row, service_part_name[p], sum->cycles[p]);
+			set_count(row, service_part_name[p], sum->cycles[p]);
 		json_object_set_new(o, service_name[k], row);
 	}
-	set(o, "cycles", all);
-	set(o, "untraced", s->untraced);
+	set_count(o, "cycles", all);
+	set_count(o, "untraced", s->untraced);
 	return o;
 }
 
 /* ---- disco stats */
-
-static uint64_t number(const json_t *o, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(o, key));
-}
 
 /* Those of all VMs, in the regions or from the start. */
 static void read_services(const json_t *root, bool region, struct services *sum)
@@ -63,11 +53,11 @@ static void read_services(const json_t *root, bool region, struct services *sum)
 		for (unsigned k = 0; k < SERVICES; k++) {
 			const json_t *row = json_object_get(o, service_name[k]);
 
-			sum->of[k].count += number(row, "count");
+			sum->of[k].count += count_at(row, "count");
 			for (unsigned p = 0; p < SERVICE_PARTS; p++)
-				sum->of[k].cycles[p] += number(row, service_part_name[p]);
+				sum->of[k].cycles[p] += count_at(row, service_part_name[p]);
 		}
-		sum->untraced += number(o, "untraced");
+		sum->untraced += count_at(o, "untraced");
 	}
 }
 
@@ -87,7 +77,7 @@ void stats_print_services(const json_t *root, FILE *out)
 {
 	const json_t *machine = json_object_get(json_object_get(root, "inputs"), "machine");
 	bool region = json_array_size(json_object_get(json_object_get(root, "numa"), "regions"));
-	double hz = MAX((double)number(machine, "clock_hz"), 1.0);
+	double hz = MAX((double)count_at(machine, "clock_hz"), 1.0);
 	struct services s;
 	uint64_t all = 0;
 

@@ -17,7 +17,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "monitor/cli/command.h"
+#include "monitor/base/json.h"
+#include "monitor/base/version.h"
 #include "monitor/vm/engine.h"
 #include "monitor/run/run.h"
 #include "numa/util.h"
@@ -137,11 +138,6 @@ static json_t *hex(uint64_t v)
 
 /* --- JSON --- */
 
-static void set(json_t *object, const char *key, uint64_t v)
-{
-	json_object_set_new(object, key, json_integer((json_int_t)v));
-}
-
 static json_t *kinds_json(const uint64_t pages[FRAME_KINDS])
 {
 	json_t *o = json_object();
@@ -150,10 +146,10 @@ static json_t *kinds_json(const uint64_t pages[FRAME_KINDS])
 	for (size_t i = 0; i < ARRAY_SIZE(reported_kinds); i++) {
 		enum frame_kind k = reported_kinds[i];
 
-		set(o, frame_kind_name[k], pages[k] * PAGE_SIZE);
+		set_count(o, frame_kind_name[k], pages[k] * PAGE_SIZE);
 		total += pages[k] * PAGE_SIZE;
 	}
-	set(o, "total", total);
+	set_count(o, "total", total);
 	return o;
 }
 
@@ -162,11 +158,11 @@ static json_t *machine_json(const struct machine *m)
 	json_t *o = json_object(), *nodes = json_array(), *rows = json_array();
 
 	json_object_set_new(o, "name", json_string(m->name));
-	set(o, "cpus", m->n_cpus);
-	set(o, "clock_hz", m->clock_hz);
-	set(o, "timebase_hz", m->timebase_hz);
-	set(o, "quantum_cycles", m->quantum_cycles);
-	set(o, "timeslice_cycles", m->timeslice_cycles);
+	set_count(o, "cpus", m->n_cpus);
+	set_count(o, "clock_hz", m->clock_hz);
+	set_count(o, "timebase_hz", m->timebase_hz);
+	set_count(o, "quantum_cycles", m->quantum_cycles);
+	set_count(o, "timeslice_cycles", m->timeslice_cycles);
 	for (unsigned i = 0; i < m->n_nodes; i++) {
 		json_t *row = json_array();
 
@@ -187,12 +183,12 @@ static json_t *vcpu_json(const struct run *r, const struct vcpu *v)
 	json_t *o = json_object();
 	struct account a;
 
-	set(o, "instructions", r->cluster.engine->vcpu_instructions(v));
-	set(o, "ran_cycles", v->ran_cycles);
-	set(o, "migrations", v->migrations);
+	set_count(o, "instructions", r->cluster.engine->vcpu_instructions(v));
+	set_count(o, "ran_cycles", v->ran_cycles);
+	set_count(o, "migrations", v->migrations);
 	r->cluster.engine->vcpu_account(v, &a);
 	json_object_set_new(o, "time", account_time_json(&a));
-	set(o, "last_cpu", v->cpu);
+	set_count(o, "last_cpu", v->cpu);
 	return o;
 }
 
@@ -216,16 +212,16 @@ static json_t *content_vm_json(const struct content_stats *s)
 {
 	json_t *o = json_object();
 
-	set(o, "looks", s->looks);
-	set(o, "hinted", s->hinted);
-	set(o, "reused", s->reused);
-	set(o, "looks_reused", s->looks_reused);
-	set(o, "found_zero", s->found_zero);
-	set(o, "merged", s->merged);
-	set(o, "merged_hinted", s->merged_hinted);
-	set(o, "merged_reused", s->merged_reused);
-	set(o, "false_matches", s->false_matches);
-	set(o, "hints_lost", s->hints_lost);
+	set_count(o, "looks", s->looks);
+	set_count(o, "hinted", s->hinted);
+	set_count(o, "reused", s->reused);
+	set_count(o, "looks_reused", s->looks_reused);
+	set_count(o, "found_zero", s->found_zero);
+	set_count(o, "merged", s->merged);
+	set_count(o, "merged_hinted", s->merged_hinted);
+	set_count(o, "merged_reused", s->merged_reused);
+	set_count(o, "false_matches", s->false_matches);
+	set_count(o, "hints_lost", s->hints_lost);
 	return o;
 }
 
@@ -254,9 +250,9 @@ static json_t *content_json(const struct run *r)
 	}
 	o = content_vm_json(&sum);
 	cost = content_cost(r->cluster.content);
-	set(o, "cycles", cost.cycles);
-	set(o, "charged_cycles", cost.charged);
-	set(o, "overhead_bytes", content_overhead_bytes(r->cluster.content));
+	set_count(o, "cycles", cost.cycles);
+	set_count(o, "charged_cycles", cost.charged);
+	set_count(o, "overhead_bytes", content_overhead_bytes(r->cluster.content));
 	return o;
 }
 
@@ -270,12 +266,12 @@ static json_t *gateway_json(const struct run *r)
 		return json_null();
 	s = gateway_stats(r->cluster.gateway);
 	o = json_object();
-	set(o, "frames_out", s.frames_out);
-	set(o, "bytes_out", s.bytes_out);
-	set(o, "frames_in", s.frames_in);
-	set(o, "bytes_in", s.bytes_in);
-	set(o, "refused", s.refused);
-	set(o, "sockets", s.sockets);
+	set_count(o, "frames_out", s.frames_out);
+	set_count(o, "bytes_out", s.bytes_out);
+	set_count(o, "frames_in", s.frames_in);
+	set_count(o, "bytes_in", s.bytes_in);
+	set_count(o, "refused", s.refused);
+	set_count(o, "sockets", s.sockets);
 	return o;
 }
 
@@ -286,19 +282,20 @@ static json_t *vm_memory_json(const struct run *r, const struct vm *vm)
 
 	json_object_set_new(o, "mapped_bytes", kinds_json(p->mapped));
 	json_object_set_new(o, "node_bytes", vm_nodes_json(r, vm));
-	set(o, "first_touches", p->faults_zero);
+	set_count(o, "first_touches", p->faults_zero);
 	for (size_t i = 0; i < ARRAY_SIZE(reported_kinds); i++)
-		set(copies, frame_kind_name[reported_kinds[i]], p->faults_cow[reported_kinds[i]]);
+		set_count(copies, frame_kind_name[reported_kinds[i]],
+			p->faults_cow[reported_kinds[i]]);
 	json_object_set_new(o, "copies_on_write", copies);
-	set(o, "shared_in", p->shared_in);
-	set(o, "own_bytes", (uint64_t)pmap_own_pages(vm->pmap) * PAGE_SIZE);
-	set(o, "zero_reads", p->zero_reads);
-	set(o, "zero_breaks", p->zero_breaks);
+	set_count(o, "shared_in", p->shared_in);
+	set_count(o, "own_bytes", (uint64_t)pmap_own_pages(vm->pmap) * PAGE_SIZE);
+	set_count(o, "zero_reads", p->zero_reads);
+	set_count(o, "zero_breaks", p->zero_breaks);
 	if (vm->log)
 		json_object_set_new(o, "content",
 			content_vm_json(content_vm_stats(r->cluster.content, vm->id)));
-	set(o, "pmap_overhead_bytes", pmap_overhead_bytes(vm->pmap));
-	set(o, "engine_overhead_bytes", r->cluster.engine->vm_overhead_bytes(vm));
+	set_count(o, "pmap_overhead_bytes", pmap_overhead_bytes(vm->pmap));
+	set_count(o, "engine_overhead_bytes", r->cluster.engine->vm_overhead_bytes(vm));
 	return o;
 }
 
@@ -340,13 +337,13 @@ static json_t *vm_json(const struct run *r, const struct guest *g, uint64_t dige
 	json_object_set_new(o, "digest", hex(digest));
 	json_object_set_new(o, "cloned_from",
 		r->warm.reached && vm->id ? json_string(r->guest[0].vm->name) : json_null());
-	set(o, "interrupted", vm->interrupted);
-	set(o, "started_cycles", vm->started_at);
+	set_count(o, "interrupted", vm->interrupted);
+	set_count(o, "started_cycles", vm->started_at);
 	json_object_set_new(o, "ready_cycles",
 		g->ready_at ? json_integer((json_int_t)g->ready_at) : json_null());
 	json_object_set_new(o, "exit_cycles",
 		g->exit_seen ? json_integer((json_int_t)g->exit_at) : json_null());
-	set(o, "stopped_cycles", vm->stopped_at);
+	set_count(o, "stopped_cycles", vm->stopped_at);
 	for (unsigned v = 0; v < vm->n_vcpus; v++)
 		json_array_append_new(vcpus, vcpu_json(r, &vm->vcpu[v]));
 	json_object_set_new(o, "vcpus", vcpus);
@@ -356,8 +353,8 @@ static json_t *vm_json(const struct run *r, const struct guest *g, uint64_t dige
 	json_object_set_new(o, "services", services_json(&vm->services));
 	json_object_set_new(o, "memory", vm_memory_json(r, vm));
 	json_object_set_new(o, "devices", devices_json(vm));
-	set(o, "console_bytes", stream_output_bytes(g->uart));
-	set(o, "output_bytes", stream_output_bytes(g->out));
+	set_count(o, "console_bytes", stream_output_bytes(g->uart));
+	set_count(o, "output_bytes", stream_output_bytes(g->out));
 	return o;
 }
 
@@ -367,15 +364,15 @@ static json_t *memory_json(const struct run *r)
 	struct memory_usage u;
 
 	memory_usage(r->cluster.mem, -1, &u);
-	set(o, "total_bytes", u.total * PAGE_SIZE);
-	set(o, "free_bytes", u.free * PAGE_SIZE);
-	set(o, "peak_bytes", r->peak_pages * PAGE_SIZE);
+	set_count(o, "total_bytes", u.total * PAGE_SIZE);
+	set_count(o, "free_bytes", u.free * PAGE_SIZE);
+	set_count(o, "peak_bytes", r->peak_pages * PAGE_SIZE);
 	for (unsigned i = 0; i < r->machine->n_nodes; i++) {
 		json_t *node;
 
 		memory_usage(r->cluster.mem, (int)i, &u);
 		node = kinds_json(u.kind);
-		set(node, "free", u.free * PAGE_SIZE);
+		set_count(node, "free", u.free * PAGE_SIZE);
 		json_array_append_new(nodes, node);
 	}
 	json_object_set_new(o, "nodes", nodes);
@@ -387,12 +384,12 @@ static json_t *snapshot_json(const struct snapshot *s)
 	json_t *o = json_object();
 
 	json_object_set_new(o, "event", json_string(s->event));
-	set(o, "cycles", s->cycles);
+	set_count(o, "cycles", s->cycles);
 	json_object_set_new(o, "virtual_bytes", kinds_json(s->virtual));
 	json_object_set_new(o, "machine_bytes", kinds_json(s->machine));
-	set(o, "monitor_bytes", s->monitor_bytes);
-	set(o, "duplicate_bytes", s->duplicates * PAGE_SIZE);
-	set(o, "idle_cache_bytes", s->idle_cache * PAGE_SIZE);
+	set_count(o, "monitor_bytes", s->monitor_bytes);
+	set_count(o, "duplicate_bytes", s->duplicates * PAGE_SIZE);
+	set_count(o, "idle_cache_bytes", s->idle_cache * PAGE_SIZE);
 	json_object_set_new(o, "sharers", sharers_json(s->sharers, s->n_vms));
 	return o;
 }
@@ -414,10 +411,10 @@ static json_t *warm_json(const struct run *r)
 	if (!w->reached)
 		return json_null();
 	o = snapshot_json(&w->snapshot);
-	set(o, "clones", w->clones);
-	set(o, "shared_bytes", (uint64_t)w->pages * PAGE_SIZE);
-	set(o, "own_bytes", (uint64_t)w->own_pages * PAGE_SIZE);
-	set(o, "monitor_bytes_per_clone", w->clones ? w->monitor_bytes / w->clones : 0);
+	set_count(o, "clones", w->clones);
+	set_count(o, "shared_bytes", (uint64_t)w->pages * PAGE_SIZE);
+	set_count(o, "own_bytes", (uint64_t)w->own_pages * PAGE_SIZE);
+	set_count(o, "monitor_bytes_per_clone", w->clones ? w->monitor_bytes / w->clones : 0);
 	return o;
 }
 
@@ -426,9 +423,9 @@ static void add_image(json_t *list, const char *role, const char *file, uint64_t
 {
 	json_t *o = json_pack("{s:s, s:s}", "role", role, "file", file);
 
-	set(o, "bytes", bytes);
-	set(o, "blocks_read", s->blocks_read);
-	set(o, "hits", s->hits);
+	set_count(o, "bytes", bytes);
+	set_count(o, "blocks_read", s->blocks_read);
+	set_count(o, "hits", s->hits);
 	json_array_append_new(list, o);
 }
 
@@ -467,13 +464,13 @@ static json_t *monitor_json(const struct run *r)
 		engine += c->engine->vm_overhead_bytes(c->vm[i]);
 		tables += (uint64_t)c->vm[i]->n_tables * PAGE_SIZE;
 	}
-	set(o, "text_bytes", (uint64_t)u.kind[FRAME_MONITOR] * PAGE_SIZE - tables);
-	set(o, "table_bytes", tables);
-	set(o, "memmap_bytes", memory_overhead_bytes(c->mem));
-	set(o, "pmap_bytes", pmaps);
-	set(o, "engine_bytes", engine);
-	set(o, "per_vm_bytes", c->n_vms ? (pmaps + engine) / c->n_vms : 0);
-	set(o, "total_bytes", monitor_bytes(r));
+	set_count(o, "text_bytes", (uint64_t)u.kind[FRAME_MONITOR] * PAGE_SIZE - tables);
+	set_count(o, "table_bytes", tables);
+	set_count(o, "memmap_bytes", memory_overhead_bytes(c->mem));
+	set_count(o, "pmap_bytes", pmaps);
+	set_count(o, "engine_bytes", engine);
+	set_count(o, "per_vm_bytes", c->n_vms ? (pmaps + engine) / c->n_vms : 0);
+	set_count(o, "total_bytes", monitor_bytes(r));
 	return o;
 }
 
@@ -484,13 +481,13 @@ static json_t *host_json(const struct run *r)
 
 	getrusage(RUSAGE_SELF, &u);
 	json_object_set_new(o, "options", options_json(r->options, true));
-	set(o, "threads", r->cluster.threads);
+	set_count(o, "threads", r->cluster.threads);
 	json_object_set_new(o, "wall_seconds", json_real(r->host_seconds));
 	json_object_set_new(o, "cpu_seconds",
 		json_real((double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6));
 	if (r->warm.reached)
 		json_object_set_new(o, "clone_seconds", json_real(r->warm.host_seconds));
-	set(o, "max_rss_bytes", (uint64_t)u.ru_maxrss * 1024);
+	set_count(o, "max_rss_bytes", (uint64_t)u.ru_maxrss * 1024);
 	json_object_set_new(o, "m_instructions_per_second",
 		json_real((double)run_instructions(r) / 1e6 / MAX(r->host_seconds, 1e-3)));
 	return o;
@@ -513,14 +510,14 @@ static json_t *run_json(const struct run *r)
 		fold(total, digest);
 		json_array_append_new(vms, vm_json(r, &r->guest[i], digest));
 	}
-	set(o, "schema", SCHEMA);
+	set_count(o, "schema", SCHEMA);
 	json_object_set_new(o, "disco", json_string(DISCO_VERSION));
 	json_object_set_new(o, "inputs",
 		json_pack("{s:o, s:o}", "machine", machine_json(r->machine), "options",
 			options_json(r->options, false)));
 	json_object_set_new(o, "digest", hex(XXH64_digest(total)));
 	json_object_set_new(o, "end", json_string(ends[r->end]));
-	set(o, "cycles", r->cluster.now);
+	set_count(o, "cycles", r->cluster.now);
 	json_object_set_new(o, "vms", vms);
 	json_object_set_new(o, "memory", memory_json(r));
 	json_object_set_new(o, "snapshots", snapshots_json(r));

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/cli/command.h"
+#include "monitor/base/args.h"
 #include "monitor/vm/engine.h"
 #include "monitor/run/options.h"
 #include "monitor/vm/vm.h"
@@ -489,7 +489,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int read_command_line(int argc, char **argv, struct given *g)
 {
 	struct argp_option option[ARRAY_SIZE(rows) + 1] = {0};
-	const struct argp_child children[] = {{&command_help, 0, NULL, 0}, {0}};
+	const struct argp_child children[] = {{&args_help, 0, NULL, 0}, {0}};
 	const struct argp argp = {option, parse, NULL,
 		"Boots virtual machines on a simulated CC-NUMA machine. With --exec, runs a "
 		"command "
@@ -498,7 +498,7 @@ static int read_command_line(int argc, char **argv, struct given *g)
 		children, NULL, NULL};
 
 	options_argp(option);
-	return command_parse(&argp, argc, argv, g);
+	return args_parse(&argp, argc, argv, g);
 }
 
 static int apply_command_line(struct run_options *o, const struct given *g)

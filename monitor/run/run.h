@@ -167,7 +167,6 @@ void inputs_close(void);
 void inputs_show(struct run *r, const struct guest *g, const char *bytes, size_t n);
 /* Take input and honour time limits; with idle_cycles, sleep as a real machine would. */
 void inputs_poll(struct run *r, uint64_t idle_cycles);
-double host_seconds(void);
 
 /* report.c */
 void report_open(struct run *r);

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "monitor/base/json.h"
 #include "monitor/vm/moves.h"
 #include "numa/memory/move.h"
 #include "numa/policy/placement.h"
@@ -90,19 +91,14 @@ bool moves_replicated(const struct cluster *c, uint32_t mpn)
 	return frame_replicated(c->mem, mpn);
 }
 
-static void set(json_t *object, const char *key, uint64_t v)
-{
-	json_object_set_new(object, key, json_integer((json_int_t)v));
-}
-
 struct json_t *move_counts_json(const struct move_counts *n)
 {
 	json_t *o = json_object();
 
-	set(o, "migrations", n->migrations);
-	set(o, "replications", n->replications);
-	set(o, "collapses", n->collapses);
-	set(o, "cycles", n->cycles);
+	set_count(o, "migrations", n->migrations);
+	set_count(o, "replications", n->replications);
+	set_count(o, "collapses", n->collapses);
+	set_count(o, "cycles", n->cycles);
 	return o;
 }
 
@@ -113,25 +109,25 @@ struct json_t *moves_json(const struct cluster *c)
 	struct move_counts n = moves_total(c);
 	json_t *o = json_object(), *why = json_object(), *refused = json_object();
 
-	set(o, "migrations", n.migrations);
-	set(o, "replications", n.replications);
-	set(o, "collapses", n.collapses);
-	set(o, "given_back", n.given_back);
-	set(o, "shootdowns", m->shootdowns);
-	set(o, "cycles", n.cycles);
-	set(o, "cycles_signal", p->cycles_signal);
-	set(o, "cycles_migrate", p->cycles_migrate);
-	set(o, "cycles_replicate", p->cycles_replicate);
-	set(o, "interrupted", p->interrupted);
-	set(o, "cycles_interrupted", p->cycles_interrupted);
-	set(o, "hot", p->hot);
-	set(o, "stale", p->stale);
-	set(o, "capped", p->capped);
-	set(o, "intervals", p->intervals);
+	set_count(o, "migrations", n.migrations);
+	set_count(o, "replications", n.replications);
+	set_count(o, "collapses", n.collapses);
+	set_count(o, "given_back", n.given_back);
+	set_count(o, "shootdowns", m->shootdowns);
+	set_count(o, "cycles", n.cycles);
+	set_count(o, "cycles_signal", p->cycles_signal);
+	set_count(o, "cycles_migrate", p->cycles_migrate);
+	set_count(o, "cycles_replicate", p->cycles_replicate);
+	set_count(o, "interrupted", p->interrupted);
+	set_count(o, "cycles_interrupted", p->cycles_interrupted);
+	set_count(o, "hot", p->hot);
+	set_count(o, "stale", p->stale);
+	set_count(o, "capped", p->capped);
+	set_count(o, "intervals", p->intervals);
 	for (int i = 0; i < POLICY_WHYS; i++)
-		set(why, policy_why_name[i], p->why[i]);
+		set_count(why, policy_why_name[i], p->why[i]);
 	for (int i = 0; i < MOVE_REFUSALS; i++)
-		set(refused, move_refusal_name[i], m->refused[i]);
+		set_count(refused, move_refusal_name[i], m->refused[i]);
 	json_object_set_new(o, "decided", why);
 	json_object_set_new(o, "refused", refused);
 	return o;

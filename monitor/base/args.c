@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Argument parsing common to all subcommands. argp prints two lines for a bad option and cannot be
+ * Argument parsing; see args.h. argp prints two lines for a bad option and cannot be
  * told otherwise without losing --help too (ARGP_NO_ERRS silences both), so help is an option of
  * ours and the one line about a bad option is made here.
  */
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/cli/command.h"
+#include "monitor/base/args.h"
 #include "numa/util.h"
 
 enum { KEY_HELP = 'h' };
@@ -26,7 +26,7 @@ static error_t parse_help(int key, char *arg, struct argp_state *state)
 		setenv("ARGP_HELP_FMT", "opt-doc-col=33", 0);
 		argp_help(state->root_argp, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK,
 			command_name);
-		exit(STATUS_OK);
+		exit(EXIT_SUCCESS);
 	case ARGP_KEY_ERROR:
 		bad_argument = state->next > 0 ? state->argv[state->next - 1] : "";
 		return 0;
@@ -40,7 +40,7 @@ static const struct argp_option help_options[] = {
 	{0},
 };
 
-const struct argp command_help = {.options = help_options, .parser = parse_help};
+const struct argp args_help = {.options = help_options, .parser = parse_help};
 
 static const struct argp_option *find_option(const struct argp *argp, const char *name, size_t n)
 {
@@ -63,24 +63,7 @@ static int complain_bad(const struct argp *argp, const char *word)
 	return complain(EINVAL, "unknown option '%s'; see '%s --help'", word, command_name);
 }
 
-json_t *command_load_json(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	json_error_t fault;
-	json_t *root;
-
-	if (!f) {
-		complain(errno, "%s: %s", path, strerror(errno));
-		return NULL;
-	}
-	root = json_loadf(f, JSON_REJECT_DUPLICATES, &fault);
-	fclose(f);
-	if (!root)
-		complain(EINVAL, "%s:%d: %s", path, fault.line, fault.text);
-	return root;
-}
-
-error_t command_stats_file(int key, char *arg, const struct argp_state *state, const char **file)
+error_t args_stats_file(int key, char *arg, const struct argp_state *state, const char **file)
 {
 	if (key == ARGP_KEY_ARG && !state->arg_num) {
 		*file = arg;
@@ -97,7 +80,7 @@ error_t command_stats_file(int key, char *arg, const struct argp_state *state, c
 	return ECANCELED;
 }
 
-int command_parse(const struct argp *argp, int argc, char **argv, void *input)
+int args_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
 	error_t err;
 
