@@ -4,7 +4,7 @@
 # And help for every subcommand; every option of run is in the manual page. No guest is booted.
 set -u
 disco=${DISCO:?}
-manual=$(cd "$(dirname "$0")/.." && pwd)/monitor/disco.1
+manual=$(cd "$(dirname "$0")/.." && pwd)/monitor/cli/disco.1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export XDG_RUNTIME_DIR=$work/run
