@@ -14,7 +14,10 @@
 #include <unistd.h>
 
 #include "monitor/boot/boot.h"
-#include "monitor/engine/kvm/kvm.h"
+#include "monitor/engine/kvm/acpi.h"
+#include "monitor/engine/kvm/map.h"
+#include "monitor/engine/kvm/pc.h"
+#include "monitor/engine/kvm/vm.h"
 #include "sharing/share.h"
 #include "tests/fake-vm.h"
 #include "tests/small-machine.h"

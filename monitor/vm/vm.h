@@ -162,6 +162,7 @@ struct vm {
 struct cluster {
 	const struct machine *machine;
 	const struct engine *engine;
+	struct kvm_host *kvm; /* the kvm engine's part; NULL under another engine */
 	struct memory *mem;
 	struct image_cache *images;
 	struct subnet *subnet;

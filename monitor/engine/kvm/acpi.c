@@ -11,8 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "monitor/engine/kvm/acpi.h"
+#include "monitor/engine/kvm/map.h"
 #include "monitor/vm/board.h"
-#include "monitor/engine/kvm/kvm.h"
 #include "numa/util.h"
 
 enum {

@@ -19,9 +19,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/vm/board.h"
 #include "monitor/boot/boot.h"
-#include "monitor/engine/kvm/kvm.h"
+#include "monitor/engine/kvm/acpi.h"
+#include "monitor/engine/kvm/boot.h"
+#include "monitor/engine/kvm/map.h"
+#include "monitor/vm/board.h"
+#include "monitor/vm/engine.h"
 #include "monitor/vm/guestmem.h"
 #include "numa/util.h"
 

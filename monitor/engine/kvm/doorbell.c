@@ -2,13 +2,14 @@
 /*
  * Doorbells and interrupts by eventfd (Linux: Documentation/virt/kvm/api.rst, KVM_IOEVENTFD and
  * KVM_IRQFD). A driver that notifies its device does not leave the guest for the monitor: KVM
- * signals an eventfd and goes on, and the main loop, which waits for all of them, writes to the
- * device's register in the driver's place. What the device gives back interrupts by another
- * eventfd, as an edge: each signal is one interrupt, and there is no level to take back.
+ * signals an eventfd and resumes the guest. The main loop waits for all these eventfds and writes to
+ * the device's register in the driver's place. The device interrupts by another eventfd, as an edge:
+ * each signal is one interrupt, and no level has to be lowered.
  *
- * A doorbell rung twice before it is heard is heard once: it says "look", not how often.
+ * A doorbell that rings twice before the main loop reads it acts once.
  */
 #include <errno.h>
+#include <linux/kvm.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,7 +18,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "monitor/engine/kvm/kvm.h"
+#include "monitor/engine/kvm/doorbell.h"
 #include "numa/util.h"
 
 enum { BATCH = 64 };
@@ -29,11 +30,11 @@ struct bell {
 	struct bell *next;
 };
 
-static struct {
+struct kvm_bells {
 	int epoll;
 	struct bell *first;
-	struct epoll_event event[BATCH];
-} bells = {.epoll = -1};
+	struct epoll_event event[BATCH]; /* of the last wait */
+};
 
 static int new_eventfd(const struct vm *vm)
 {
@@ -45,7 +46,7 @@ static int new_eventfd(const struct vm *vm)
 	return fd;
 }
 
-static void add_bell(struct device *d, uint32_t value)
+static void add_bell(struct kvm_bells *bells, struct device *d, uint32_t value)
 {
 	struct bell *b = xcalloc(1, sizeof(*b));
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = b};
@@ -57,10 +58,10 @@ static void add_bell(struct device *d, uint32_t value)
 	b->d = d;
 	b->value = value;
 	io.fd = b->fd = new_eventfd(d->vm);
-	b->next = bells.first;
-	bells.first = b;
-	if (ioctl(d->vm->e->view.fd, KVM_IOEVENTFD, &io) ||
-		epoll_ctl(bells.epoll, EPOLL_CTL_ADD, b->fd, &event))
+	b->next = bells->first;
+	bells->first = b;
+	if (ioctl(d->vm->e->fd, KVM_IOEVENTFD, &io) ||
+		epoll_ctl(bells->epoll, EPOLL_CTL_ADD, b->fd, &event))
 		die("KVM: a doorbell of %s: %s", d->vm->name, strerror(errno));
 }
 
@@ -69,7 +70,7 @@ static void add_interrupt(struct device *d)
 	struct kvm_irqfd irq = {.gsi = d->irq};
 
 	irq.fd = (uint32_t)new_eventfd(d->vm);
-	if (ioctl(d->vm->e->view.fd, KVM_IRQFD, &irq))
+	if (ioctl(d->vm->e->fd, KVM_IRQFD, &irq))
 		die("KVM: an interrupt of %s: %s", d->vm->name, strerror(errno));
 	d->vm->e->irqfd[d->irq] = (int)irq.fd;
 }
@@ -84,33 +85,37 @@ void kvm_bells_limit(void)
 	}
 }
 
-void kvm_bells_create(const struct cluster *c)
+void kvm_bells_create(struct kvm_host *h)
 {
-	bells.epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (bells.epoll < 0)
+	struct kvm_bells *bells = h->bells = xcalloc(1, sizeof(*bells));
+	const struct cluster *c = h->c;
+
+	bells->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (bells->epoll < 0)
 		die("epoll: %s", strerror(errno));
 	for (unsigned v = 0; v < c->n_vms; v++)
 		for (unsigned i = 0; i < c->vm[v]->n_devices; i++) {
 			struct device *d = c->vm[v]->device[i];
 
 			for (unsigned n = 0; n < d->n_doorbells; n++)
-				add_bell(d, n);
+				add_bell(bells, d, n);
 			if (d->n_doorbells && d->irq)
 				add_interrupt(d);
 		}
 }
 
-void kvm_bells_destroy(void)
+void kvm_bells_destroy(struct kvm_host *h)
 {
-	while (bells.first) {
-		struct bell *b = bells.first;
+	while (h->bells->first) {
+		struct bell *b = h->bells->first;
 
-		bells.first = b->next;
+		h->bells->first = b->next;
 		close(b->fd);
 		free(b);
 	}
-	close(bells.epoll);
-	bells.epoll = -1;
+	close(h->bells->epoll);
+	free(h->bells);
+	h->bells = NULL;
 }
 
 void kvm_irqfds_close(struct engine_vm *e)
@@ -120,24 +125,24 @@ void kvm_irqfds_close(struct engine_vm *e)
 			close(e->irqfd[i]);
 }
 
-int kvm_bells_wait(uint64_t ns)
+int kvm_bells_wait(struct kvm_host *h, uint64_t ns)
 {
 	struct timespec wait = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
-	int n = epoll_pwait2(bells.epoll, bells.event, BATCH, &wait, NULL);
+	int n = epoll_pwait2(h->bells->epoll, h->bells->event, BATCH, &wait, NULL);
 
 	if (n < 0 && errno != EINTR)
 		die("epoll: %s", strerror(errno));
 	return MAX(n, 0);
 }
 
-void kvm_bells_ring(int n)
+void kvm_bells_ring(struct kvm_host *h, int n)
 {
 	for (int i = 0; i < n; i++) {
-		struct bell *b = bells.event[i].data.ptr;
+		struct bell *b = h->bells->event[i].data.ptr;
 		struct vm *vm = b->d->vm;
 		uint64_t times;
 
-		/* Emptied before the device looks: what comes while it does rings again. */
+		/* Read first: what the driver adds while the device works rings again. */
 		if (read(b->fd, &times, sizeof(times)) != sizeof(times))
 			continue;
 		vm->e->doorbells++;

@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: MIT
 /*
- * The board of VMs under KVM: a PC without legacy, as far as Linux lets one be. Interrupt
- * controllers and timers are KVM's; here are the registers by which a guest powers off and resets
- * (ACPI 6.4, section 4.8.3.7, for hardware-reduced machines; the keyboard controller's reset line,
- * which Linux tries too), the interrupt lines, and where all of it is.
+ * The board of VMs under KVM: a PC without legacy, as far as Linux permits. Interrupt controllers and
+ * timers are KVM's. Here are the registers by which a guest powers off and resets (ACPI 6.4, section
+ * 4.8.3.7, for hardware-reduced machines; the keyboard controller's reset line, which Linux tries
+ * too) and the interrupt lines. map.h has their addresses.
  *
  * A line is an input of the I/O APIC, and its interrupts are edges: those of virtio devices come by
- * eventfd (doorbell.c). Lines above 15 come first: the others have a past as ISA interrupts, about
- * which kernels make assumptions.
+ * eventfd (doorbell.c). Devices get lines above 15 first: kernels make assumptions about the others,
+ * which were ISA interrupts.
  */
 #include <errno.h>
+#include <linux/kvm.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "monitor/vm/board.h"
-#include "monitor/engine/kvm/kvm.h"
+#include "monitor/engine/kvm/boot.h"
+#include "monitor/engine/kvm/map.h"
+#include "monitor/engine/kvm/pc.h"
+#include "monitor/engine/kvm/vm.h"
 #include "numa/util.h"
 
 enum {
@@ -96,7 +99,7 @@ static void line(struct device *d, unsigned irq, bool level)
 	if ((e->lines >> irq & 1) == level)
 		return;
 	e->lines ^= 1u << irq;
-	if (ioctl(e->view.fd, KVM_IRQ_LINE, &l))
+	if (ioctl(e->fd, KVM_IRQ_LINE, &l))
 		die("KVM: interrupt line %u of %s: %s", irq, d->vm->name, strerror(errno));
 }
 
@@ -108,8 +111,8 @@ static void add_platform(struct vm *vm)
 }
 
 /*
- * Pages from the monitor are zeroed. A kernel that clears a page before the disk fills it stores to the
- * frame that the page shared before, and each such store is a fault and a copy.
+ * init_on_alloc=0: pages from the monitor are zeroed already. A kernel that clears a page before the
+ * disk fills it stores to the frame that the page shared before: a fault and a copy each time.
  */
 const struct board board_pc = {
 	.arch = "amd64",

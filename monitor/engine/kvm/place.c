@@ -1,29 +1,32 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which node each vCPU runs on. Its thread is bound to the CPUs of one node, so that its memory
- * stays near; which of them, the host's scheduler chooses, idle ones first. A vCPU that has waited
- * for a CPU while other nodes have idle ones comes to the nearest of these: the paper's affinity
- * scheduler (section 4.2.1), as the simulator has it, over longer times. But not where more vCPUs
- * are at home for each CPU than where it comes from: those idle now, not for ever. Its pages may
- * follow, when they are found to be hot there; copies it sees are those of the node that its VM
- * began on.
+ * Which node each vCPU runs on. A vCPU's thread is bound to the CPUs of one node, so that its memory
+ * stays near; the host's scheduler chooses among them, idle ones first. A vCPU that has waited for a
+ * CPU while other nodes have idle ones moves to the nearest of these: the paper's affinity scheduler
+ * (section 4.2.1), as in the simulator, over longer times. It does not move to a node that has more
+ * vCPUs for each CPU than its own, because the vCPUs that are idle there now will run again. Its
+ * pages may follow once they are hot there; the replicas that it sees are those of the node on which
+ * its VM began.
  *
- * The host tells who waits (/proc/self/task/TID/schedstat: ns on a CPU, ns waiting for one) and
- * what is idle (/proc/stat, in ticks of the clock). All is looked at a few times a second.
+ * The host tells which threads wait (/proc/self/task/TID/schedstat: ns on a CPU, ns waiting for one)
+ * and which CPUs are idle (/proc/stat, in ticks of the clock). kvm_place() reads both a few times a
+ * second.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "monitor/engine/kvm/kvm.h"
+#include "monitor/engine/kvm/place.h"
+#include "monitor/engine/kvm/vcpu.h"
 #include "numa/util.h"
 
 enum {
-	LOOK_NS = 200000000,
-	REST_NS = 1000000000, /* a vCPU that has moved is left alone for so long */
-	WAITED = 25,          /* per cent of the time: it is worth a move */
-	ROOM = 75,            /* per cent of a CPU: what a node must have idle for one more vCPU */
-	FIRST_LOOK_MS = 100,
+	INTERVAL_NS = 200000000,
+	REST_NS = 1000000000, /* after a move, a vCPU stays for this time */
+	WAITED = 25,          /* per cent of the interval: a vCPU that waited longer moves */
+	ROOM = 75,            /* per cent of a CPU that a node must have idle for one more vCPU */
+	FIRST_MS = 100,
 	ALL = 100,
 };
 
@@ -31,10 +34,10 @@ struct ticks {
 	unsigned long long busy, idle;
 };
 
-static struct {
+struct kvm_place {
 	struct ticks was[MACHINE_MAX_CPUS];
-	uint64_t at; /* host's ns of the last look; 0: there was none */
-} look;
+	uint64_t at; /* host's ns when `was` was read; 0: before the run */
+};
 
 static void read_ticks(const struct machine *m, struct ticks t[MACHINE_MAX_CPUS])
 {
@@ -57,7 +60,7 @@ static void read_ticks(const struct machine *m, struct ticks t[MACHINE_MAX_CPUS]
 		fclose(f);
 }
 
-/* Of what has passed, how many hundredths a CPU was busy. */
+/* Per cent of the time between `was` and `now` that a CPU was busy. */
 static unsigned busy(const struct ticks *was, const struct ticks *now)
 {
 	unsigned long long b = now->busy - MIN(now->busy, was->busy);
@@ -66,20 +69,27 @@ static unsigned busy(const struct ticks *was, const struct ticks *now)
 	return b + i ? (unsigned)(b * ALL / (b + i)) : 0;
 }
 
-void kvm_place_look(struct cluster *c)
+void kvm_place_create(struct kvm_host *h)
 {
-	struct timespec wait = {.tv_nsec = FIRST_LOOK_MS * 1000000};
+	struct kvm_place *p = h->place = xcalloc(1, sizeof(*p));
+	struct cluster *c = h->c;
+	struct timespec wait = {.tv_nsec = FIRST_MS * 1000000};
 	struct ticks now[MACHINE_MAX_CPUS] = {0};
 
-	memset(&look, 0, sizeof(look));
-	read_ticks(c->machine, look.was);
+	read_ticks(c->machine, p->was);
 	nanosleep(&wait, NULL);
 	read_ticks(c->machine, now);
 	for (unsigned cpu = 0; cpu < c->machine->n_cpus; cpu++)
-		c->busy[cpu] = (uint8_t)busy(&look.was[cpu], &now[cpu]);
+		c->busy[cpu] = (uint8_t)busy(&p->was[cpu], &now[cpu]);
 }
 
-/* ns that a vCPU has waited for a CPU since the last look. */
+void kvm_place_destroy(struct kvm_host *h)
+{
+	free(h->place);
+	h->place = NULL;
+}
+
+/* ns that a vCPU has waited for a CPU since the last call. */
 static uint64_t waited(struct engine_vcpu *e)
 {
 	unsigned long long ran, ns = 0;
@@ -103,7 +113,7 @@ static void count_vcpus(const struct cluster *c, unsigned n[MACHINE_MAX_NODES])
 			n[c->machine->cpu_node[c->vm[i]->vcpu[j].cpu]]++;
 }
 
-/* The nearest other node with room; -1: none. */
+/* Returns the nearest other node with room, or -1. */
 static int choose(const struct cluster *c, const int idle[MACHINE_MAX_NODES], unsigned from)
 {
 	const struct machine *m = c->machine;
@@ -119,7 +129,7 @@ static int choose(const struct cluster *c, const int idle[MACHINE_MAX_NODES], un
 	return best;
 }
 
-/* To the CPU of the node that the fewest vCPUs are said to be on. */
+/* Move to the CPU of the node that is assigned the fewest vCPUs. */
 static void move(struct vcpu *vcpu, unsigned node, uint64_t now_ns)
 {
 	struct cluster *c = vcpu->vm->cluster;
@@ -138,19 +148,21 @@ static void move(struct vcpu *vcpu, unsigned node, uint64_t now_ns)
 	vcpu->e->moved_ns = now_ns;
 }
 
-void kvm_place(struct cluster *c, uint64_t now_ns)
+void kvm_place(struct kvm_host *h, uint64_t now_ns)
 {
+	struct cluster *c = h->c;
+	struct kvm_place *p = h->place;
 	const struct machine *m = c->machine;
 	struct ticks now[MACHINE_MAX_CPUS] = {0};
 	int idle[MACHINE_MAX_NODES] = {0};
-	uint64_t passed = now_ns - look.at;
-	bool first = !look.at;
+	uint64_t passed = now_ns - p->at;
+	bool first = !p->at;
 
-	if (!first && passed < LOOK_NS)
+	if (!first && passed < INTERVAL_NS)
 		return;
 	read_ticks(m, now);
 	for (unsigned cpu = 0; cpu < m->n_cpus; cpu++)
-		idle[m->cpu_node[cpu]] += (int)(ALL - busy(&look.was[cpu], &now[cpu]));
+		idle[m->cpu_node[cpu]] += (int)(ALL - busy(&p->was[cpu], &now[cpu]));
 	for (unsigned v = 0; v < c->n_vms; v++)
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++) {
 			struct vcpu *vcpu = &c->vm[v]->vcpu[i];
@@ -162,7 +174,7 @@ void kvm_place(struct cluster *c, uint64_t now_ns)
 			if (!e->tid || e->ended || c->vm[v]->n_vnodes)
 				continue;
 			ns = waited(e);
-			/* An idle CPU of its own node is the host's scheduler's business. */
+			/* If its own node has an idle CPU, the host's scheduler will use it. */
 			if (first || ns < passed / ALL * WAITED || idle[node] >= ROOM ||
 				now_ns - e->moved_ns < REST_NS)
 				continue;
@@ -172,6 +184,6 @@ void kvm_place(struct cluster *c, uint64_t now_ns)
 			idle[to] -= ALL;
 			move(vcpu, (unsigned)to, now_ns);
 		}
-	memcpy(look.was, now, sizeof(now));
-	look.at = now_ns;
+	memcpy(p->was, now, sizeof(now));
+	p->at = now_ns;
 }

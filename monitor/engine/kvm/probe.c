@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Can this host run VMs? Being able to open /dev/kvm proves nothing: some machines offer one that
- * interprets kernels, a thousand times slower and not all of their instructions. So the CPU is
- * asked first.
+ * Can this host run VMs? That /dev/kvm opens proves nothing: some machines offer one that interprets
+ * kernels, a thousand times slower and not all of their instructions. So this asks the CPU first.
  */
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kvm.h>
 #include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "monitor/engine/kvm/kvm.h"
+#include "monitor/engine/kvm/probe.h"
+#include "monitor/vm/engine.h"
 #include "numa/util.h"
 
 static bool cpu_virtualizes(void)
@@ -32,7 +33,7 @@ static int refuse(char *why, size_t n, int err, const char *text)
 	return -err;
 }
 
-static int open_kvm(char *why, size_t n)
+static int open_kvm(struct kvm_host *h, char *why, size_t n)
 {
 	static const int needed[] = {KVM_CAP_IRQCHIP, KVM_CAP_USER_MEMORY, KVM_CAP_EXT_CPUID,
 		KVM_CAP_SET_TSS_ADDR, KVM_CAP_IMMEDIATE_EXIT, KVM_CAP_SYNC_MMU};
@@ -63,11 +64,11 @@ static int open_kvm(char *why, size_t n)
 			return refuse(why, n, ENOSYS,
 				"the kernel's KVM is too old: Linux 5.19 is needed");
 		}
-	kvm_host.fd = fd;
+	h->fd = fd;
 	return 0;
 }
 
-static int open_uffd(char *why, size_t n)
+static int open_uffd(struct kvm_host *h, char *why, size_t n)
 {
 	struct uffdio_api api = {.api = UFFD_API,
 		.features = UFFD_FEATURE_THREAD_ID | UFFD_FEATURE_PAGEFAULT_FLAG_WP |
@@ -94,36 +95,37 @@ static int open_uffd(char *why, size_t n)
 			"the kernel cannot protect shared memory by userfaultfd: Linux 5.19 is "
 			"needed");
 	}
-	kvm_host.uffd = fd;
+	h->uffd = fd;
 	return 0;
 }
 
-int kvm_probe(char *why, size_t n)
+int kvm_probe(struct kvm_host *h, char *why, size_t n)
 {
-	int err = open_kvm(why, n);
+	int err = open_kvm(h, why, n);
 
 	if (err)
 		return err;
-	err = open_uffd(why, n);
+	err = open_uffd(h, why, n);
 	if (err)
-		kvm_unprobe();
+		kvm_unprobe(h);
 	return err;
 }
 
-void kvm_unprobe(void)
+void kvm_unprobe(struct kvm_host *h)
 {
-	if (kvm_host.uffd >= 0)
-		close(kvm_host.uffd);
-	if (kvm_host.fd >= 0)
-		close(kvm_host.fd);
-	kvm_host.uffd = kvm_host.fd = -1;
+	if (h->uffd >= 0)
+		close(h->uffd);
+	if (h->fd >= 0)
+		close(h->fd);
+	h->uffd = h->fd = -1;
 }
 
 bool kvm_possible(void)
 {
+	struct kvm_host h = {.fd = -1, .uffd = -1};
 	char why[256];
-	bool possible = !kvm_probe(why, sizeof(why));
+	bool possible = !kvm_probe(&h, why, sizeof(why));
 
-	kvm_unprobe();
+	kvm_unprobe(&h);
 	return possible;
 }

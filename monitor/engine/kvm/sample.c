@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which pages are hot, on a host without counters of misses: samples. Where the processors note
- * accesses to memory themselves (perf.h), these. Else: a few windows, each some
- * neighbouring pages of a VM, are taken from the page table; the vCPU that touches a page first
- * says by its fault which node used it, and whether to store. At the next tick those touched are
- * taken out again, a few times, and then the window goes elsewhere, at random. A page that was
- * touched after a time t would have been touched about so many times as t goes into the interval
- * of the counters: so many misses the touch stands for, but at most half the policy's trigger. So a
- * page is hot when it was touched soon twice.
+ * Which pages are hot, on a host without counters of misses: samples. Where the processors record
+ * accesses to memory themselves (perf.h), these are used. Else the sampler opens a few windows,
+ * each some neighbouring pages of a VM, and removes them from the page table. The vCPU that accesses
+ * a page first causes a fault, which tells its node and whether it stored. The next tick removes the
+ * accessed pages again, a few times; then the window moves to a random place.
  *
- * Most of a VM's pages are on the node of its CPUs, and nobody else's: no policy has anything to do
- * there. Windows that hold nothing else are taken only once in LOCAL times, and their touches count
- * LOCAL times in what policies see of the whole machine.
+ * A page that was accessed after a time t would have been accessed interval / t times in the
+ * interval of the policy's counters. The access stands for as many misses, but for half the policy's
+ * trigger at most: a page is hot once it was sampled twice.
  *
- * The work is bounded to a share of the time that vCPUs ran: what takes pages out and what answers
- * touches, with the moves that come of it, is measured, and FAULT_NS is added for each touch, for
- * what it takes beyond that. When more was spent than the share, no page is taken out; those
- * that are out, at most WINDOWS * PAGES, may still be touched.
+ * Most pages of a VM are on the node of its CPUs, and no other node uses them: policies can improve
+ * nothing there. A window that has only such pages is opened one time in LOCAL, and its accesses
+ * count LOCAL times in the load of the whole machine.
  *
- * With the lock. Counts are by frame and node; a list of the frames that have any makes forgetting
- * cheap.
+ * Sampling is bounded to a share of the time that vCPUs ran. Removing pages and answering faults,
+ * with the moves that follow, is measured; FAULT_NS is added for each fault, for its cost outside
+ * the monitor. While more was spent than the share, no page is removed; those that are removed
+ * already, at most WINDOWS * PAGES, may still fault.
+ *
+ * Counts are by frame and node. A list of the frames with counts makes a reset cheap.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/engine/kvm/kvm.h"
 #include "monitor/engine/kvm/perf.h"
+#include "monitor/engine/kvm/sample.h"
+#include "monitor/engine/kvm/vcpu.h"
+#include "monitor/engine/kvm/vm.h"
 #include "numa/util.h"
 
 enum {
@@ -33,15 +35,15 @@ enum {
 	PAGES = 16,
 	ROUNDS = 4,
 	LOCAL = 8,
-	LOOK_NS = 200000000, /* the processors' samples are looked up so often */
-	TRIES = 64,          /* places to look for a new window */
-	SHARE = 100,         /* one part of vCPUs' time in so many */
-	FAULT_NS = 10000,    /* two wake-ups and a fault, on servers of the 2020s, about */
+	FIND_NS = 200000000, /* between searches for the pages of the processors' samples */
+	TRIES = 64,          /* places to try for a new window */
+	SHARE = 100,         /* sampling may take 1 / SHARE of vCPUs' time */
+	FAULT_NS = 10000,    /* about two wake-ups and a fault, on servers of the 2020s */
 	MOST = 65535,
 };
 
 struct window {
-	struct kvm_view *view; /* NULL: nowhere */
+	struct kvm_memslots *slots; /* NULL: closed */
 	uint32_t ppn;
 	unsigned rounds; /* to go */
 	unsigned scale;  /* 1 or LOCAL */
@@ -49,20 +51,21 @@ struct window {
 };
 
 struct kvm_sampler {
+	struct kvm_host *h;
 	uint16_t *count;   /* by frame: misses of each node, then stores; lazily backed */
 	uint32_t *counted; /* frames that have any */
 	uint32_t n_counted, cap_counted;
 	uint64_t random;
 	uint64_t spent_ns;
 	struct window window[WINDOWS];
-	struct placement_load load; /* since it was asked for last */
+	struct placement_load load; /* since placement last asked */
 	struct perf *perf;          /* NULL: windows */
-	uint64_t look_again;        /* host's ns */
+	uint64_t find_at;           /* host's ns of the next search */
 };
 
-static uint16_t *counts_of(uint32_t mpn)
+static uint16_t *counts_of(const struct cluster *c, uint32_t mpn)
 {
-	return &kvm_host.sampler->count[(uint64_t)mpn * (kvm_host.c->mem->n_nodes + 1)];
+	return &c->kvm->sampler->count[(uint64_t)mpn * (c->mem->n_nodes + 1)];
 }
 
 static uint64_t count_bytes(const struct cluster *c)
@@ -70,24 +73,25 @@ static uint64_t count_bytes(const struct cluster *c)
 	return (uint64_t)c->mem->n_frames * (c->mem->n_nodes + 1) * sizeof(uint16_t);
 }
 
-void kvm_sampler_create(void)
+void kvm_sampler_create(struct kvm_host *h)
 {
-	struct kvm_sampler *s = kvm_host.sampler = xcalloc(1, sizeof(*s));
+	struct kvm_sampler *s = h->sampler = xcalloc(1, sizeof(*s));
 
-	s->count = lazy_alloc(count_bytes(kvm_host.c));
+	s->h = h;
+	s->count = lazy_alloc(count_bytes(h->c));
 	s->random = 1;
 	s->perf = perf_open();
 }
 
-void kvm_sampler_destroy(void)
+void kvm_sampler_destroy(struct kvm_host *h)
 {
-	if (!kvm_host.sampler)
-		return;
-	lazy_free(kvm_host.sampler->count, count_bytes(kvm_host.c));
-	perf_close(kvm_host.sampler->perf);
-	free(kvm_host.sampler->counted);
-	free(kvm_host.sampler);
-	kvm_host.sampler = NULL;
+	struct kvm_sampler *s = h->sampler;
+
+	lazy_free(s->count, count_bytes(h->c));
+	perf_close(s->perf);
+	free(s->counted);
+	free(s);
+	h->sampler = NULL;
 }
 
 /* ---- windows */
@@ -100,54 +104,55 @@ static bool on_other_nodes(const struct vm *vm, unsigned node)
 	return false;
 }
 
-/* Is there a page in the window that policies could do something about? */
-static bool matters(const struct kvm_view *v, uint32_t ppn)
+/* Does the window have a page whose access a policy could improve? */
+static bool matters(const struct kvm_memslots *slots, uint32_t ppn)
 {
-	const struct memory *mem = kvm_host.c->mem;
+	const struct memory *mem = slots->vm->cluster->mem;
 
 	for (uint32_t i = ppn; i < ppn + PAGES; i++) {
-		uint32_t mpn = v->mapped[i] == NOT_MAPPED ? MPN_NONE : v->mpn[i];
+		uint32_t mpn = slots->mapped[i] == NOT_MAPPED ? MPN_NONE : slots->mpn[i];
 
 		if (mpn != MPN_NONE && (frame_users(mem, frame_master(mem, mpn)) > 1 ||
-					       on_other_nodes(v->vm, frame_node(mem, mpn))))
+					       on_other_nodes(slots->vm, frame_node(mem, mpn))))
 			return true;
 	}
 	return false;
 }
 
-static bool taken(const struct kvm_view *v, uint32_t ppn)
+static bool taken(const struct kvm_sampler *s, const struct kvm_memslots *slots, uint32_t ppn)
 {
 	for (unsigned i = 0; i < WINDOWS; i++)
-		if (kvm_host.sampler->window[i].view == v && kvm_host.sampler->window[i].ppn == ppn)
+		if (s->window[i].slots == slots && s->window[i].ppn == ppn)
 			return true;
 	return false;
 }
 
-static bool any_mapped(const struct kvm_view *v, uint32_t ppn)
+static bool any_mapped(const struct kvm_memslots *slots, uint32_t ppn)
 {
 	for (uint32_t i = ppn; i < ppn + PAGES; i++)
-		if (v->mapped[i] != NOT_MAPPED)
+		if (slots->mapped[i] != NOT_MAPPED)
 			return true;
 	return false;
 }
 
-static void open_window(struct window *w)
+static void open_window(struct kvm_sampler *s, struct window *w)
 {
-	struct kvm_sampler *s = kvm_host.sampler;
-	const struct cluster *c = kvm_host.c;
+	const struct cluster *c = s->h->c;
 
 	for (unsigned i = 0; i < TRIES; i++) {
 		const struct vm *vm = c->vm[splitmix64(&s->random) % c->n_vms];
-		struct kvm_view *v = &vm->e->view;
-		uint32_t ppn = (uint32_t)(splitmix64(&s->random) % (v->n_pages / PAGES)) * PAGES;
+		struct kvm_memslots *slots = &vm->e->slots;
+		uint32_t ppn =
+			(uint32_t)(splitmix64(&s->random) % (slots->n_pages / PAGES)) * PAGES;
 
-		if (vm->state != VM_RUNNING || taken(v, ppn) || !any_mapped(v, ppn))
+		if (vm->state != VM_RUNNING || taken(s, slots, ppn) || !any_mapped(slots, ppn))
 			continue;
-		if (matters(v, ppn))
-			*w = (struct window){.view = v, .ppn = ppn, .rounds = ROUNDS, .scale = 1};
+		if (matters(slots, ppn))
+			*w = (struct window){
+				.slots = slots, .ppn = ppn, .rounds = ROUNDS, .scale = 1};
 		else if (splitmix64(&s->random) % LOCAL == 0)
 			*w = (struct window){
-				.view = v, .ppn = ppn, .rounds = ROUNDS, .scale = LOCAL};
+				.slots = slots, .ppn = ppn, .rounds = ROUNDS, .scale = LOCAL};
 		else
 			continue;
 		return;
@@ -156,30 +161,30 @@ static void open_window(struct window *w)
 
 static void close_window(struct window *w)
 {
-	if (w->view)
-		kvm_view_unsample(w->view, w->ppn, PAGES);
-	w->view = NULL;
+	if (w->slots)
+		kvm_memslots_unsample(w->slots, w->ppn, PAGES);
+	w->slots = NULL;
 }
 
-void kvm_sample_took(uint64_t ns)
+void kvm_sample_took(struct kvm_host *h, uint64_t ns)
 {
-	kvm_host.sampler->spent_ns += ns + FAULT_NS;
+	h->sampler->spent_ns += ns + FAULT_NS;
 }
 
-uint64_t kvm_sample_ns(void)
+uint64_t kvm_sample_ns(const struct kvm_host *h)
 {
-	return kvm_host.sampler->spent_ns;
+	return h->sampler->spent_ns;
 }
 
 /* ---- counting */
 
-/* A CPU of `node` missed so often; of the whole machine's misses that is one in `scale`. */
-static void count(uint32_t mpn, unsigned node, uint32_t misses, uint32_t scale, bool write)
+/* A CPU of `node` missed `misses` times; this stands for `scale` times as many of the machine. */
+static void count(struct kvm_sampler *s, uint32_t mpn, unsigned node, uint32_t misses,
+	uint32_t scale, bool write)
 {
-	struct kvm_sampler *s = kvm_host.sampler;
-	struct cluster *c = kvm_host.c;
+	struct cluster *c = s->h->c;
 	unsigned n = c->mem->n_nodes, home = frame_node(c->mem, mpn), sum = 0;
-	uint16_t *of = counts_of(mpn);
+	uint16_t *of = counts_of(c, mpn);
 
 	for (unsigned i = 0; i <= n; i++)
 		sum += of[i];
@@ -201,72 +206,73 @@ static void count(uint32_t mpn, unsigned node, uint32_t misses, uint32_t scale, 
 		placement_hot(c->placement, mpn, node);
 }
 
-/* As many as a sample may stand for: a page is hot when it was sampled twice. */
-static uint32_t most_of_a_sample(void)
+/* The most misses that a sample may stand for: a page is hot once it was sampled twice. */
+static uint32_t most_of_a_sample(const struct cluster *c)
 {
-	return (uint32_t)(placement_policy(kvm_host.c->placement)->value[POLICY_TRIGGER] + 1) / 2;
+	return (uint32_t)(placement_policy(c->placement)->value[POLICY_TRIGGER] + 1) / 2;
 }
 
 /* ---- the processors' samples */
 
-/* A frame that VMs share is found in each; the thread tells whose access it was. */
+/* perf_find() finds a frame that VMs share in each; the thread tells which VM accessed it. */
 static void accessed(void *arg, uint32_t ppn, uint32_t tid, uint32_t times, bool write)
 {
-	struct kvm_view *v = arg;
-	const struct vcpu *by = kvm_vcpu_of(v->vm, tid);
-	struct cluster *c = kvm_host.c;
+	struct kvm_memslots *slots = arg;
+	const struct vcpu *by = kvm_vcpu_of(slots->vm, tid);
+	struct cluster *c = slots->vm->cluster;
 	bool writable;
-	uint32_t mpn = by ? pmap_view(c->mem, v->vm->pmap, ppn, v->node, &writable) : MPN_NONE;
+	uint32_t mpn =
+		by ? pmap_view(c->mem, slots->vm->pmap, ppn, slots->node, &writable) : MPN_NONE;
 
-	if (mpn == MPN_NONE || v->mapped[ppn] == NOT_MAPPED || v->mpn[ppn] != mpn)
+	if (mpn == MPN_NONE || slots->mapped[ppn] == NOT_MAPPED || slots->mpn[ppn] != mpn)
 		return;
-	v->vm->e->touched += times;
-	count(mpn, c->machine->cpu_node[by->cpu], times * most_of_a_sample(), 1, write);
+	slots->vm->e->touched += times;
+	count(c->kvm->sampler, mpn, c->machine->cpu_node[by->cpu], times * most_of_a_sample(c), 1,
+		write);
 }
 
-static void look_up(struct kvm_sampler *s)
+static void find_samples(struct kvm_sampler *s)
 {
-	struct cluster *c = kvm_host.c;
+	struct cluster *c = s->h->c;
 
 	if (!perf_fetch(s->perf)) {
 		perf_close(s->perf);
 		s->perf = NULL;
 		return;
 	}
-	if (kvm_now_ns() < s->look_again)
+	if (kvm_now_ns() < s->find_at)
 		return;
-	s->look_again = kvm_now_ns() + LOOK_NS;
+	s->find_at = kvm_now_ns() + FIND_NS;
 	for (unsigned i = 0; i < c->n_vms; i++)
 		if (c->vm[i]->state == VM_RUNNING) {
-			struct kvm_view *v = &c->vm[i]->e->view;
+			struct kvm_memslots *slots = &c->vm[i]->e->slots;
 
-			perf_find(s->perf, v->base, v->n_pages, accessed, v);
+			perf_find(s->perf, slots->base, slots->n_pages, accessed, slots);
 		}
 	perf_forget(s->perf);
 }
 
 /* ---- sampling */
 
-void kvm_sample(uint64_t ran_ns)
+void kvm_sample(struct kvm_host *h, uint64_t ran_ns)
 {
-	struct kvm_sampler *s = kvm_host.sampler;
+	struct kvm_sampler *s = h->sampler;
 	uint64_t began = kvm_work_ns();
 
-	if (!placement_trigger(kvm_host.c->placement) || !kvm_host.c->n_vms ||
-		s->spent_ns > ran_ns / SHARE)
+	if (!placement_trigger(h->c->placement) || !h->c->n_vms || s->spent_ns > ran_ns / SHARE)
 		return;
 	if (s->perf)
-		look_up(s);
+		find_samples(s);
 	for (unsigned i = 0; !s->perf && i < WINDOWS; i++) {
 		struct window *w = &s->window[i];
 
-		if (w->view && (!w->rounds || w->view->vm->state != VM_RUNNING))
+		if (w->slots && (!w->rounds || w->slots->vm->state != VM_RUNNING))
 			close_window(w);
-		if (!w->view)
-			open_window(w);
-		if (!w->view)
+		if (!w->slots)
+			open_window(s, w);
+		if (!w->slots)
 			continue;
-		w->view->vm->e->sampled += kvm_view_sample(w->view, w->ppn, PAGES);
+		w->slots->vm->e->sampled += kvm_memslots_sample(w->slots, w->ppn, PAGES);
 		w->since = kvm_now_ns();
 		w->rounds--;
 	}
@@ -275,38 +281,39 @@ void kvm_sample(uint64_t ran_ns)
 
 /* ---- touches */
 
-/* How many misses a touch stands for that came `ns` after the page was taken out. */
-static uint32_t weight_of(uint64_t ns)
+/* The number of misses that an access stands for, `ns` after its page was removed. */
+static uint32_t weight_of(const struct cluster *c, uint64_t ns)
 {
-	const struct policy *p = placement_policy(kvm_host.c->placement);
+	const struct policy *p = placement_policy(c->placement);
 	uint64_t interval = p->value[POLICY_RESET] * 1000000;
 
-	return (uint32_t)MIN((uint64_t)most_of_a_sample(), interval / MAX(ns, (uint64_t)1) + 1);
+	return (uint32_t)MIN((uint64_t)most_of_a_sample(c), interval / MAX(ns, (uint64_t)1) + 1);
 }
 
-void kvm_sample_touched(struct kvm_view *v, uint32_t ppn, unsigned node, bool write)
+void kvm_sample_touched(struct kvm_memslots *slots, uint32_t ppn, unsigned node, bool write)
 {
-	const struct window *w = kvm_host.sampler->window;
-	struct cluster *c = kvm_host.c;
+	struct cluster *c = slots->vm->cluster;
+	struct kvm_sampler *s = c->kvm->sampler;
+	const struct window *w = s->window;
 	bool writable;
-	uint32_t mpn = pmap_view(c->mem, v->vm->pmap, ppn, v->node, &writable);
+	uint32_t mpn = pmap_view(c->mem, slots->vm->pmap, ppn, slots->node, &writable);
 
-	while (w < kvm_host.sampler->window + WINDOWS && (w->view != v || ppn - w->ppn >= PAGES))
+	while (w < s->window + WINDOWS && (w->slots != slots || ppn - w->ppn >= PAGES))
 		w++;
-	if (mpn == MPN_NONE || w == kvm_host.sampler->window + WINDOWS)
+	if (mpn == MPN_NONE || w == s->window + WINDOWS)
 		return;
-	v->vm->e->touched++;
-	count(mpn, node, weight_of(kvm_now_ns() - w->since), w->scale, write);
+	slots->vm->e->touched++;
+	count(s, mpn, node, weight_of(c, kvm_now_ns() - w->since), w->scale, write);
 }
 
-const char *kvm_sample_source(void)
+const char *kvm_sample_source(const struct kvm_host *h)
 {
-	return kvm_host.sampler->perf ? "processor" : "faults";
+	return h->sampler->perf ? "processor" : "faults";
 }
 
-uint64_t kvm_samples_lost(void)
+uint64_t kvm_samples_lost(const struct kvm_host *h)
 {
-	return kvm_host.sampler->perf ? perf_lost(kvm_host.sampler->perf) : 0;
+	return h->sampler->perf ? perf_lost(h->sampler->perf) : 0;
 }
 
 /* ---- what page placement asks */
@@ -314,7 +321,7 @@ uint64_t kvm_samples_lost(void)
 static void counts(void *arg, uint32_t mpn, uint32_t *misses, uint32_t *writes)
 {
 	const struct cluster *c = arg;
-	const uint16_t *count = counts_of(mpn);
+	const uint16_t *count = counts_of(c, mpn);
 
 	for (unsigned node = 0; node < c->mem->n_nodes; node++)
 		misses[node] += count[node];
@@ -331,25 +338,26 @@ static uint64_t unseen(void *arg, uint32_t mpn)
 		struct frame_user u = frame_user(c->mem, mpn, i);
 
 		if (u.owner < c->n_vms)
-			seen |= 1ull << c->vm[u.owner]->e->view.node;
+			seen |= 1ull << c->vm[u.owner]->e->slots.node;
 	}
 	return ~seen;
 }
 
 static void load(void *arg, struct placement_load *l)
 {
-	(void)arg;
-	*l = kvm_host.sampler->load;
-	memset(&kvm_host.sampler->load, 0, sizeof(*l));
+	struct kvm_sampler *s = ((const struct cluster *)arg)->kvm->sampler;
+
+	*l = s->load;
+	memset(&s->load, 0, sizeof(*l));
 }
 
 static void reset(void *arg)
 {
 	const struct cluster *c = arg;
-	struct kvm_sampler *s = kvm_host.sampler;
+	struct kvm_sampler *s = c->kvm->sampler;
 
 	for (uint32_t i = 0; i < s->n_counted; i++)
-		memset(counts_of(s->counted[i]), 0, (c->mem->n_nodes + 1) * sizeof(uint16_t));
+		memset(counts_of(c, s->counted[i]), 0, (c->mem->n_nodes + 1) * sizeof(uint16_t));
 	s->n_counted = 0;
 }
 
@@ -359,18 +367,19 @@ static void charge(void *arg, unsigned node, uint64_t cycles)
 	(void)arg, (void)node, (void)cycles;
 }
 
-/* The kernel sees to it, and does not tell how many. */
+/* The kernel interrupts CPUs, and does not tell how many. */
 static uint64_t interrupted(void *arg)
 {
 	(void)arg;
 	return 0;
 }
 
-/* Moves cost the host records: see short_of_vmas(). */
+/* Moves take VMAs: see loop.c. */
 static bool may_stir(void *arg)
 {
-	(void)arg;
-	return !kvm_host.few_vmas;
+	const struct cluster *c = arg;
+
+	return !c->kvm->few_vmas;
 }
 
 const struct placement_ops kvm_placement_ops = {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * A thread for each vCPU, which does nothing but KVM_RUN and, with the lock, what it returned for.
- * Interrupts, timers and idling are the kernel's. To get a vCPU out: set immediate_exit, then send
- * its thread a signal, whose handler does nothing; whichever of the two comes in time ends KVM_RUN.
+ * A thread for each vCPU. It calls KVM_RUN and, with the lock, handles the exit. The kernel does
+ * interrupts, timers and idling. To make a vCPU leave KVM_RUN, set immediate_exit, then send its
+ * thread a signal, whose handler does nothing: the signal ends a KVM_RUN that executes, the flag one
+ * that is about to begin.
  */
 #include <errno.h>
+#include <linux/kvm.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +16,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "monitor/engine/kvm/cpuid.h"
+#include "monitor/engine/kvm/vcpu.h"
+#include "monitor/engine/kvm/vm.h"
 #include "monitor/vm/board.h"
-#include "monitor/engine/kvm/kvm.h"
 #include "monitor/vm/guestmem.h"
 #include "numa/util.h"
 
@@ -27,7 +31,7 @@ static uint64_t device_read(struct vcpu *vcpu, uint64_t pa, unsigned size)
 {
 	struct device *d = device_find(vcpu->vm, pa, size);
 
-	/* Where nothing is, the bus floats high, as on a PC. */
+	/* Without a device the bus floats high, as on a PC. */
 	return d ? d->ops->read(d, vcpu, pa - d->base, size) : UINT64_MAX;
 }
 
@@ -58,8 +62,8 @@ static void port(struct vcpu *vcpu, struct kvm_run *run)
 }
 
 /*
- * KVM interprets an instruction now and then, and what that cannot reach is a device for it: also
- * memory whose mapping was just being changed (view.c).
+ * KVM interprets some instructions, and takes an address that these cannot reach for a device: also
+ * memory whose mapping was being changed (memslot.c).
  */
 static void memory(struct vcpu *vcpu, struct kvm_run *run, unsigned size)
 {
@@ -67,7 +71,7 @@ static void memory(struct vcpu *vcpu, struct kvm_run *run, unsigned size)
 	int err = run->mmio.is_write ? gm_write(vcpu->vm, pa, run->mmio.data, size)
 				     : gm_read(vcpu->vm, pa, run->mmio.data, size);
 
-	kvm_host.retries++;
+	kvm_host_of(vcpu->vm)->retries++;
 	if (err)
 		vm_fail(vcpu->vm, "machine memory is exhausted");
 }
@@ -166,21 +170,23 @@ static void set_up(struct vcpu *vcpu)
 			strerror(errno));
 }
 
-/* KVM_RUN failed. True: try again. */
+/* KVM_RUN failed: returns true if the thread must try again. `retries` counts failures in a row. */
 static bool may_retry(struct vcpu *vcpu, unsigned *retries)
 {
+	struct kvm_host *h = kvm_host_of(vcpu->vm);
+
 	if (errno == EINTR || errno == EAGAIN)
 		return true;
 	if (errno == EFAULT && ++*retries < MAX_RETRIES) {
-		/* A mapping that was just being changed, by someone with the lock. */
-		pthread_mutex_lock(&kvm_host.lock);
-		kvm_host.retries++;
-		pthread_mutex_unlock(&kvm_host.lock);
+		/* The thread that has the lock was changing a mapping. */
+		pthread_mutex_lock(&h->lock);
+		h->retries++;
+		pthread_mutex_unlock(&h->lock);
 		return true;
 	}
-	pthread_mutex_lock(&kvm_host.lock);
+	pthread_mutex_lock(&h->lock);
 	vm_fail(vcpu->vm, "vCPU %u: KVM_RUN: %s", vcpu->id, strerror(errno));
-	pthread_mutex_unlock(&kvm_host.lock);
+	pthread_mutex_unlock(&h->lock);
 	return false;
 }
 
@@ -189,17 +195,18 @@ static void *run_vcpu(void *arg)
 	struct vcpu *vcpu = arg;
 	struct engine_vcpu *e = vcpu->e;
 	const struct machine *m = vcpu->vm->cluster->machine;
+	struct kvm_host *h = kvm_host_of(vcpu->vm);
 	bool go_on = true;
 	unsigned retries = 0;
 	char name[16];
 
-	/* For those who look at the host: `vm3 cpu1`. */
+	/* What `top -H` on the host shows: `vm3 cpu1`. */
 	snprintf(name, sizeof(name), "%.8s cpu%u", vcpu->vm->name, vcpu->id % 1000);
 	pthread_setname_np(pthread_self(), name);
 	host_bind_thread(m, m->cpu_node[e->bound], -1);
-	pthread_mutex_lock(&kvm_host.lock);
+	pthread_mutex_lock(&h->lock);
 	e->tid = (pid_t)syscall(SYS_gettid);
-	pthread_mutex_unlock(&kvm_host.lock);
+	pthread_mutex_unlock(&h->lock);
 	if (e->boot)
 		set_up(vcpu);
 	while (go_on) {
@@ -208,19 +215,19 @@ static void *run_vcpu(void *arg)
 
 		if (err && !may_retry(vcpu, &retries))
 			break;
-		pthread_mutex_lock(&kvm_host.lock);
+		pthread_mutex_lock(&h->lock);
 		if (!err) {
 			retries = 0;
 			e->exits++;
 			act(vcpu);
 		}
-		go_on = vcpu->vm->state == VM_RUNNING && !kvm_host.stopping;
-		pthread_mutex_unlock(&kvm_host.lock);
+		go_on = vcpu->vm->state == VM_RUNNING && !h->stopping;
+		pthread_mutex_unlock(&h->lock);
 		e->out_ns += kvm_now_ns() - out;
 	}
-	pthread_mutex_lock(&kvm_host.lock);
+	pthread_mutex_lock(&h->lock);
 	e->ended = true;
-	pthread_mutex_unlock(&kvm_host.lock);
+	pthread_mutex_unlock(&h->lock);
 	return NULL;
 }
 
@@ -253,6 +260,13 @@ void kvm_vcpu_kick(struct vcpu *vcpu)
 	pthread_kill(e->thread, KICK);
 }
 
+void kvm_vcpu_join(struct vcpu *vcpu)
+{
+	if (vcpu->e->started)
+		pthread_join(vcpu->e->thread, NULL);
+	vcpu->e->started = false;
+}
+
 const struct vcpu *kvm_vcpu_of(const struct vm *vm, uint32_t tid)
 {
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
@@ -261,25 +275,35 @@ const struct vcpu *kvm_vcpu_of(const struct vm *vm, uint32_t tid)
 	return NULL;
 }
 
+uint64_t kvm_vcpus_ran_ns(const struct cluster *c)
+{
+	uint64_t cycles = 0;
+
+	for (unsigned v = 0; v < c->n_vms; v++)
+		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
+			cycles += c->vm[v]->vcpu[i].ran_cycles;
+	return kvm_ns(c->machine, cycles);
+}
+
 /* ---- making and unmaking */
 
 void kvm_vcpu_create(struct vcpu *vcpu)
 {
 	struct engine_vcpu *e = vcpu->e = xcalloc(1, sizeof(*e));
-	int bytes = ioctl(kvm_host.fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	int bytes = ioctl(kvm_host_of(vcpu->vm)->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 
-	e->fd = ioctl(vcpu->vm->e->view.fd, KVM_CREATE_VCPU, vcpu->id);
+	e->fd = ioctl(vcpu->vm->e->fd, KVM_CREATE_VCPU, vcpu->id);
 	if (e->fd < 0 || bytes < (int)sizeof(struct kvm_run))
 		die("KVM makes no vCPU %u for %s: %s", vcpu->id, vcpu->vm->name, strerror(errno));
 	e->run = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, e->fd, 0);
 	if (e->run == MAP_FAILED)
 		die("KVM: %s", strerror(errno));
-	kvm_cpuid_set(vcpu);
+	kvm_cpuid_set(vcpu, e->fd);
 }
 
 void kvm_vcpu_destroy(struct vcpu *vcpu)
 {
-	munmap(vcpu->e->run, (size_t)ioctl(kvm_host.fd, KVM_GET_VCPU_MMAP_SIZE, 0));
+	munmap(vcpu->e->run, (size_t)ioctl(kvm_host_of(vcpu->vm)->fd, KVM_GET_VCPU_MMAP_SIZE, 0));
 	close(vcpu->e->fd);
 	free(vcpu->e);
 }
