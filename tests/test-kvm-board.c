@@ -31,15 +31,15 @@ static struct vm *pc_create(void)
 	struct vm *vm = fake_vm_create(false, 64 << 20);
 
 	vm->board = &board_pc;
-	vm->e = xcalloc(1, sizeof(*vm->e));
-	memset(vm->e->irqfd, 0xff, sizeof(vm->e->irqfd));
+	vm->kvm = xcalloc(1, sizeof(*vm->kvm));
+	memset(vm->kvm->irqfd, 0xff, sizeof(vm->kvm->irqfd));
 	board_pc.add_platform(vm);
 	return vm;
 }
 
 static void pc_destroy(struct vm *vm)
 {
-	free(vm->e);
+	free(vm->kvm);
 	fake_vm_destroy();
 }
 

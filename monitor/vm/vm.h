@@ -71,7 +71,6 @@ struct vcpu {
 	union {                /* the engine's part: registers, soft TLB */
 		struct sim_vcpu *sim;
 		struct kvm_vcpu *kvm;
-		struct engine_vcpu *e;
 	};
 
 	/* Scheduler, boundary only. */
@@ -154,7 +153,6 @@ struct vm {
 	union { /* the engine's part: code cache and the like */
 		struct sim_vm *sim;
 		struct kvm_vm *kvm;
-		struct engine_vm *e;
 	};
 	uint32_t n_tables; /* frames that the engine's tables of translations take */
 };

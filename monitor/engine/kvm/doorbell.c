@@ -60,7 +60,7 @@ static void add_bell(struct kvm_bells *bells, struct device *d, uint32_t value)
 	io.fd = b->fd = new_eventfd(d->vm);
 	b->next = bells->first;
 	bells->first = b;
-	if (ioctl(d->vm->e->fd, KVM_IOEVENTFD, &io) ||
+	if (ioctl(d->vm->kvm->fd, KVM_IOEVENTFD, &io) ||
 		epoll_ctl(bells->epoll, EPOLL_CTL_ADD, b->fd, &event))
 		die("KVM: a doorbell of %s: %s", d->vm->name, strerror(errno));
 }
@@ -70,9 +70,9 @@ static void add_interrupt(struct device *d)
 	struct kvm_irqfd irq = {.gsi = d->irq};
 
 	irq.fd = (uint32_t)new_eventfd(d->vm);
-	if (ioctl(d->vm->e->fd, KVM_IRQFD, &irq))
+	if (ioctl(d->vm->kvm->fd, KVM_IRQFD, &irq))
 		die("KVM: an interrupt of %s: %s", d->vm->name, strerror(errno));
-	d->vm->e->irqfd[d->irq] = (int)irq.fd;
+	d->vm->kvm->irqfd[d->irq] = (int)irq.fd;
 }
 
 void kvm_bells_limit(void)
@@ -118,7 +118,7 @@ void kvm_bells_destroy(struct kvm_host *h)
 	h->bells = NULL;
 }
 
-void kvm_irqfds_close(struct engine_vm *e)
+void kvm_irqfds_close(struct kvm_vm *e)
 {
 	for (unsigned i = 0; i < KVM_LINES; i++)
 		if (e->irqfd[i] >= 0)
@@ -145,7 +145,7 @@ void kvm_bells_ring(struct kvm_host *h, int n)
 		/* Read first: what the driver adds while the device works rings again. */
 		if (read(b->fd, &times, sizeof(times)) != sizeof(times))
 			continue;
-		vm->e->doorbells++;
+		vm->kvm->doorbells++;
 		if (vm->state == VM_RUNNING)
 			b->d->ops->write(b->d, NULL, b->d->doorbell, sizeof(uint32_t), b->value);
 	}

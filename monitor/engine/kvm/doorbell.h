@@ -13,7 +13,7 @@ void kvm_bells_limit(void);
 /* After all devices are attached, before any vCPU runs. */
 void kvm_bells_create(struct kvm_host *h);
 void kvm_bells_destroy(struct kvm_host *h);
-void kvm_irqfds_close(struct engine_vm *e);
+void kvm_irqfds_close(struct kvm_vm *e);
 /* Wait at most `ns` for doorbells, without the lock. Returns the number n that rang. Then, with the
  * lock, let the devices of these n act. */
 int kvm_bells_wait(struct kvm_host *h, uint64_t ns);

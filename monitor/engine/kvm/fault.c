@@ -45,7 +45,7 @@ static uint32_t around(const struct kvm_host *h)
 static struct kvm_memslots *slots_of(struct kvm_host *h, uint64_t address)
 {
 	for (unsigned i = 0; i < h->c->n_vms; i++) {
-		struct kvm_memslots *slots = &h->c->vm[i]->e->slots;
+		struct kvm_memslots *slots = &h->c->vm[i]->kvm->slots;
 
 		if (address - (uint64_t)(uintptr_t)slots->base < (uint64_t)slots->n_pages
 									 << PAGE_SHIFT)
@@ -73,8 +73,8 @@ static unsigned node_of(const struct vm *vm, uint32_t tid)
 	if (by)
 		return m->cpu_node[by->cpu];
 	node = kvm_host_of(vm)->faults->workers_told ? host_task_node(m, (int)tid) : -1;
-	vm->e->faults_worker++;
-	vm->e->faults_nowhere += node < 0;
+	vm->kvm->faults_worker++;
+	vm->kvm->faults_nowhere += node < 0;
 	return node < 0 ? vm_home_node(vm) : (unsigned)node;
 }
 
@@ -138,8 +138,8 @@ static void handle(struct kvm_host *h, const struct uffd_msg *m)
 		exhausted(slots, ppn);
 		return;
 	}
-	slots->vm->e->faults_missing += missing;
-	slots->vm->e->faults_write += !missing && !minor;
+	slots->vm->kvm->faults_missing += missing;
+	slots->vm->kvm->faults_write += !missing && !minor;
 	if (minor)
 		kvm_memslots_restore(slots, ppn);
 	if (missing) {

@@ -114,10 +114,10 @@ static void kvm_vm_init(struct vm *vm)
 	must(ioctl(fd, KVM_SET_TSS_ADDR, (unsigned long)TSS_ADDRESS), vm, "no TSS");
 	must(ioctl(fd, KVM_CREATE_IRQCHIP, 0), vm, "no interrupt controllers");
 	must(ioctl(fd, KVM_CREATE_PIT2, &pit), vm, "no timer");
-	vm->e = xcalloc(1, sizeof(*vm->e));
-	memset(vm->e->irqfd, 0xff, sizeof(vm->e->irqfd));
-	vm->e->fd = fd;
-	kvm_memslots_create(&vm->e->slots, vm, fd, vm_home_node(vm));
+	vm->kvm = xcalloc(1, sizeof(*vm->kvm));
+	memset(vm->kvm->irqfd, 0xff, sizeof(vm->kvm->irqfd));
+	vm->kvm->fd = fd;
+	kvm_memslots_create(&vm->kvm->slots, vm, fd, vm_home_node(vm));
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		kvm_vcpu_create(&vm->vcpu[i]);
 }
@@ -126,17 +126,17 @@ static void kvm_vm_free(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		kvm_vcpu_destroy(&vm->vcpu[i]);
-	kvm_irqfds_close(vm->e);
-	kvm_memslots_destroy(&vm->e->slots);
-	close(vm->e->fd);
-	free(vm->e);
+	kvm_irqfds_close(vm->kvm);
+	kvm_memslots_destroy(&vm->kvm->slots);
+	close(vm->kvm->fd);
+	free(vm->kvm);
 }
 
 static void kvm_shootdown(void *engine, uint32_t ppn, uint32_t old)
 {
 	struct vm *vm = engine;
 
-	kvm_memslots_shootdown(&vm->e->slots, ppn, old);
+	kvm_memslots_shootdown(&vm->kvm->slots, ppn, old);
 }
 
 static void kvm_hold(void *engine, uint32_t ppn, uint32_t mpn)
@@ -144,24 +144,24 @@ static void kvm_hold(void *engine, uint32_t ppn, uint32_t mpn)
 	struct vm *vm = engine;
 
 	(void)mpn;
-	kvm_memslots_protect(&vm->e->slots, ppn);
+	kvm_memslots_protect(&vm->kvm->slots, ppn);
 }
 
 static void kvm_pages_replaced(struct vm *vm, uint32_t ppn, uint32_t n, bool done)
 {
 	if (done)
-		kvm_memslots_update(&vm->e->slots, ppn, n);
+		kvm_memslots_update(&vm->kvm->slots, ppn, n);
 	else
-		kvm_memslots_clear(&vm->e->slots, ppn, n);
+		kvm_memslots_clear(&vm->kvm->slots, ppn, n);
 }
 
 /* a0: the address of the boot parameters; a1: of the page tables. The others wait for a SIPI. */
 static void kvm_vcpu_start(struct vcpu *vcpu, uint64_t pc, uint64_t a0, uint64_t a1)
 {
-	vcpu->e->rip = pc;
-	vcpu->e->arg = a0;
-	vcpu->e->cr3 = a1;
-	vcpu->e->boot = true;
+	vcpu->kvm->rip = pc;
+	vcpu->kvm->arg = a0;
+	vcpu->kvm->cr3 = a1;
+	vcpu->kvm->boot = true;
 	vcpu->state = VCPU_RUNNABLE;
 }
 
@@ -212,14 +212,14 @@ static void kvm_vcpu_account(const struct vcpu *vcpu, struct account *out)
 	uint64_t left = end - MIN(end, vm->started_at);
 
 	*out = (struct account){0};
-	out->monitor = MIN(left, kvm_cycles(m, vcpu->e->out_ns));
+	out->monitor = MIN(left, kvm_cycles(m, vcpu->kvm->out_ns));
 	left -= out->monitor;
-	out->wait = MIN(left, kvm_cycles(m, vcpu->e->waited_ns));
+	out->wait = MIN(left, kvm_cycles(m, vcpu->kvm->waited_ns));
 	left -= out->wait;
 	out->user = vcpu->ran_cycles > out->monitor ? vcpu->ran_cycles - out->monitor : 0;
 	out->user = MIN(left, out->user);
 	out->idle = left - out->user;
-	out->count[EVENT_DEVICE] = vcpu->e->exits;
+	out->count[EVENT_DEVICE] = vcpu->kvm->exits;
 	out->cycles[EVENT_DEVICE] = out->monitor;
 }
 
@@ -238,23 +238,23 @@ static uint64_t kvm_vcpu_digest(const struct vcpu *vcpu)
 static void kvm_check(const struct cluster *c)
 {
 	for (unsigned v = 0; v < c->n_vms; v++)
-		kvm_memslots_check(&c->vm[v]->e->slots);
+		kvm_memslots_check(&c->vm[v]->kvm->slots);
 }
 
 static uint64_t kvm_vm_overhead_bytes(const struct vm *vm)
 {
-	return sizeof(*vm->e) + vm->n_vcpus * sizeof(struct engine_vcpu) +
-	       vm->e->slots.n_pages * (sizeof(vm->e->slots.mpn[0]) + 1);
+	return sizeof(*vm->kvm) + vm->n_vcpus * sizeof(struct kvm_vcpu) +
+	       vm->kvm->slots.n_pages * (sizeof(vm->kvm->slots.mpn[0]) + 1);
 }
 
 static void kvm_stats(const struct cluster *c, struct json_t *object)
 {
-	struct engine_vm sum = {0};
+	struct kvm_vm sum = {0};
 	uint64_t exits = 0, out_ns = 0, ran = kvm_vcpus_ran_ns(c);
 	const struct kvm_host *h = c->kvm;
 
 	for (unsigned v = 0; v < c->n_vms; v++) {
-		const struct engine_vm *e = c->vm[v]->e;
+		const struct kvm_vm *e = c->vm[v]->kvm;
 
 		sum.doorbells += e->doorbells;
 		sum.faults_missing += e->faults_missing;
@@ -267,8 +267,8 @@ static void kvm_stats(const struct cluster *c, struct json_t *object)
 		sum.sampled += e->sampled;
 		sum.touched += e->touched;
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++) {
-			exits += c->vm[v]->vcpu[i].e->exits;
-			out_ns += c->vm[v]->vcpu[i].e->out_ns;
+			exits += c->vm[v]->vcpu[i].kvm->exits;
+			out_ns += c->vm[v]->vcpu[i].kvm->out_ns;
 		}
 	}
 	json_object_set_new(object, "vmas", json_integer((json_int_t)kvm_vmas()));

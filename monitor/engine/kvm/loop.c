@@ -58,9 +58,9 @@ static void count_time(struct cluster *c)
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++) {
 			struct vcpu *vcpu = &c->vm[v]->vcpu[i];
 
-			if (vcpu->e->started && !vcpu->e->ended)
+			if (vcpu->kvm->started && !vcpu->kvm->ended)
 				vcpu->ran_cycles = MAX(vcpu->ran_cycles,
-					kvm_cycles(c->machine, kvm_thread_ns(vcpu->e->thread)));
+					kvm_cycles(c->machine, kvm_thread_ns(vcpu->kvm->thread)));
 		}
 }
 

@@ -87,7 +87,7 @@ static struct device *attach(
 
 static void line(struct device *d, unsigned irq, bool level)
 {
-	struct engine_vm *e = d->vm->e;
+	struct kvm_vm *e = d->vm->kvm;
 	struct kvm_irq_level l = {.irq = irq, .level = level};
 	uint64_t one = 1;
 

@@ -90,7 +90,7 @@ void kvm_place_destroy(struct kvm_host *h)
 }
 
 /* ns that a vCPU has waited for a CPU since the last call. */
-static uint64_t waited(struct engine_vcpu *e)
+static uint64_t waited(struct kvm_vcpu *e)
 {
 	unsigned long long ran, ns = 0;
 	char path[64];
@@ -142,10 +142,10 @@ static void move(struct vcpu *vcpu, unsigned node, uint64_t now_ns)
 	for (unsigned i = 0; i < m->node[node].n_cpus; i++)
 		if (n[m->node[node].first_cpu + i] < n[best])
 			best = m->node[node].first_cpu + i;
-	host_bind_task(m, vcpu->e->tid, node);
+	host_bind_task(m, vcpu->kvm->tid, node);
 	vcpu->cpu = best;
 	vcpu->migrations++;
-	vcpu->e->moved_ns = now_ns;
+	vcpu->kvm->moved_ns = now_ns;
 }
 
 void kvm_place(struct kvm_host *h, uint64_t now_ns)
@@ -166,7 +166,7 @@ void kvm_place(struct kvm_host *h, uint64_t now_ns)
 	for (unsigned v = 0; v < c->n_vms; v++)
 		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++) {
 			struct vcpu *vcpu = &c->vm[v]->vcpu[i];
-			struct engine_vcpu *e = vcpu->e;
+			struct kvm_vcpu *e = vcpu->kvm;
 			unsigned node = m->cpu_node[vcpu->cpu];
 			uint64_t ns;
 			int to;

@@ -141,7 +141,7 @@ static void open_window(struct kvm_sampler *s, struct window *w)
 
 	for (unsigned i = 0; i < TRIES; i++) {
 		const struct vm *vm = c->vm[splitmix64(&s->random) % c->n_vms];
-		struct kvm_memslots *slots = &vm->e->slots;
+		struct kvm_memslots *slots = &vm->kvm->slots;
 		uint32_t ppn =
 			(uint32_t)(splitmix64(&s->random) % (slots->n_pages / PAGES)) * PAGES;
 
@@ -226,7 +226,7 @@ static void accessed(void *arg, uint32_t ppn, uint32_t tid, uint32_t times, bool
 
 	if (mpn == MPN_NONE || slots->mapped[ppn] == NOT_MAPPED || slots->mpn[ppn] != mpn)
 		return;
-	slots->vm->e->touched += times;
+	slots->vm->kvm->touched += times;
 	count(c->kvm->sampler, mpn, c->machine->cpu_node[by->cpu], times * most_of_a_sample(c), 1,
 		write);
 }
@@ -245,7 +245,7 @@ static void find_samples(struct kvm_sampler *s)
 	s->find_at = kvm_now_ns() + FIND_NS;
 	for (unsigned i = 0; i < c->n_vms; i++)
 		if (c->vm[i]->state == VM_RUNNING) {
-			struct kvm_memslots *slots = &c->vm[i]->e->slots;
+			struct kvm_memslots *slots = &c->vm[i]->kvm->slots;
 
 			perf_find(s->perf, slots->base, slots->n_pages, accessed, slots);
 		}
@@ -272,7 +272,7 @@ void kvm_sample(struct kvm_host *h, uint64_t ran_ns)
 			open_window(s, w);
 		if (!w->slots)
 			continue;
-		w->slots->vm->e->sampled += kvm_memslots_sample(w->slots, w->ppn, PAGES);
+		w->slots->vm->kvm->sampled += kvm_memslots_sample(w->slots, w->ppn, PAGES);
 		w->since = kvm_now_ns();
 		w->rounds--;
 	}
@@ -302,7 +302,7 @@ void kvm_sample_touched(struct kvm_memslots *slots, uint32_t ppn, unsigned node,
 		w++;
 	if (mpn == MPN_NONE || w == s->window + WINDOWS)
 		return;
-	slots->vm->e->touched++;
+	slots->vm->kvm->touched++;
 	count(s, mpn, node, weight_of(c, kvm_now_ns() - w->since), w->scale, write);
 }
 
@@ -338,7 +338,7 @@ static uint64_t unseen(void *arg, uint32_t mpn)
 		struct frame_user u = frame_user(c->mem, mpn, i);
 
 		if (u.owner < c->n_vms)
-			seen |= 1ull << c->vm[u.owner]->e->slots.node;
+			seen |= 1ull << c->vm[u.owner]->kvm->slots.node;
 	}
 	return ~seen;
 }

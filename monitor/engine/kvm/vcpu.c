@@ -94,7 +94,7 @@ static void mmio(struct vcpu *vcpu, struct kvm_run *run)
 
 static void act(struct vcpu *vcpu)
 {
-	struct kvm_run *run = vcpu->e->run;
+	struct kvm_run *run = vcpu->kvm->run;
 	struct vm *vm = vcpu->vm;
 
 	switch (run->exit_reason) {
@@ -130,7 +130,7 @@ static void act(struct vcpu *vcpu)
 
 static void set_up(struct vcpu *vcpu)
 {
-	struct engine_vcpu *e = vcpu->e;
+	struct kvm_vcpu *e = vcpu->kvm;
 	struct kvm_segment code = {.limit = 0xffffffff,
 		.selector = 0x10,
 		.type = 11,
@@ -193,7 +193,7 @@ static bool may_retry(struct vcpu *vcpu, unsigned *retries)
 static void *run_vcpu(void *arg)
 {
 	struct vcpu *vcpu = arg;
-	struct engine_vcpu *e = vcpu->e;
+	struct kvm_vcpu *e = vcpu->kvm;
 	const struct machine *m = vcpu->vm->cluster->machine;
 	struct kvm_host *h = kvm_host_of(vcpu->vm);
 	bool go_on = true;
@@ -239,7 +239,7 @@ static void woken(int signal)
 void kvm_vcpu_run(struct vcpu *vcpu)
 {
 	struct sigaction action = {.sa_handler = woken};
-	struct engine_vcpu *e = vcpu->e;
+	struct kvm_vcpu *e = vcpu->kvm;
 
 	sigaction(KICK, &action, NULL);
 	e->started = true;
@@ -252,7 +252,7 @@ void kvm_vcpu_run(struct vcpu *vcpu)
 
 void kvm_vcpu_kick(struct vcpu *vcpu)
 {
-	struct engine_vcpu *e = vcpu->e;
+	struct kvm_vcpu *e = vcpu->kvm;
 
 	if (!e->started || e->ended)
 		return;
@@ -262,15 +262,15 @@ void kvm_vcpu_kick(struct vcpu *vcpu)
 
 void kvm_vcpu_join(struct vcpu *vcpu)
 {
-	if (vcpu->e->started)
-		pthread_join(vcpu->e->thread, NULL);
-	vcpu->e->started = false;
+	if (vcpu->kvm->started)
+		pthread_join(vcpu->kvm->thread, NULL);
+	vcpu->kvm->started = false;
 }
 
 const struct vcpu *kvm_vcpu_of(const struct vm *vm, uint32_t tid)
 {
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		if ((uint32_t)vm->vcpu[i].e->tid == tid)
+		if ((uint32_t)vm->vcpu[i].kvm->tid == tid)
 			return &vm->vcpu[i];
 	return NULL;
 }
@@ -289,10 +289,10 @@ uint64_t kvm_vcpus_ran_ns(const struct cluster *c)
 
 void kvm_vcpu_create(struct vcpu *vcpu)
 {
-	struct engine_vcpu *e = vcpu->e = xcalloc(1, sizeof(*e));
+	struct kvm_vcpu *e = vcpu->kvm = xcalloc(1, sizeof(*e));
 	int bytes = ioctl(kvm_host_of(vcpu->vm)->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 
-	e->fd = ioctl(vcpu->vm->e->fd, KVM_CREATE_VCPU, vcpu->id);
+	e->fd = ioctl(vcpu->vm->kvm->fd, KVM_CREATE_VCPU, vcpu->id);
 	if (e->fd < 0 || bytes < (int)sizeof(struct kvm_run))
 		die("KVM makes no vCPU %u for %s: %s", vcpu->id, vcpu->vm->name, strerror(errno));
 	e->run = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, e->fd, 0);
@@ -303,7 +303,7 @@ void kvm_vcpu_create(struct vcpu *vcpu)
 
 void kvm_vcpu_destroy(struct vcpu *vcpu)
 {
-	munmap(vcpu->e->run, (size_t)ioctl(kvm_host_of(vcpu->vm)->fd, KVM_GET_VCPU_MMAP_SIZE, 0));
-	close(vcpu->e->fd);
-	free(vcpu->e);
+	munmap(vcpu->kvm->run, (size_t)ioctl(kvm_host_of(vcpu->vm)->fd, KVM_GET_VCPU_MMAP_SIZE, 0));
+	close(vcpu->kvm->fd);
+	free(vcpu->kvm);
 }

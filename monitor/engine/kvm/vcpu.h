@@ -12,7 +12,7 @@
 
 #include "monitor/vm/vm.h"
 
-struct engine_vcpu {
+struct kvm_vcpu {
 	int fd;
 	struct kvm_run *run;
 	pthread_t thread;

@@ -12,7 +12,7 @@
 
 enum { KVM_LINES = 24 }; /* inputs of the I/O APIC */
 
-struct engine_vm {
+struct kvm_vm {
 	int fd; /* KVM's VM */
 	struct kvm_memslots slots;
 	uint32_t lines;       /* levels of interrupt lines, by GSI; pc.c */
