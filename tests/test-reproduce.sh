@@ -91,6 +91,15 @@ grep -q starts "$work/err" && fail "something ran again"
 sums first b
 cmp -s "$work/first.sums.a" "$work/first.sums.b" || fail "a second call leaves other bytes: $(diff "$work"/first.sums.?)"
 
+# Without gnuplot that is said before the runs, and the report is made all the same.
+(cd "$work" && env PATH=/nowhere "$disco" reproduce ./tiny -o plain </dev/null >out 2>err)
+[ $? -eq 1 ] || fail "without gnuplot, reproduce does not fail"
+[ "$(grep -n -m 1 'gnuplot is missing' "$work/err" | cut -d : -f 1)" = 1 ] || fail "gnuplot's absence is not said first: $(cat "$work/err")"
+says '^No picture' plain/report.md
+says '^one *holds  *a whole' out
+diff <(grep -v '^!\[Cycles' "$work/first/report.md") <(grep -v '^No picture' "$work/plain/report.md") >/dev/null ||
+	fail "without gnuplot the report differs in more than the picture"
+
 # What is of other inputs, or no statistics at all, is made anew.
 cp "$work/first/runs/one-large.quick.json" "$work/first/runs/one-small.quick.json"
 reproduce 0 -o first

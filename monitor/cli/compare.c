@@ -242,7 +242,7 @@ static int compare(struct args *a)
 	const char *value[RUNS_MAX];
 	char *picture = xasprintf("%s/compare.png", a->output);
 	json_t *runs;
-	int err = run_all(a), status;
+	int no_picture = plot_check(), err = run_all(a), status;
 
 	if (err && err != -EINTR) {
 		free(picture);
@@ -253,8 +253,8 @@ static int compare(struct args *a)
 	for (unsigned i = 0; i < a->n; i++)
 		value[i] = a->run[i].value;
 	compare_print(runs, a->vary, value, stdout);
-	if (!plot_draw(strcmp(a->vary, "share") ? plot_compare : plot_compare_memory, runs,
-		    a->output, picture))
+	if (!no_picture && !plot_draw(strcmp(a->vary, "share") ? plot_compare : plot_compare_memory,
+				   runs, a->output, picture))
 		printf("\n%s\n", picture);
 	else
 		status = MAX(status, STATUS_FAILED);
@@ -265,24 +265,29 @@ static int compare(struct args *a)
 
 int cmd_compare(int argc, char **argv)
 {
-	struct args a = {.output = "compare", .vary = "policy", .jobs = 1};
-	int err = read_arguments(argc, argv, &a), status = STATUS_USAGE;
+	struct args *a = xcalloc(1, sizeof(*a)); /* too large for a small stack */
+	int err, status = STATUS_USAGE;
 
+	a->output = "compare";
+	a->vary = "policy";
+	a->jobs = 1;
+	err = read_arguments(argc, argv, a);
 	if (!err)
-		err = check_words(&a);
-	for (unsigned i = 0; !err && i < a.n; i++)
-		err = prepare(&a, i);
-	if (!err && mkdir(a.output, 0777) && errno != EEXIST)
-		err = complain(errno, "-o: %s: %s", a.output, strerror(errno));
+		err = check_words(a);
+	for (unsigned i = 0; !err && i < a->n; i++)
+		err = prepare(a, i);
+	if (!err && mkdir(a->output, 0777) && errno != EEXIST)
+		err = complain(errno, "-o: %s: %s", a->output, strerror(errno));
 	if (!err)
-		status = compare(&a);
-	for (unsigned i = 0; i < a.n; i++) {
-		for (int w = 0; w < a.run[i].words; w++)
-			free(a.run[i].word[w]);
-		free(a.run[i].stats);
-		free(a.run[i].log);
+		status = compare(a);
+	for (unsigned i = 0; i < a->n; i++) {
+		for (int w = 0; w < a->run[i].words; w++)
+			free(a->run[i].word[w]);
+		free(a->run[i].stats);
+		free(a->run[i].log);
 	}
-	for (int w = 0; w < a.words; w++)
-		free(a.word[w]);
+	for (int w = 0; w < a->words; w++)
+		free(a->word[w]);
+	free(a);
 	return status;
 }

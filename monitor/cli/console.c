@@ -129,5 +129,8 @@ int cmd_console(int argc, char **argv)
 		talk(fd);
 	terminal_restore();
 	close(fd);
-	return STATUS_OK;
+	if (!terminal_lost())
+		return STATUS_OK;
+	complain(EIO, "standard output: some of the console is lost");
+	return STATUS_FAILED;
 }

@@ -3,10 +3,12 @@
  * The program: finds the subcommand in a table and runs it. To add one, write monitor/cli/NAME.c,
  * declare it in command.h and add a row here.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "monitor/base/version.h"
+#include "monitor/base/output.h"
 #include "monitor/cli/command.h"
 #include "numa/util.h"
 
@@ -36,10 +38,23 @@ static void help(FILE *out)
 		     "A first run: disco run --vms 8 --exec 'uname -a'\n");
 }
 
+/* Threads would else get what the user's limit of the first thread's stack is. */
+static void size_stacks(void)
+{
+	pthread_attr_t a;
+
+	pthread_attr_init(&a);
+	pthread_attr_setstacksize(&a, 1 << 20);
+	pthread_setattr_default_np(&a);
+	pthread_attr_destroy(&a);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
+	output_begin();
+	size_stacks();
 	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
 		help(stdout);
 		return STATUS_OK;

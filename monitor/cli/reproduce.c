@@ -14,11 +14,13 @@
 
 #include "monitor/base/args.h"
 #include "monitor/base/clock.h"
+#include "monitor/base/output.h"
 #include "monitor/cli/command.h"
 #include "monitor/vm/board.h"
 #include "monitor/vm/engine.h"
 #include "monitor/cli/jobs.h"
 #include "monitor/paper/paper.h"
+#include "monitor/plot/plot.h"
 #include "monitor/run/run.h"
 #include "numa/util.h"
 
@@ -192,25 +194,24 @@ static void read_results(const struct paper *p)
 
 static int copy_file(const char *from, const char *to)
 {
-	char *temporary = xasprintf("%s.tmp", to), block[1 << 16];
-	FILE *in = fopen(from, "r"), *out = fopen(temporary, "w");
+	FILE *in = fopen(from, "re");
+	struct output out;
+	char block[4096];
 	size_t n;
-	int err = 0;
+	int err;
 
-	if (!in || !out)
-		err = complain(errno, "%s: %s", in ? temporary : from, strerror(errno));
-	while (!err && (n = fread(block, 1, sizeof(block), in)))
-		if (fwrite(block, 1, n, out) != n)
-			err = complain(EIO, "%s: cannot be written", temporary);
-	if (in)
-		fclose(in);
-	if (out && fclose(out) && !err)
-		err = complain(errno, "%s: %s", temporary, strerror(errno));
-	if (!err && rename(temporary, to))
-		err = complain(errno, "%s: %s", to, strerror(errno));
-	if (err)
-		unlink(temporary);
-	free(temporary);
+	if (!in)
+		return complain(errno, "%s: %s", from, strerror(errno));
+	err = output_open(&out, to);
+	if (!err) {
+		while ((n = fread(block, 1, sizeof(block), in)))
+			fwrite(block, 1, n, out.file);
+		if (ferror(in))
+			err = complain(EIO, "%s: cannot be read", from);
+		if (output_close(&out, !err))
+			err = -EIO;
+	}
+	fclose(in);
 	return err;
 }
 
@@ -399,16 +400,15 @@ static int show(const struct args *a, struct paper *p)
 	struct paper_run **list = missing_runs(a, p, &n);
 	const json_t *c;
 	size_t i;
-	int err = 0;
+	int err = 0, not_drawn = 0;
 
 	paper_compute(p);
 	for (unsigned k = 0; k < p->n; k++)
 		p->experiment[k].left_out =
 			p->experiment[k].fault && !asked_for(a, &p->experiment[k]);
-	for (unsigned k = 0; k < p->n && !err; k++)
-		err = paper_plot(&p->experiment[k]);
-	if (!err)
-		err = paper_report(p);
+	for (unsigned k = 0; k < p->n && !not_drawn; k++)
+		not_drawn = paper_plot(&p->experiment[k]);
+	err = paper_report(p);
 	json_array_foreach(p->claims, i, c)
 	{
 		const struct experiment *e =
@@ -426,7 +426,7 @@ static int show(const struct args *a, struct paper *p)
 	if (n)
 		err = complain(ENOENT, "%u results are missing, the first is %s", n, list[0]->id);
 	free(list);
-	return err;
+	return err ? err : not_drawn;
 }
 
 static int make_directories(const char *dir)
@@ -456,6 +456,8 @@ static int reproduce(const struct args *a, struct paper *p)
 	read_results(p);
 	if (a->print)
 		return print_jobs(a, p) ? STATUS_USAGE : STATUS_OK;
+	if (!a->collect)
+		plot_check(); /* said before the runs; the report is made without pictures too */
 	if (a->collect)
 		err = a->from ? collect(a, p) : 0;
 	else

@@ -13,6 +13,7 @@
 #include "monitor/drive/confine.h"
 #include "monitor/vm/engine.h"
 #include "monitor/drive/overcommit.h"
+#include "monitor/drive/terminal.h"
 #include "monitor/run/run.h"
 #include "numa/util.h"
 
@@ -67,6 +68,10 @@ static int run(struct run *r)
 	agent_finish(r);
 	inputs_close();
 	report_end(r);
+	if (run_close_logs(r))
+		err = -EIO;
+	if (terminal_lost())
+		err = complain(EIO, "standard output: some of the console is lost");
 	return err;
 }
 
@@ -84,7 +89,7 @@ int cmd_run(int argc, char **argv)
 {
 	struct stats_file stats = {.fd = -1};
 	struct run_options o;
-	struct run r = {0};
+	struct run *r;
 	int status = STATUS_USAGE;
 
 	/* Results are for the end, but a place that cannot be written to is better known now. */
@@ -92,13 +97,15 @@ int cmd_run(int argc, char **argv)
 		options_free(&o);
 		return STATUS_USAGE;
 	}
-	if (!run_create(&r, &o) && !inputs_open(&r) && !confine(o.n_fs > 0, o.nat)) {
-		status = run(&r) ? STATUS_FAILED : status_of(&r);
-		if (o.stats && stats_write(&r, &stats) && status == STATUS_OK)
+	r = xcalloc(1, sizeof(*r)); /* too large for a small stack */
+	if (!run_create(r, &o) && !inputs_open(r) && !confine(o.n_fs > 0, o.nat)) {
+		status = run(r) ? STATUS_FAILED : status_of(r);
+		if (o.stats && stats_write(r, &stats) && status == STATUS_OK)
 			status = STATUS_FAILED;
 	}
 	inputs_close();
-	run_destroy(&r);
+	run_destroy(r);
+	free(r);
 	stats_close(&stats);
 	options_free(&o);
 	return status;

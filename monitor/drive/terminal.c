@@ -19,7 +19,7 @@ const char terminal_help[] = "\r\nCtrl-A then\r\n"
 			     "  h       this help\r\n";
 
 static struct termios saved;
-static bool raw;
+static bool raw, lost;
 
 void terminal_restore(void)
 {
@@ -67,9 +67,14 @@ size_t terminal_filter(
 	return out;
 }
 
+bool terminal_lost(void)
+{
+	return lost;
+}
+
 void terminal_write(const char *bytes, size_t n)
 {
-	while (n) {
+	while (n && !lost) {
 		ssize_t done = write(STDOUT_FILENO, bytes, n);
 
 		if (done < 0 && errno == EAGAIN) {
@@ -77,7 +82,7 @@ void terminal_write(const char *bytes, size_t n)
 
 			poll(&p, 1, 1000);
 		} else if (done < 0 && errno != EINTR) {
-			return; /* nobody reads any more */
+			lost = true;
 		} else if (done > 0) {
 			bytes += done;
 			n -= (size_t)done;

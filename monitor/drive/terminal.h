@@ -27,8 +27,10 @@ struct terminal_filter {
 size_t terminal_filter(
 	struct terminal_filter *f, char *bytes, size_t n, size_t *used, enum terminal_key *key);
 
-/* Write all of it to stdout, whatever interrupts. */
+/* Write all of it to standard output, whatever interrupts; after a failed write, nothing more. */
 void terminal_write(const char *bytes, size_t n);
+/* Did a write fail? */
+bool terminal_lost(void);
 
 extern const char terminal_help[];
 

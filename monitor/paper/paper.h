@@ -35,6 +35,7 @@ struct experiment {
 	json_t *numbers; /* both, as expressions see them */
 	char *fault;     /* why there is nothing of ours; NULL: there is */
 	bool left_out;   /* by the caller, of the report: not asked for, and nothing of ours */
+	bool drawn;      /* by paper_plot(): its picture is there */
 };
 
 struct paper {
@@ -75,7 +76,7 @@ enum verdict paper_verdict(const struct experiment *e, const json_t *claim);
 int paper_report(const struct paper *p);
 /* paper-plot.c: NAME.png and NAME.svg there; draws nothing if the experiment has nothing to draw.
  * As above. */
-int paper_plot(const struct experiment *e);
+int paper_plot(struct experiment *e);
 bool paper_has_plot(const struct experiment *e);
 
 #endif

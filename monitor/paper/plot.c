@@ -228,7 +228,7 @@ bool paper_has_plot(const struct experiment *e)
 	return json_array_size(json_object_get(e->file, "parts")) && json_object_size(e->ours);
 }
 
-int paper_plot(const struct experiment *e)
+int paper_plot(struct experiment *e)
 {
 	static const char *const ends[] = {"png", "svg"};
 	const json_t *parts = json_object_get(e->file, "parts");
@@ -247,5 +247,6 @@ int paper_plot(const struct experiment *e)
 		free(file);
 	}
 	json_decref(figure);
+	e->drawn = !err;
 	return err;
 }

@@ -9,9 +9,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "monitor/base/json.h"
+#include "monitor/base/output.h"
 #include "monitor/paper/paper.h"
 #include "numa/util.h"
 
@@ -287,8 +287,10 @@ static void experiment(struct doc *d, const struct paper *p, const struct experi
 		paragraph(d, "Nothing of ours: %s.", e->fault);
 		return;
 	}
-	if (paper_has_plot(e))
+	if (e->drawn)
 		picture(d, e->name, e->title);
+	else if (paper_has_plot(e))
+		paragraph(d, "No picture: it could not be drawn.");
 	numbers_table(d, e);
 	if (json_object_size(e->paper))
 		paragraph(d, "The paper's numbers: %s.",
@@ -387,40 +389,25 @@ static void write_report(struct doc *d, const struct paper *p)
 	fprintf(d->html, "</body></html>\n");
 }
 
-/* Whole or not at all. */
-static int finish(FILE *f, const char *temporary, const char *name)
-{
-	if (fclose(f) || rename(temporary, name)) {
-		unlink(temporary);
-		return complain(errno, "%s: %s", name, strerror(errno));
-	}
-	return 0;
-}
-
 int paper_report(const struct paper *p)
 {
-	char *name[2] = {
-		xasprintf("%s/report.md", p->output), xasprintf("%s/report.html", p->output)};
-	char *temporary[2] = {xasprintf("%s.tmp", name[0]), xasprintf("%s.tmp", name[1])};
-	struct doc d = {fopen(temporary[0], "w"), fopen(temporary[1], "w"), p->output};
-	int err = 0;
+	char *md = xasprintf("%s/report.md", p->output);
+	char *html = xasprintf("%s/report.html", p->output);
+	struct output out[2];
+	int err = output_open(&out[0], md);
 
-	if (!d.md || !d.html) {
-		err = complain(errno, "%s: %s", p->output, strerror(errno));
-		for (int i = 0; i < 2; i++)
-			if (i ? d.html : d.md) {
-				fclose(i ? d.html : d.md);
-				unlink(temporary[i]);
-			}
-	} else {
-		write_report(&d, p);
-		err = finish(d.md, temporary[0], name[0]);
-		if (finish(d.html, temporary[1], name[1]))
+	if (!err) {
+		err = output_open(&out[1], html);
+		if (!err) {
+			struct doc d = {out[0].file, out[1].file, p->output};
+
+			write_report(&d, p);
+			err = output_close(&out[1], true);
+		}
+		if (output_close(&out[0], !err) && !err)
 			err = -EIO;
 	}
-	for (int i = 0; i < 2; i++) {
-		free(name[i]);
-		free(temporary[i]);
-	}
+	free(md);
+	free(html);
 	return err;
 }

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * Driving gnuplot; see plot.h. The script goes to its standard input, so that no text of a
- * statistics file is ever a shell's business.
+ * Driving gnuplot; see plot.h. gnuplot reads the script from its standard input, so that no text of
+ * a statistics file is ever a shell's business, and writes the picture to its standard output: it
+ * does not say when a file cannot be written, and we do.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "monitor/base/output.h"
 #include "monitor/plot/plot.h"
 #include "numa/util.h"
 
@@ -64,7 +70,7 @@ bool plot_is_picture(const char *name)
 }
 
 /* The script, or NULL when the file does not have what it needs. */
-static char *make_script(plot_fn *script, const json_t *root)
+static char *make_script(plot_fn *script, const json_t *root, bool svg)
 {
 	char *text = NULL;
 	size_t n;
@@ -73,6 +79,9 @@ static char *make_script(plot_fn *script, const json_t *root)
 
 	if (!out)
 		die("out of memory");
+	fprintf(out, "set terminal %s\n",
+		svg ? "svg standalone size 900,560 font 'DejaVu Sans,13' background '#ffffff'"
+		    : "pngcairo size 1200,750 font 'DejaVu Sans,12' fontscale 1.33");
 	err = script(out, root);
 	if (fclose(out))
 		die("out of memory");
@@ -82,43 +91,110 @@ static char *make_script(plot_fn *script, const json_t *root)
 	return NULL;
 }
 
-static int draw(const char *script, const char *file, bool svg)
+/* gnuplot as a child with `fd` as its standard input and output. Its pid, or a negative errno. */
+static pid_t start(const char *option, int fd)
 {
-	FILE *out = popen("gnuplot", "w");
+	char *word[] = {xstrdup("gnuplot"), option ? xstrdup(option) : NULL, NULL};
+	posix_spawn_file_actions_t actions;
+	pid_t pid;
+	int err;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO);
+	err = posix_spawnp(&pid, "gnuplot", &actions, NULL, word, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	free(word[0]);
+	free(word[1]);
+	if (err == ENOENT)
+		return complain(ENOENT, "gnuplot is missing: install gnuplot-nox for pictures");
+	return err ? complain(err, "gnuplot cannot be started: %s", strerror(err)) : pid;
+}
+
+static int finish(pid_t pid)
+{
 	int status;
 
-	if (!out)
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (!status)
+		return 0;
+	if (WIFSIGNALED(status))
+		return complain(EIO, "gnuplot failed: %s", strsignal(WTERMSIG(status)));
+	return complain(EIO, "gnuplot failed with status %d", WEXITSTATUS(status));
+}
+
+int plot_check(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	pid_t pid = start("--version", null);
+
+	close(null);
+	return pid < 0 ? pid : finish(pid);
+}
+
+/* Give gnuplot the script and take the picture, whichever goes on. Bytes of the picture. */
+static size_t talk(int fd, const char *script, FILE *out)
+{
+	size_t left = strlen(script), all = 0;
+	char block[1 << 14];
+	ssize_t n;
+
+	for (;;) {
+		struct pollfd p = {fd, (short)(POLLIN | (left ? POLLOUT : 0)), 0};
+
+		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+			return all;
+		n = left ? send(fd, script, left, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+		script += n > 0 ? n : 0;
+		left -= n > 0 ? (size_t)n : 0;
+		if (n > 0 && !left)
+			shutdown(fd, SHUT_WR);
+		n = recv(fd, block, sizeof(block), MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+			return all;
+		all += n > 0 ? fwrite(block, 1, (size_t)n, out) : 0;
+	}
+}
+
+/* What gnuplot makes of the script. */
+static int draw(const char *script, FILE *out)
+{
+	int end[2];
+	size_t drawn = 0;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, end))
 		return complain(errno, "gnuplot cannot be started: %s", strerror(errno));
-	fprintf(out, "set terminal %s\nset output ",
-		svg ? "svg standalone size 900,560 font 'DejaVu Sans,13' background '#ffffff'"
-		    : "pngcairo size 1200,750 font 'DejaVu Sans,12' fontscale 1.33");
-	plot_quoted(out, file);
-	fprintf(out, "\n%s", script);
-	status = pclose(out);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return complain(ENOENT, "gnuplot is missing: install gnuplot-nox");
-	if (status)
-		return complain(EIO, "gnuplot failed");
-	return 0;
+	pid = start(NULL, end[1]);
+	close(end[1]);
+	if (pid > 0)
+		drawn = talk(end[0], script, out);
+	close(end[0]);
+	if (pid < 0)
+		return pid;
+	if (finish(pid))
+		return -EIO;
+	return drawn || ferror(out) ? 0 : complain(EIO, "gnuplot drew nothing");
 }
 
 int plot_draw(plot_fn *script, const json_t *root, const char *from, const char *output)
 {
-	char *text = make_script(script, root), *temporary;
 	const char *dot = strrchr(output, '.');
+	char *text = make_script(script, root, dot && !strcmp(dot, ".svg"));
+	struct output o;
 	int err;
 
 	if (!text)
 		return complain(EINVAL,
 			"%s: not statistics of 'disco run' (schema 1) with what this picture shows",
 			from);
-	temporary = xasprintf("%s.%ld.tmp", output, (long)getpid());
-	err = draw(text, temporary, dot && !strcmp(dot, ".svg"));
-	if (!err && rename(temporary, output))
-		err = complain(errno, "%s: %s", output, strerror(errno));
-	if (err)
-		unlink(temporary);
-	free(temporary);
+	err = output_open(&o, output);
+	if (!err) {
+		err = draw(text, o.file);
+		if (output_close(&o, !err) && !err)
+			err = -EIO;
+	}
 	free(text);
 	return err;
 }

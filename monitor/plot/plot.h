@@ -27,6 +27,8 @@ plot_fn plot_compare_memory; /* the same: machine memory by kind */
 bool plot_is_picture(const char *name);
 /* Of a statistics file, the last snapshot before power-off; NULL: it has none. */
 const json_t *plot_last_snapshot(const json_t *run);
+/* Can pictures be drawn here? 0, or a negative errno after one line on stderr. */
+int plot_check(void);
 /* Draw to a .png or .svg, whole or not at all. 0, or a negative errno after one line on stderr. */
 int plot_draw(plot_fn *script, const json_t *root, const char *from, const char *output);
 

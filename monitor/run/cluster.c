@@ -19,6 +19,7 @@
 #include "monitor/dev/balloon.h"
 #include "monitor/vm/engine.h"
 #include "monitor/drive/overcommit.h"
+#include "monitor/base/output.h"
 #include "monitor/run/run.h"
 #include "numa/util.h"
 #include "sharing/content.h"
@@ -338,6 +339,21 @@ static int open_logs(struct run *r)
 	return err;
 }
 
+int run_close_logs(struct run *r)
+{
+	int err = 0;
+
+	for (unsigned i = 0; r->guest && i < r->options->vms; i++) {
+		FILE *log = r->guest[i].log;
+
+		r->guest[i].log = NULL;
+		if (log && output_close_stream(log, false))
+			err = complain(EIO, "--console-log: %s/vm%u.log: not all could be written",
+				r->options->console_log, i);
+	}
+	return err;
+}
+
 int run_add_vm(struct run *r, unsigned id)
 {
 	const struct run_options *o = r->options;
@@ -581,8 +597,6 @@ static void free_guest(struct guest *g)
 		stream_destroy(g->out);
 	if (g->agent)
 		stream_destroy(g->agent);
-	if (g->log)
-		fclose(g->log);
 	free(g->to_send);
 	free(g->tail);
 	free(g->out_line);
@@ -612,6 +626,7 @@ void run_destroy(struct run *r)
 	for (unsigned i = c->n_vms; i-- > 0;)
 		vm_destroy(c->vm[i]);
 	free(c->vm);
+	run_close_logs(r);
 	for (unsigned i = 0; r->guest && i < r->options->vms; i++)
 		free_guest(&r->guest[i]);
 	free(r->guest);

@@ -143,6 +143,9 @@ int guest_fetch(const char *guest, const char *arch, char dir[PATH_MAX]);
 /* cluster.c. 0, or a negative errno after one line on stderr; destroy in either case. */
 int run_create(struct run *r, const struct run_options *o);
 void run_destroy(struct run *r);
+/* Close the files of --console-log. 0, or a negative errno after one line for each that lacks
+ * something. */
+int run_close_logs(struct run *r);
 /* Add VM number `id`, the next one, with its devices and nothing in its memory. 0, or a negative
  * errno after one line on stderr. */
 int run_add_vm(struct run *r, unsigned id);

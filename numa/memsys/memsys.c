@@ -332,7 +332,8 @@ static unsigned to_cycles(const struct machine *m, uint64_t half_ns)
 static void init_prices(struct memsys *ms, const struct machine *m)
 {
 	unsigned n = m->n_nodes;
-	uint64_t way[MACHINE_MAX_NODES][MACHINE_MAX_NODES]; /* one way, in half ns */
+	/* One way, in half ns. */
+	uint64_t(*way)[MACHINE_MAX_NODES] = xcalloc(n, sizeof(*way));
 
 	for (unsigned a = 0; a < n; a++)
 		for (unsigned b = 0; b < n; b++) {
@@ -350,6 +351,7 @@ static void init_prices(struct memsys *ms, const struct machine *m)
 					to_cycles(m, way[r][h] + way[h][w] + way[w][r] +
 							     2 * (uint64_t)m->latency_ns[h][h] +
 							     2 * (uint64_t)m->dirty_extra_ns);
+	free(way);
 	ms->l2_hit = to_cycles(m, 2 * (uint64_t)m->l2_hit_ns);
 	ms->tlb_refill = (unsigned)m->cost.tlb_refill;
 	ms->controller = to_cycles(m, 2 * (uint64_t)m->controller_ns);

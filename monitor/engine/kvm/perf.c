@@ -25,7 +25,7 @@ enum {
 	MOST = SLOTS / 2,
 	PER_SECOND = 1000, /* of each CPU that is busy */
 	USELESS = 10000,   /* so many records without an address are enough */
-	CHUNK = 4096,      /* pages looked up at once */
+	CHUNK = 1024,      /* pages looked up at once */
 	HOST_PAGE = 4096,
 };
 
