@@ -1,12 +1,14 @@
-# Disco: build, test, demo. Sources are found by pattern: a new file needs no line here.
+# Disco: build, test, demo. Sources are found by pattern: a new file needs no line here. `make help` lists the
+# targets: a comment of two signs at the end of a target's line is its help, at the start of a line a variable's.
 #
-#   make            build/disco            make check      all tests
-#   make demo       the 8-VM cluster       make bench      the figures of the README (bench-peers: beside QEMU)
-#   make lab        disco on emulated NUMA hosts with KVM (LAB='boot share': these scripts of tests/lab alone)
-#   make papers     the experiments of papers/, small (papers-readme: what they made becomes papers/NAME/README.md)
-#   make fuzz       each fuzzer of tests/fuzz for FUZZ_SECONDS
-#   make SAN=1 ...  the same with address and undefined-behaviour sanitizers, under build/san
-#   make CC=clang B=build/clang ...        another compiler beside the first
+# Objects depend on this file and on $(B)/flags, which changes when the compiler or a flag does: a build directory
+# never mixes two sets of flags, and each variant (sanitizers, coverage, installation) has a directory of its own.
+
+## V=1            show the commands
+## SAN=1          address and undefined-behaviour sanitizers, under build/san
+## CC=clang B=build/clang   another compiler beside the first
+## OPT=-O0        other optimisation
+## PREFIX=/usr/local DESTDIR=   where install puts things
 
 CC      ?= gcc
 ifeq ($(origin CC),default)
@@ -43,19 +45,34 @@ endif
 DIFFGEN := $(B)/tests/diff/generate
 comma   := ,
 
-all: $(B)/disco
+all: $(B)/disco ## build/disco (default)
+
+# Commands are shown with V=1, and else what they make: $(call say,KIND,NAME).
+Q       := $(if $(filter-out 0,$(V)),,@)
+say     = @mkdir -p $(@D); $(if $(Q),echo "  $1  $2")
+
+# What a build directory was made with; written only when that changes, so what depends on it is made anew then.
+$(B)/flags: export NOW = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS)
+$(B)/objects: export NOW = $(OBJ)
+$(B)/flags $(B)/objects: FORCE
+	@mkdir -p $(@D); echo "$$NOW" | cmp -s - $@ || echo "$$NOW" >$@
+BUILT_WITH := Makefile $(B)/flags
 
 $(B)/disco: $(B)/monitor/cli/main.o $(B)/libdisco.a
-	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(B)/libdisco.a: $(OBJ)
-	@echo "  AR  $@"; rm -f $@; ar rcs $@ $^
+$(B)/libdisco.a: $(OBJ) $(B)/objects
+	$(call say,AR,$@)
+	$(Q)rm -f $@; ar rcs $@ $(OBJ)
 
-$(B)/%.o: %.c
-	@mkdir -p $(@D); echo "  CC  $<"; $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/%.o: %.c $(BUILT_WITH)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/tests/%: $(B)/tests/%.o $(B)/libdisco.a
-	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
 
 REFERENCE := $(patsubst %,$(B)/tests/memsys-%.o,reference reference-tables compare)
 $(B)/tests/test-memsys-random: $(REFERENCE)
@@ -66,67 +83,111 @@ LIVE    := $(B)/tests/disco-live
 LIVE_OBJ := $(patsubst %.c,$(B)/tests/live/%.o,$(notdir $(wildcard monitor/engine/sim/*.c)))
 LIVE_WRAP := create destroy walk copy_page zero_page read_page dma tlb_access tlb_flush tlb_flush_context \
            tlb_flush_page boundary quantum own frame_moved flush frame_reset frames_reset hot_clear
-$(B)/tests/live/%.o: monitor/engine/sim/%.c
-	@mkdir -p $(@D); echo "  CC  $< (live)"; $(CC) $(CPPFLAGS) $(CFLAGS) -include tests/memsys-live.h -MMD -MP -c -o $@ $<
+$(B)/tests/live/%.o: monitor/engine/sim/%.c $(BUILT_WITH)
+	$(call say,CC,$< (live))
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -include tests/memsys-live.h -MMD -MP -c -o $@ $<
 $(LIVE): $(B)/monitor/cli/main.o $(LIVE_OBJ) $(B)/tests/memsys-live.o $(REFERENCE) $(B)/libdisco.a
-	@echo "  LD  $@"; $(CC) $(LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=memsys_%,$(LIVE_WRAP)) -o $@ $^ $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=memsys_%,$(LIVE_WRAP)) -o $@ $^ $(LDLIBS)
+
+# Clang's sanitizers take a minute for the interpreter's one function; without optimisation, seconds.
+ifneq ($(findstring fuzzer,$(SANFLAGS)),)
+$(B)/monitor/engine/sim/exec.o $(B)/tests/live/exec.o: CFLAGS += -O0
+endif
 
 # Writes the programs of the differential test; stands by itself, so that it can judge the rest.
 $(DIFFGEN): $(patsubst %.c,$(B)/%.o,$(wildcard tests/diff/*.c))
-	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 
 $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libdisco.a
-	@echo "  LD  $@"; $(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
 
 $(B)/bench/%: $(B)/bench/%.o $(B)/libdisco.a
-	@echo "  LD  $@"; $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-tests: $(TESTS) $(DIFFGEN) $(LIVE)
+tests: $(TESTS) $(DIFFGEN) $(LIVE) ## the test programs
 
-check: deps
+check: check-deps ## all tests but the long ones: what CI runs
 	@$(MAKE) --no-print-directory all tests
 	@tests/run $(B)
+
+check-long: check-deps ## the tests that take up to half an hour each, tests/long-*.sh
+	@$(MAKE) --no-print-directory all tests
+	@SET=long tests/run $(B)
 
 # The scripts of tests/lab on emulated hosts of two and of four NUMA nodes whose CPUs have SVM. What they print, and the hosts' consoles,
 # stay in build/lab.
 LAB     ?= $(filter-out lib,$(patsubst tests/lab/%.sh,%,$(wildcard tests/lab/*.sh)))
-lab: deps
+lab: deps ## disco on emulated NUMA hosts with KVM (LAB='boot share': these scripts of tests/lab alone)
 	@$(MAKE) --no-print-directory all
 	@failed=; for s in $(LAB); do for n in 2 4; do \
 	  echo "$$s on $$n nodes"; B=$(B) tests/lab/run $$n tests/lab/$$s.sh || [ $$? -eq 77 ] || failed="$$failed $$s-$$n"; \
 	done; done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
-# Each harness by libFuzzer, under the sanitizers, for so long. The engines are left out: harnesses have one of their own, and the CPUs'
-# big functions take the sanitizers minutes to compile. Inputs found interesting stay in build/fuzz/NAME.corpus for the next time,
-# and one that fails in build/fuzz/NAME.failed-*.
-FUZZ_SECONDS ?= 60
+# One build by clang, under the sanitizers, serves the test that clang has no warning, the C unit tests and the fuzzers.
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
-fuzz: fuzz-deps
-	@$(MAKE) --no-print-directory CC=clang B=build/fuzz SRC='$(filter-out monitor/engine/%,$(SRC))' SANFLAGS='-fsanitize=fuzzer-no-link,address,undefined \
-	  -fno-sanitize-recover=undefined -fno-omit-frame-pointer' $(FUZZERS:%=build/fuzz/tests/fuzz/%)
-	@for f in $(FUZZERS); do \
-	  mkdir -p build/fuzz/$$f.corpus; echo "$$f: $(FUZZ_SECONDS) s"; \
-	  build/fuzz/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -verbosity=0 -print_final_stats=1 \
-	    -artifact_prefix=build/fuzz/$$f.failed- build/fuzz/$$f.corpus >build/fuzz/$$f.log 2>&1 || \
-	    { tail -n 40 build/fuzz/$$f.log; exit 1; }; \
-	  grep 'number_of_executed_units' build/fuzz/$$f.log; \
-	done
+fuzzers: FORCE
+	@$(MAKE) --no-print-directory CC='$(filter ccache,$(CC)) clang' B=build/fuzz OPT=-O1 SANFLAGS='-fsanitize=fuzzer-no-link,address,undefined \
+	  -fno-sanitize-recover=undefined -fno-omit-frame-pointer' all tests $(FUZZERS:%=build/fuzz/tests/fuzz/%)
 
-# Debian packages needed to build, to test and to make the guest, and to measure; installed only when missing.
+# Inputs found interesting stay in build/fuzz/NAME.corpus for the next time, and one that fails in build/fuzz/NAME.failed-*.
+FUZZ_SECONDS ?= 60
+fuzz: check-deps fuzzers ## each fuzzer of tests/fuzz for FUZZ_SECONDS
+	@for f in $(FUZZERS); do tests/fuzz/run $$f $(FUZZ_SECONDS) || exit 1; done
+
+# The smallest set of inputs that reaches all that the inputs found so far reach, to be committed.
+fuzz-corpus: check-deps fuzzers ## tests/fuzz/corpus, made of what fuzz has found
+	@for f in $(FUZZERS); do tests/fuzz/run $$f merge || exit 1; done
+
+# --- what looks at the sources ---
+
+SOURCES := $(patsubst ./%,%,$(shell find . -path ./build -prune -o -name '*.[ch]' -print))
+format: ## sources as .clang-format has them
+	@clang-format -i $(SOURCES)
+format-check: ## ... or say where they are not
+	@clang-format --dry-run -Werror $(SOURCES)
+
+# All of the build: objects of the program, the tests and the measurements.
+COMPILED := $(sort $(MAIN) $(SRC) $(wildcard tests/*.c tests/diff/*.c tests/fuzz/*.c bench/*.c))
+escape  = $(subst ",\",$(subst \,\\,$1))
+command = {"directory": "$(CURDIR)", "file": "$1", "command": "$(call escape,$(CC) $(CPPFLAGS) $(CFLAGS) -c $1)"}
+compdb: ## compile_commands.json, for editors
+	$(file >compile_commands.json,[)
+	$(foreach c,$(COMPILED),$(file >>compile_commands.json,$(call command,$c)$(if $(filter-out $(lastword $(COMPILED)),$c),$(comma))))
+	$(file >>compile_commands.json,])
+	@echo compile_commands.json
+
+coverage: coverage-deps ## lines that the C unit tests reach: build/coverage/index.html
+	@$(MAKE) --no-print-directory B=build/coverage OPT=-O0 SANFLAGS=--coverage all tests
+	@find build/coverage -name '*.gcda' -delete
+	@SET=programs tests/run build/coverage
+	@gcovr -j $(shell nproc) --root . --object-directory build/coverage --filter numa/ --filter sharing/ --filter monitor/ \
+	  --exclude-unreachable-branches --txt build/coverage/table.txt --html-details build/coverage/index.html --print-summary build/coverage >build/coverage/summary.txt
+	@cat build/coverage/table.txt; grep '^lines' build/coverage/summary.txt
+
+# --- packages ---
+
+# Debian packages needed to build, to make the guest and to measure; to check; and for two targets. Installed only when missing.
 DEPS    := gcc make libc6-dev libfdt-dev libjansson-dev libconfig-dev libxxhash-dev libhwloc-dev \
            libnuma-dev libseccomp-dev libslirp-dev check gnuplot-nox e2fsprogs cpio xz-utils zstd ca-certificates debian-archive-keyring \
            qemu-system-misc qemu-system-x86 opensbi u-boot-qemu binutils-riscv64-linux-gnu gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf jq acpica-tools
-FUZZ_DEPS := clang libclang-rt-dev
-deps fuzz-deps:
-	@missing=$$(for p in $(DEPS) $(if $(filter fuzz-deps,$@),$(FUZZ_DEPS)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
+check-deps    : MORE := clang clang-format libclang-rt-dev
+coverage-deps : MORE := gcovr
+deps check-deps coverage-deps: ## the Debian packages that are missing (check-deps: those for check, too)
+	@missing=$$(for p in $(DEPS) $(MORE); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
 	  grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then echo "installing:" $$missing; \
 	  sudo=; [ $$(id -u) -eq 0 ] || sudo=sudo; \
 	  $$sudo apt-get update -q && \
 	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -q --no-install-recommends $$missing; fi
 
+# --- what it is for ---
+
 # The Debian guest, in the user's cache directory; prints where.
-guest: deps
+guest: deps ## the Debian guest
 	@guests/debian/fetch
 
 # A program of guests/workloads for SPLASHOS: make build/splashos/radix/kernel. What is up to date, its Makefile knows.
@@ -134,7 +195,7 @@ $(B)/splashos/%/kernel: FORCE
 	@$(MAKE) -s -C guests/splashos PROGRAM=$* OUT=$(abspath $(@D))
 
 # Eight VMs compile a program each; the results stay under build/demo.
-demo: deps
+demo: deps ## eight VMs compile a program each
 	@$(MAKE) --no-print-directory all
 	@guests/debian/fetch >/dev/null
 	@mkdir -p $(B)/demo
@@ -147,34 +208,34 @@ demo: deps
 	@echo "  vmN.log      the console of each VM"
 
 # The figures of the README, raw runs under build/bench; bench-peers: only those beside QEMU. PAIRS=N: how many pairs.
-bench: deps
+bench: deps ## the figures of the README
 	@$(MAKE) --no-print-directory all
 	@B=$(B) bench/run
 
-bench-peers: deps
+bench-peers: deps ## those beside QEMU
 	@$(MAKE) --no-print-directory all
 	@B=$(B) bench/peers.sh
 
 # The README's pictures of sharing and page placement, from their runs; a quarter of an hour.
-pictures: deps
+pictures: deps ## the pictures of the README
 	@$(MAKE) --no-print-directory all
 	@guests/debian/fetch >/dev/null
 	@B=$(B) bench/pictures.sh
 
 # The experiments of the papers, small; under 20 minutes on two CPUs, and goes on where it was if interrupted.
-papers: deps
+papers: deps ## the experiments of papers/, small
 	@$(MAKE) --no-print-directory all
 	@guests/debian/fetch >/dev/null
 	@for p in $(patsubst papers/%/paper.json,%,$(wildcard papers/*/paper.json)); do \
 	  $(B)/disco reproduce $$p --quick --jobs 2 -o $(B)/papers/$$p || exit 1; done
 
 # What `make papers` made, kept beside the data: a paper's README.md is its report, with the same figures.
-papers-readme: papers
+papers-readme: papers ## what papers made becomes papers/NAME/README.md
 	@for p in $(patsubst papers/%/paper.json,%,$(wildcard papers/*/paper.json)); do \
 	  cp $(B)/papers/$$p/report.md papers/$$p/README.md && cp $(B)/papers/$$p/*.png papers/$$p/ || exit 1; done
 
 # The installed program looks for its data under PREFIX, so it is compiled for that.
-install:
+install: ## to PREFIX, or below DESTDIR
 	@$(MAKE) --no-print-directory B=build/install DATA=$(PREFIX)/share/disco all
 	install -D -m 755 build/install/disco $(DESTDIR)$(PREFIX)/bin/disco
 	install -D -m 644 monitor/cli/disco.1 $(DESTDIR)$(PREFIX)/share/man/man1/disco.1
@@ -182,10 +243,22 @@ install:
 	cp -R numa/machine/machines $(DESTDIR)$(PREFIX)/share/disco/numa/machine/
 	cp -R guests papers $(DESTDIR)$(PREFIX)/share/disco/
 
-clean:
-	rm -rf build
+uninstall: ## what install put there
+	rm -rf $(DESTDIR)$(PREFIX)/share/disco
+	rm -f $(DESTDIR)$(PREFIX)/bin/disco $(DESTDIR)$(PREFIX)/share/man/man1/disco.1
+
+clean: ## remove what was built, but what fuzzers have found
+	rm -rf $(filter-out build/fuzz,$(wildcard build/*)) $(filter-out %.corpus,$(wildcard build/fuzz/*))
+
+distclean: ## remove all that is not a source
+	rm -rf build compile_commands.json
+
+help: ## this
+	@echo "Targets:"; sed -n 's/^\([a-z-]*\)[a-z -]*:.* ## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
+	@echo "Variables:"; sed -n 's/^## /  /p' Makefile
 
 FORCE:
-.PHONY: all check lab tests deps fuzz-deps fuzz guest demo bench bench-peers pictures papers papers-readme install clean FORCE
+.PHONY: all tests check check-long lab fuzzers fuzz fuzz-corpus format format-check compdb coverage deps check-deps \
+        coverage-deps guest demo bench bench-peers pictures papers papers-readme install uninstall clean distclean help FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

@@ -17,22 +17,29 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static char disk_path[] = "/tmp/disco-fuzz-XXXXXX";
+
+static void remove_disk(void)
+{
+	unlink(disk_path);
+}
+
 static const char *disk_image(void)
 {
-	static char path[] = "/tmp/disco-fuzz-XXXXXX";
 	static bool made;
 	static const uint8_t block[4096];
 	int fd;
 
 	if (made)
-		return path;
+		return disk_path;
 	made = true;
-	fd = mkstemp(path);
+	fd = mkstemp(disk_path);
+	atexit(remove_disk);
 	for (unsigned i = 0; i < 16; i++)
 		if (write(fd, block, sizeof(block)) != sizeof(block))
-			die("cannot write %s", path);
+			die("cannot write %s", disk_path);
 	close(fd);
-	return path;
+	return disk_path;
 }
 
 static const char *files(void)
