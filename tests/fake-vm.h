@@ -15,6 +15,7 @@
 #include "monitor/vm/engine.h"
 #include "monitor/vm/guestmem.h"
 #include "numa/util.h"
+#include "tests/virt-map.h"
 
 enum { FAKE_VCPUS = 2, FAKE_RAM_BYTES = 4 << 20 };
 

@@ -11,6 +11,7 @@
 #include "monitor/vm/board.h"
 #include "monitor/vm/clone.h"
 #include "tests/sim-vm.h"
+#include "tests/virt-map.h"
 
 enum { RNG, BLK, NET };
 enum { QUEUE = VM_RAM_BASE + 0x10000, BUF = VM_RAM_BASE + 0x20000, BLOCKS = 8 };

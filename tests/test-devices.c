@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <libfdt.h>
 
+#include "monitor/engine/sim/virt.h"
 #include "tests/fake-vm.h"
 
 static struct vm *vm;
@@ -493,8 +494,8 @@ START_TEST(tree_describes_the_board)
 	rtc_create(vm);
 	uart_create(vm, s);
 	virtio_rng_create(vm, 3);
-	ck_assert_int_eq(board_fdt(vm, "quiet", 0x84000000, 4096, buf, 256), -ENOSPC);
-	ck_assert_int_eq(board_fdt(vm, "quiet", 0x84000000, 4096, buf, sizeof(buf)), 0);
+	ck_assert_int_eq(virt_fdt(vm, "quiet", 0x84000000, 4096, buf, 256), -ENOSPC);
+	ck_assert_int_eq(virt_fdt(vm, "quiet", 0x84000000, 4096, buf, sizeof(buf)), 0);
 	ck_assert_int_eq(fdt_check_full(buf, sizeof(buf)), 0);
 	ck_assert_str_eq(prop(buf, "/chosen", "bootargs", &n), "quiet");
 	ck_assert_str_eq(prop(buf, "/chosen", "stdout-path", &n), "/soc/serial@10000000");

@@ -1,32 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * Loading; the memory layout is in boot.h. Whole pages of files go in by mapping frames of the
+ * Loading; where to, the board says. Whole pages of files go in by mapping frames of the
  * image cache; what of an ELF segment is no whole page of the file, by copying.
  */
-#include <elf.h>
 #include <errno.h>
-#include <libfdt.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "monitor/vm/board.h"
 #include "monitor/boot/boot.h"
-#include "monitor/vm/engine.h"
 #include "monitor/vm/guestmem.h"
 #include "numa/util.h"
 #include "sharing/share.h"
 
-#define MIB        (1ull << 20)
-#define FDT_AREA   (512ull << 10)
-#define RESET_AREA 4096ull
-#define FDT_ROOM   (128ull << 10) /* left for firmware to grow the tree in place */
-#define KERNEL_RAW (2 * MIB)      /* where firmware expects its next stage */
-#define ELF_LIMIT  (1024 * MIB)   /* a kernel with debugging information has several hundred */
-
-static uint64_t page_up(uint64_t bytes)
-{
-	return (bytes + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
-}
+#define MIB       (1ull << 20)
+#define ELF_LIMIT (1024 * MIB) /* a kernel with debugging information has several hundred */
 
 /* --- opening and checking --- */
 
@@ -55,17 +43,6 @@ int boot_read_elf(struct image *img, unsigned machine, struct elf *e)
 	return err;
 }
 
-static int read_kernel_header(struct boot *b)
-{
-	uint64_t n = image_bytes(b->kernel);
-	uint8_t head[KERNEL_HEADER_BYTES] = {0};
-	int err = image_read(b->kernel, 0, head, MIN(n, sizeof(head)));
-
-	if (err)
-		return complain(-err, "%s: cannot be read", image_name(b->kernel));
-	return kernel_header_parse(head, n, image_name(b->kernel), &b->header);
-}
-
 int boot_extent(const struct image *img, const struct elf *e, uint64_t base, uint64_t ram_bytes,
 	uint64_t *end)
 {
@@ -83,60 +60,6 @@ int boot_extent(const struct image *img, const struct elf *e, uint64_t base, uin
 			 : offset + e->segment[i].mem_bytes;
 	}
 	return 0;
-}
-
-/* The part of RAM, from its start, that a raw or ELF file takes. */
-static int extent(const struct image *img, const struct elf *e, uint64_t raw_offset,
-	uint64_t ram_bytes, uint64_t *end)
-{
-	*end = raw_offset + image_bytes(img);
-	return boot_extent(img, e, VM_RAM_BASE, ram_bytes, end);
-}
-
-static int check_fit(const struct boot *b, uint64_t ram_bytes, uint64_t extra_bytes)
-{
-	uint64_t end = 0, kernel_end = 0, top;
-	uint64_t initrd = b->initrd ? page_up(image_bytes(b->initrd)) : 0;
-	int err = 0;
-
-	if (b->bios)
-		err = extent(b->bios, &b->bios_elf, 0, ram_bytes, &end);
-	if (!err && b->bios && b->kernel)
-		err = extent(b->kernel, &b->kernel_elf, KERNEL_RAW, ram_bytes, &kernel_end);
-	if (err)
-		return err;
-	if (b->bios && b->kernel && !b->bios_elf.n_segments && !b->kernel_elf.n_segments &&
-		image_bytes(b->bios) > KERNEL_RAW)
-		return complain(EFBIG,
-			"%s: %llu bytes reach into the kernel, which is loaded at 2 "
-			"MiB",
-			image_name(b->bios), (unsigned long long)image_bytes(b->bios));
-	if (!b->bios)
-		kernel_end = b->header.text_offset + b->header.image_bytes;
-	end = MAX(end, kernel_end);
-	top = FDT_AREA + page_up(extra_bytes) + initrd;
-	if (end > ram_bytes || top > ram_bytes - end)
-		return complain(ENOSPC,
-			"%lluM of memory are too little for %s%s%s: give --memory %lluM "
-			"or more",
-			(unsigned long long)(ram_bytes / MIB),
-			image_name(b->kernel ? b->kernel : b->bios), b->initrd ? " and " : "",
-			b->initrd ? image_name(b->initrd) : "",
-			(unsigned long long)((end + top + MIB - 1) / MIB));
-	return 0;
-}
-
-int boot_virt_check(struct boot *b, uint64_t ram_bytes, uint64_t extra_bytes)
-{
-	int err = 0;
-
-	if (b->bios)
-		err = boot_read_elf(b->bios, EM_RISCV, &b->bios_elf);
-	if (!err && b->bios && b->kernel)
-		err = boot_read_elf(b->kernel, EM_RISCV, &b->kernel_elf);
-	if (!err && !b->bios)
-		err = read_kernel_header(b);
-	return err ? err : check_fit(b, ram_bytes, extra_bytes);
 }
 
 int boot_open(struct boot *b, struct image_cache *cache, const struct boot_files *files,
@@ -202,7 +125,7 @@ static int map_pages(struct vm *vm, struct image *img, uint32_t first, uint32_t 
 
 int boot_map_image(struct vm *vm, struct image *img, uint64_t offset)
 {
-	uint32_t n = (uint32_t)(page_up(image_bytes(img)) >> PAGE_SHIFT);
+	uint32_t n = (uint32_t)(boot_page_up(image_bytes(img)) >> PAGE_SHIFT);
 	int err = map_pages(vm, img, 0, n, vm->board->ram_base + offset);
 
 	return err ? load_failed(vm, img, err) : 0;
@@ -225,7 +148,7 @@ static int zero_present(struct vm *vm, uint64_t pa, uint64_t end)
 	int err = 0;
 
 	for (uint64_t next; !err && pa < end; pa = next) {
-		next = MIN(end, page_up(pa + 1));
+		next = MIN(end, boot_page_up(pa + 1));
 		if (pmap_entry(vm->pmap, gm_ppn(vm, pa))->mpn != MPN_NONE)
 			err = gm_zero(vm, pa, next - pa);
 	}
@@ -234,7 +157,7 @@ static int zero_present(struct vm *vm, uint64_t pa, uint64_t end)
 
 static int load_segment(struct vm *vm, struct image *img, const struct elf_segment *s)
 {
-	uint64_t end = s->pa + s->file_bytes, whole = page_up(s->pa);
+	uint64_t end = s->pa + s->file_bytes, whole = boot_page_up(s->pa);
 	uint64_t whole_end = end & ~(uint64_t)(PAGE_SIZE - 1);
 	int err = 0;
 
@@ -259,13 +182,6 @@ int boot_load_segments(struct vm *vm, struct image *img, const struct elf *e)
 	return err ? load_failed(vm, img, err) : 0;
 }
 
-static int load_raw_or_elf(
-	struct vm *vm, struct image *img, const struct elf *e, uint64_t offset, uint64_t *entry_pa)
-{
-	*entry_pa = e->n_segments ? e->entry : VM_RAM_BASE + offset;
-	return e->n_segments ? boot_load_segments(vm, img, e) : boot_map_image(vm, img, offset);
-}
-
 /*
  * initrd pages, then the VM's own archive in pages of its own. Linux skips zeros between archives
  * (Documentation/driver-api/early-userspace/buffer-format.rst), so padding to a page is harmless.
@@ -273,13 +189,13 @@ static int load_raw_or_elf(
 int boot_load_initrd(const struct boot *b, struct vm *vm, uint64_t end, const void *extra,
 	uint64_t extra_bytes, uint64_t *offset, uint64_t *bytes)
 {
-	uint64_t shared = b->initrd ? page_up(image_bytes(b->initrd)) : 0;
+	uint64_t shared = b->initrd ? boot_page_up(image_bytes(b->initrd)) : 0;
 	int err = 0;
 
 	*offset = *bytes = 0;
 	if (!shared && !extra_bytes)
 		return 0;
-	*offset = end - page_up(extra_bytes) - shared;
+	*offset = end - boot_page_up(extra_bytes) - shared;
 	*bytes = extra_bytes ? shared + extra_bytes : image_bytes(b->initrd);
 	if (shared)
 		err = boot_map_image(vm, b->initrd, *offset);
@@ -288,79 +204,6 @@ int boot_load_initrd(const struct boot *b, struct vm *vm, uint64_t end, const vo
 		if (err)
 			complain(-err, "machine memory is exhausted while %s is loaded", vm->name);
 	}
-	return err;
-}
-
-static int load_fdt(const struct boot *b, struct vm *vm, uint64_t initrd_pa, uint64_t initrd_bytes,
-	uint64_t *pa)
-{
-	uint64_t room = FDT_AREA - RESET_AREA - FDT_ROOM;
-	void *fdt = xcalloc(1, room);
-	int err = board_fdt(vm, b->files.append, initrd_pa, initrd_bytes, fdt, (int)room);
-
-	*pa = VM_RAM_BASE + vm->ram_bytes - FDT_AREA;
-	if (!err)
-		err = gm_write(vm, *pa, fdt, fdt_totalsize(fdt));
-	free(fdt);
-	if (err)
-		return complain(-err, "the device tree of %s cannot be written: %s", vm->name,
-			strerror(-err));
-	return 0;
-}
-
-/*
- * The engine starts a vCPU with a0 and a1; OpenSBI's fw_dynamic also wants a2. As on QEMU's board,
- * a few instructions of reset code load it and jump on.
- */
-static int load_reset_code(struct vm *vm, uint64_t entry_pa, uint64_t next_pa, uint64_t *reset_pa)
-{
-	struct {
-		uint32_t code[4];
-		uint64_t entry;
-		uint64_t info[6]; /* OpenSBI include/sbi/fw_dynamic.h, version 2 */
-	} reset = {
-		.code =
-			{
-				0x00000297, /* auipc t0, 0 */
-				0x01828613, /* addi a2, t0, offsetof(info) */
-				0x0102b303, /* ld t1, offsetof(entry)(t0) */
-				0x00030067, /* jr t1 */
-			},
-		.entry = entry_pa,
-		/* magic "OSBI", version, next_addr, next_mode = S, options, boot_hart */
-		.info = {0x4942534f, 2, next_pa, 1, 0, 0},
-	};
-
-	*reset_pa = VM_RAM_BASE + vm->ram_bytes - RESET_AREA;
-	if (gm_write(vm, *reset_pa, &reset, sizeof(reset)))
-		return complain(ENOMEM, "machine memory is exhausted while %s is loaded", vm->name);
-	return 0;
-}
-
-int boot_virt_load(const struct boot *b, struct vm *vm, const void *extra, uint64_t extra_bytes)
-{
-	const struct engine *engine = vm->cluster->engine;
-	uint64_t pc = 0, next_pa = VM_RAM_BASE + KERNEL_RAW, initrd_pa, initrd_bytes, fdt_pa;
-	unsigned starting = b->bios ? vm->n_vcpus : 1;
-	int err = boot_load_initrd(
-		b, vm, vm->ram_bytes - FDT_AREA, extra, extra_bytes, &initrd_pa, &initrd_bytes);
-
-	if (initrd_bytes)
-		initrd_pa += VM_RAM_BASE;
-	if (!err)
-		err = load_fdt(b, vm, initrd_pa, initrd_bytes, &fdt_pa);
-	if (!err && b->bios) {
-		err = load_raw_or_elf(vm, b->bios, &b->bios_elf, 0, &pc);
-		if (!err && b->kernel)
-			err = load_raw_or_elf(vm, b->kernel, &b->kernel_elf, KERNEL_RAW, &next_pa);
-		if (!err)
-			err = load_reset_code(vm, pc, next_pa, &pc);
-	} else if (!err) {
-		err = boot_map_image(vm, b->kernel, b->header.text_offset);
-		pc = VM_RAM_BASE + b->header.text_offset;
-	}
-	for (unsigned i = 0; !err && i < starting; i++)
-		engine->vcpu_start(&vm->vcpu[i], pc, i, fdt_pa);
 	return err;
 }
 

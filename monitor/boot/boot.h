@@ -4,16 +4,7 @@
  * its vCPUs. The files are opened once for the cluster, as images of the global cache, and their
  * pages are mapped into every VM copy-on-write: eight VMs that boot one kernel hold one copy of
  * what they do not change. Everything here is for the boundary, before the run.
- *
- * Memory of a VM on the `virt` board, from VM_RAM_BASE (QEMU does the same); for the PC see
- * monitor/engine/kvm/boot.c:
- *
- *   0            firmware (--bios), else nothing
- *   2 MiB        kernel: at its header's text_offset, or here when a firmware will start it
- *   ...
- *   top - 512K   initrd ends here, page-aligned; the VM's own small cpio archive is its last part
- *   top - 512K   device tree, with room for a firmware to let it grow
- *   top - 4K     with --bios: reset code and OpenSBI's fw_dynamic_info
+ * Where things go is the board's: monitor/engine/sim/virt.c, monitor/engine/kvm/boot.c.
  */
 #ifndef MONITOR_BOOT_BOOT_H
 #define MONITOR_BOOT_BOOT_H
@@ -50,6 +41,12 @@ void boot_close(struct boot *b);
  */
 int boot_vm(const struct boot *b, struct vm *vm, const void *extra, uint64_t extra_bytes);
 
+/* Bytes in whole pages. */
+static inline uint64_t boot_page_up(uint64_t bytes)
+{
+	return (bytes + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+}
+
 /*
  * For boards: map an image's pages into the VM's memory from byte `offset` on, or copy them if VMs
  * do not share them. And: put initrd and archive there so that they end at `end` (page-aligned);
@@ -70,10 +67,6 @@ int boot_read_elf(struct image *img, unsigned machine, struct elf *e);
 int boot_extent(const struct image *img, const struct elf *e, uint64_t base, uint64_t ram_bytes,
 	uint64_t *end);
 int boot_load_segments(struct vm *vm, struct image *img, const struct elf *e);
-
-/* boot_check and boot_load of the `virt` board. */
-int boot_virt_check(struct boot *b, uint64_t ram_bytes, uint64_t extra_bytes);
-int boot_virt_load(const struct boot *b, struct vm *vm, const void *extra, uint64_t extra_bytes);
 
 /*
  * The `tohost` word of a bare-metal test, polled at the boundary: powers the VM off when it says

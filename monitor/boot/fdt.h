@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What devices share to describe themselves in the flattened device tree (Devicetree Specification
- * 0.4): phandles, and helpers for the properties every node has. A node is written between
- * fdt_device_begin() and fdt_ok(fdt_end_node(fdt)). Before the VM runs.
+ * What devices and boards write the flattened device tree with (Devicetree Specification 0.4):
+ * phandles, and helpers for the properties every node has. A node is written between fdt_begin(),
+ * fdt_begin_at() or fdt_device_begin() and fdt_end(). Before the VM runs.
  */
 #ifndef MONITOR_BOOT_FDT_H
 #define MONITOR_BOOT_FDT_H
@@ -20,6 +20,11 @@ enum {
 /* The buffer is large enough by construction: a libfdt error here is a fault of ours, die(). */
 void fdt_ok(int err);
 
+/* Opens node NAME, or NAME@UNIT. */
+void fdt_begin(void *fdt, const char *name);
+void fdt_begin_at(void *fdt, const char *name, uint64_t unit);
+void fdt_end(void *fdt);
+void fdt_reg(void *fdt, uint64_t base, uint64_t bytes);
 /* Opens node "NAME@BASE" with its `reg` and `compatible` (a list of n_compatible bytes). */
 void fdt_device_begin(void *fdt, const struct device *d, const char *name, const char *compatible,
 	int n_compatible);

@@ -13,7 +13,7 @@
 #include "monitor/boot/fdt.h"
 #include "numa/util.h"
 
-enum { ACLINT_BYTES = 0x10000, MSIP = 0x0, MTIMECMP = 0x4000, MTIME = 0xbff8 };
+enum { MSIP = 0x0, MTIMECMP = 0x4000, MTIME = 0xbff8 };
 
 struct hart_timer {
 	uint64_t mtimecmp;
@@ -120,8 +120,7 @@ struct device *aclint_create(struct vm *vm)
 	struct aclint *a = xcalloc(1, sizeof(*a) + vm->n_vcpus * sizeof(a->hart[0]));
 
 	a->dev.ops = &aclint_ops;
-	a->dev.base = BOARD_ACLINT;
-	a->dev.size = ACLINT_BYTES;
+	board_place(vm->board, PART_ACLINT, &a->dev);
 	device_attach(vm, &a->dev);
 	/* The reset value is undefined; "never" spares a guest that uses no timer an interrupt. */
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {

@@ -84,9 +84,7 @@ struct device *genid_create(struct vm *vm)
 		memcpy(g->id + i, &word, sizeof(word));
 	}
 	g->dev.ops = &genid_ops;
-	g->dev.base = BOARD_GENID;
-	g->dev.size = 0x1000;
-	g->dev.irq = BOARD_IRQ_GENID;
+	board_place(vm->board, PART_GENID, &g->dev);
 	device_attach(vm, &g->dev);
 	return &g->dev;
 }

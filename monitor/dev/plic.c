@@ -21,7 +21,6 @@ enum {
 	SOURCES = 96, /* numbered 1 .. 95: source 0 means "none" */
 	WORDS = SOURCES / 32,
 	MAX_PRIORITY = 7,
-	PLIC_BYTES = 0x600000,
 
 	PRIORITY = 0x0,
 	PENDING = 0x1000,
@@ -228,8 +227,7 @@ struct device *plic_create(struct vm *vm)
 	struct plic *p = xcalloc(1, sizeof(*p) + n * sizeof(p->context[0]));
 
 	p->dev.ops = &plic_ops;
-	p->dev.base = BOARD_PLIC;
-	p->dev.size = PLIC_BYTES;
+	board_place(vm->board, PART_PLIC, &p->dev);
 	p->n_contexts = n;
 	device_attach(vm, &p->dev);
 	vm->irq_chip = &p->dev;

@@ -167,9 +167,7 @@ struct device *rtc_create(struct vm *vm)
 	struct rtc *r = xcalloc(1, sizeof(*r));
 
 	r->dev.ops = &rtc_ops;
-	r->dev.base = BOARD_RTC;
-	r->dev.size = 0x1000;
-	r->dev.irq = BOARD_IRQ_RTC;
+	board_place(vm->board, PART_RTC, &r->dev);
 	r->offset_ns = START_NS;
 	device_attach(vm, &r->dev);
 	return &r->dev;

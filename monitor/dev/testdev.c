@@ -77,8 +77,7 @@ struct device *testdev_create(struct vm *vm)
 	struct device *d = xcalloc(1, sizeof(*d));
 
 	d->ops = &test_ops;
-	d->base = BOARD_TEST;
-	d->size = 0x1000;
+	board_place(vm->board, PART_TEST, d);
 	device_attach(vm, d);
 	return d;
 }

@@ -277,9 +277,7 @@ struct device *uart_create(struct vm *vm, struct stream *s)
 	struct uart *u = xcalloc(1, sizeof(*u));
 
 	u->dev.ops = &uart_ops;
-	u->dev.base = vm->board->uart_base;
-	u->dev.size = vm->board->uart_bytes;
-	u->dev.irq = vm->board->uart_irq;
+	board_place(vm->board, PART_UART, &u->dev);
 	u->stream = s;
 	vm->console = s;
 	device_attach(vm, &u->dev);

@@ -340,8 +340,8 @@ void virtio_init(struct virtio *v, struct vm *vm, unsigned slot, const struct vi
 	v->config = config;
 	v->config_bytes = config_bytes;
 	v->dev.ops = &ops->dev;
-	v->dev.base = vm->board->virtio_base + 0x1000 * slot;
-	v->dev.size = 0x1000;
+	v->dev.base = vm->board->map[PART_VIRTIO].base + BOARD_VIRTIO_BYTES * slot;
+	v->dev.size = BOARD_VIRTIO_BYTES;
 	v->dev.irq = vm->board->virtio_irq[slot];
 	v->dev.doorbell = QUEUE_NOTIFY;
 	v->dev.n_doorbells = ops->n_queues;

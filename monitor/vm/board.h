@@ -14,20 +14,23 @@
 #include "sharing/subnet.h"
 #include "sharing/tree.h"
 
-enum {
-	BOARD_TEST = 0x100000,
-	BOARD_RTC = 0x101000,
-	BOARD_GENID = 0x102000, /* not on QEMU's board; only where VMs are cloned */
-	BOARD_ACLINT = 0x2000000,
-	BOARD_PLIC = 0xc000000,
-	BOARD_UART = 0x10000000,
-	BOARD_VIRTIO = 0x10001000, /* slots of 4 KiB; QEMU has the first 8 */
-	BOARD_VIRTIO_SLOTS = 16,
-	BOARD_IRQ_VIRTIO = 1,       /* slot n < 8: 1 + n */
-	BOARD_IRQ_VIRTIO_MORE = 32, /* the others: 32 + n */
-	BOARD_IRQ_UART = 10,
-	BOARD_IRQ_RTC = 11,
-	BOARD_IRQ_GENID = 12,
+enum { BOARD_VIRTIO_SLOTS = 16, BOARD_VIRTIO_BYTES = 4096 /* of a slot */ };
+
+/* What has a fixed place on a board. */
+enum board_part {
+	PART_TEST,
+	PART_RTC,
+	PART_GENID,
+	PART_ACLINT,
+	PART_PLIC,
+	PART_UART,
+	PART_VIRTIO, /* all slots */
+	BOARD_PARTS
+};
+
+struct board_range {
+	uint64_t base, bytes;
+	unsigned irq; /* input of the interrupt controller; 0: none, or one per slot */
 };
 
 struct boot;
@@ -42,9 +45,7 @@ struct board {
 	const char *append; /* to a kernel command line that is not the user's */
 	/* RAM begins at ram_base; what would be at ram_gap or above is at ram_high. */
 	uint64_t ram_base, ram_gap, ram_high;
-	uint64_t uart_base, uart_bytes;
-	unsigned uart_irq;
-	uint64_t virtio_base; /* slots of 4 KiB */
+	struct board_range map[BOARD_PARTS]; /* bytes 0: the board has no such part */
 	uint8_t virtio_irq[BOARD_VIRTIO_SLOTS];
 	/* Attach what a VM has beside UART and virtio devices: interrupt controller, power. */
 	void (*add_platform)(struct vm *vm);
@@ -54,7 +55,16 @@ struct board {
 		const struct boot *b, struct vm *vm, const void *extra, uint64_t extra_bytes);
 };
 
+/* The simulator's (monitor/engine/sim/virt.c). */
 extern const struct board board_virt;
+
+/* Give the device the part's place and interrupt; before device_attach(). */
+static inline void board_place(const struct board *b, enum board_part part, struct device *d)
+{
+	d->base = b->map[part].base;
+	d->size = b->map[part].bytes;
+	d->irq = b->map[part].irq;
+}
 
 /* All attach themselves to the bus and return the device. */
 struct device *plic_create(
@@ -79,12 +89,5 @@ struct device *virtio_net_create(
 struct device *virtio_fs_create(
 	struct vm *vm, unsigned slot, const char *tag, struct tree *tree, bool share);
 struct device *virtio_rng_create(struct vm *vm, unsigned slot); /* seeded from vm->seed */
-
-/*
- * Write the flattened device tree for `vm` with every attached device into buf. 0 or -ENOSPC.
- * bootargs and initrd (0, 0: none) go to /chosen.
- */
-int board_fdt(struct vm *vm, const char *bootargs, uint64_t initrd_pa, uint64_t initrd_bytes,
-	void *buf, int bytes);
 
 #endif

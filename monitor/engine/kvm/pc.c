@@ -120,10 +120,11 @@ const struct board board_pc = {
 	.ram_base = 0,
 	.ram_gap = PC_GAP,
 	.ram_high = 1ull << 32,
-	.uart_base = BOARD_PORT(PC_UART),
-	.uart_bytes = 8,
-	.uart_irq = PC_IRQ_UART,
-	.virtio_base = PC_VIRTIO,
+	.map =
+		{
+			[PART_UART] = {BOARD_PORT(PC_UART), 8, PC_IRQ_UART},
+			[PART_VIRTIO] = {PC_VIRTIO, 0x10000, 0},
+		},
 	.virtio_irq = {16, 17, 18, 19, 20, 21, 22, 23, 5, 6, 7, 10, 11, 12, 14, 15},
 	.add_platform = add_platform,
 	.boot_check = kvm_boot_check,
