@@ -9,7 +9,7 @@
  * for each node: `node N PAGES`. With TEXT only pages count that begin so: the pages which a
  * program in a guest marked, wherever they have come; frames that pages left keep their bytes until
  * they are used again, and count. With @FILE only those that are its first page. With -v only what
- * is mapped in VMs' views counts, once for each VM that sees it, as the kernel's list of the
+ * is in VMs' memslot mappings counts, once for each VM that sees it, as the kernel's list of the
  * monitor's mappings has it: but for the mapping of a whole file, which is the monitor's own.
  */
 #include <dirent.h>
@@ -56,8 +56,8 @@ static void look(void *page, int expected)
 		fprintf(stderr, "where: a page of disco-node%d is on node %d\n", expected, status);
 }
 
-/* Looks at the pages of a file, unless only those in views count. */
-static void file(const char *path, int node, bool in_views)
+/* Looks at the pages of a file, unless only memslot mappings count. */
+static void file(const char *path, int node, bool mapped_only)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -71,7 +71,7 @@ static void file(const char *path, int node, bool in_views)
 		die("mmap");
 	base_of[node] = base;
 	bytes_of[node] = (size_t)st.st_size;
-	while (!in_views && (at = lseek(fd, at, SEEK_DATA)) >= 0) {
+	while (!mapped_only && (at = lseek(fd, at, SEEK_DATA)) >= 0) {
 		off_t end = lseek(fd, at, SEEK_HOLE);
 
 		for (; at < end; at += PAGE)
@@ -81,7 +81,7 @@ static void file(const char *path, int node, bool in_views)
 	close(fd);
 }
 
-static void views(const char *pid)
+static void memslots(const char *pid)
 {
 	char path[64], line[400];
 	unsigned long begin, end, at;
@@ -123,14 +123,14 @@ static void want(const char *what)
 
 int main(int argc, char **argv)
 {
-	bool in_views = argc > 1 && !strcmp(argv[1], "-v");
+	bool mapped_only = argc > 1 && !strcmp(argv[1], "-v");
 	char dir[64], path[400], name[200];
 	struct dirent *entry;
 	int node, nodes = 0;
 	DIR *fds;
 
-	argc -= in_views;
-	argv += in_views;
+	argc -= mapped_only;
+	argv += mapped_only;
 	if (argc < 2 || argc > 3 || (argc == 3 && strlen(argv[2]) > PAGE)) {
 		fprintf(stderr, "usage: where [-v] PID [TEXT|@FILE]\n");
 		return 2;
@@ -151,12 +151,12 @@ int main(int argc, char **argv)
 		name[n] = '\0';
 		if (sscanf(name, "/memfd:disco-node%d", &node) != 1 || node < 0 || node >= NODES)
 			continue;
-		file(path, node, in_views);
+		file(path, node, mapped_only);
 		nodes = node >= nodes ? node + 1 : nodes;
 	}
 	closedir(fds);
-	if (in_views)
-		views(argv[1]);
+	if (mapped_only)
+		memslots(argv[1]);
 	for (node = 0; node < nodes; node++)
 		printf("node %d %lu\n", node, count[node]);
 	if (!nodes)

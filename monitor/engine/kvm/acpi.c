@@ -3,10 +3,9 @@
  * The ACPI tables of a VM (ACPI specification 6.4): RSDP, XSDT, a FADT that says
  * "hardware-reduced", a MADT with a local APIC for each vCPU and one I/O APIC, and a DSDT with the
  * serial port and one device LNRO0005 for each virtio-mmio slot in use; with virtual nodes SRAT and
- * SLIT, too. The AML is so little that
- * it is put together here, byte by byte as section 20 has it, rather than by a compiler on the
- * host. Package lengths always take three bytes, which the encoding allows and spares us to know
- * them beforehand.
+ * SLIT, too. The AML is short, so this file writes it byte by byte as section 20 has it: no compiler
+ * on the host is needed. Package lengths always take three bytes, which the encoding allows, because
+ * they are not known beforehand.
  */
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +27,7 @@ enum {
 	IRQ_EDGE = 1 << 1,
 };
 
-/* What is written so far; `at` is the next byte. */
+/* The bytes written so far; `at` is the next one. */
 struct out {
 	uint8_t *buf;
 	uint64_t bytes, at;

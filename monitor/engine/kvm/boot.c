@@ -48,7 +48,7 @@ enum {
 	COMMAND_LINE_MAX = 2047, /* of Linux; PVH has no limit */
 };
 
-/* What a kernel wants: its header, if it is a bzImage, and else all but that from its ELF file. */
+/* A kernel's demands: a bzImage's header, or the other fields from an ELF file. */
 struct kernel {
 	struct setup_header header;
 	uint64_t end;          /* of the memory it takes */
@@ -56,7 +56,7 @@ struct kernel {
 	uint64_t cmdline_max;
 };
 
-/* What PVH hands to a kernel. */
+/* The argument of a kernel that starts by PVH. */
 struct pvh_module {
 	uint64_t pa, bytes, cmdline_pa, reserved;
 };
@@ -212,7 +212,7 @@ static int write_acpi(struct vm *vm)
 	return err;
 }
 
-/* RAM and what is reserved in it; at most 4 entries, how many. */
+/* RAM and its reserved ranges. Returns the number of entries, 4 at most. */
 static unsigned memory_map(const struct vm *vm, struct pvh_memory map[4])
 {
 	enum { RAM = 1, RESERVED = 2 };

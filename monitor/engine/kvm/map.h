@@ -18,7 +18,7 @@ enum {
 	PC_POWER = 0x600, /* ACPI sleep control, sleep status, reset */
 	PC_POWER_STATUS = 0x601,
 	PC_RESET = 0x602,
-	/* what is written there */
+	/* values written there */
 	PC_RESET_VALUE = 1,
 	PC_SLEEP_OFF = 5, /* SLP_TYP of S5 */
 	/* interrupt lines */

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * See perf.h. The kernel writes records into a ring of each CPU; fetching adds them up by frame of
- * the host and thread. That table is small: what does not fit is lost, which is what samples are
- * for. Looking for the frames reads eight bytes for each page of a VM, so it is for the caller to
- * say how often; nothing is remembered from one time to the next, for the host may move frames
- * itself.
+ * See perf.h. The kernel writes records into a ring of each CPU; fetching adds them up by the host's
+ * frame and the thread. The table is small: samples that do not fit are lost, and the others remain
+ * a sample. A search for the frames reads eight bytes for each page of a VM, so the caller decides
+ * how often. Nothing is remembered between searches, because the host may move frames itself.
  *
  * Records: perf_event_open(2), in the order that sample_type gives them.
  */
@@ -24,7 +23,7 @@ enum {
 	SLOTS = 8192, /* a power of two */
 	MOST = SLOTS / 2,
 	PER_SECOND = 1000, /* of each CPU that is busy */
-	USELESS = 10000,   /* so many records without an address are enough */
+	USELESS = 10000,   /* records without an address: give up */
 	CHUNK = 1024,      /* pages looked up at once */
 	HOST_PAGE = 4096,
 };
@@ -123,13 +122,13 @@ void perf_close(struct perf *p)
 	free(p);
 }
 
-/* Where a frame's accesses begin; they go on to the first free slot. */
+/* The first slot of a frame's accesses, which end before the next free slot. */
 static uint32_t slot_of(uint64_t frame)
 {
 	return (uint32_t)(frame * 0x9e3779b97f4a7c15ull >> 40) % SLOTS;
 }
 
-static void note(struct perf *p, uint64_t frame, uint32_t tid, bool write)
+static void add_access(struct perf *p, uint64_t frame, uint32_t tid, bool write)
 {
 	uint32_t i = slot_of(frame);
 
@@ -148,7 +147,7 @@ static void note(struct perf *p, uint64_t frame, uint32_t tid, bool write)
 	p->accesses++;
 }
 
-/* Did a cache of the CPU itself have it? Such an access is the same wherever the page is. */
+/* Did a cache of the CPU itself have it? Such an access costs the same wherever the page is. */
 static bool near(union perf_mem_data_src s)
 {
 	return s.mem_lvl & PERF_MEM_LVL_HIT &&
@@ -162,7 +161,7 @@ static void take(struct perf *p, const struct sample *s)
 		return;
 	p->addresses = true;
 	if (s->pid == (uint32_t)getpid() && !near(s->source))
-		note(p, s->pa / HOST_PAGE, s->tid, s->source.mem_op & PERF_MEM_OP_STORE);
+		add_access(p, s->pa / HOST_PAGE, s->tid, s->source.mem_op & PERF_MEM_OP_STORE);
 }
 
 /* A record may go round the ring's end. */
