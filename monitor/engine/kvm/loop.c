@@ -13,8 +13,8 @@
 #include "monitor/engine/kvm/place.h"
 #include "monitor/engine/kvm/sample.h"
 #include "monitor/engine/kvm/vcpu.h"
+#include "monitor/vm/boundary.h"
 #include "numa/util.h"
-#include "sharing/content.h"
 #include "sharing/subnet.h"
 
 enum {
@@ -64,15 +64,6 @@ static void count_time(struct cluster *c)
 		}
 }
 
-static void settle(struct cluster *c)
-{
-	for (unsigned v = 0; v < c->n_vms; v++)
-		if (c->vm[v]->state == VM_RUNNING)
-			device_run_deferred(c->vm[v]);
-	if (c->subnet)
-		subnet_run(c->subnet, c->now);
-}
-
 /*
  * Scans at the rate that the user asked for, and not faster on idle CPUs: here a scan is not free.
  * Each page that it shares costs system calls and a fault at the next store, and threads wait for
@@ -85,14 +76,7 @@ static void scan(struct kvm_host *h)
 
 	if (!c->content || began < h->loop->scan_at)
 		return;
-	for (unsigned v = 0; v < c->n_vms; v++) {
-		uint64_t ran = 0;
-
-		for (unsigned i = 0; i < c->vm[v]->n_vcpus; i++)
-			ran += c->vm[v]->vcpu[i].ran_cycles;
-		content_ran(c->content, v, ran);
-	}
-	content_tick(c->content, c->now, 0);
+	boundary_scan(c, false);
 	h->loop->scan_at = began + (kvm_now_ns() - began) * SCAN_SHARE;
 }
 
@@ -158,7 +142,7 @@ static void serve_devices(struct kvm_host *h)
 		pthread_mutex_lock(&h->lock);
 		time_passes(h);
 		kvm_bells_ring(h, n);
-		settle(h->c);
+		boundary_settle(h->c);
 	}
 }
 
@@ -200,7 +184,7 @@ int kvm_loop_run(struct cluster *c)
 
 		time_passes(h);
 		count_time(c);
-		settle(c);
+		boundary_settle(c);
 		if (!short_of_vmas(h)) {
 			scan(h);
 			kvm_sample(h, kvm_vcpus_ran_ns(c));

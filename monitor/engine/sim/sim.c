@@ -11,6 +11,7 @@
 #include <xxhash.h>
 
 #include "monitor/vm/board.h"
+#include "monitor/vm/boundary.h"
 #include "monitor/engine/sim/code.h"
 #include "monitor/engine/sim/pool.h"
 #include "sharing/content.h"
@@ -148,17 +149,6 @@ static bool vm_wants(const struct vm *vm, uint64_t end)
 	return false;
 }
 
-static void settle(struct cluster *c)
-{
-	for (unsigned v = 0; v < c->n_vms; v++)
-		pmap_settle(c->vm[v]->pmap);
-	for (unsigned v = 0; v < c->n_vms; v++)
-		if (c->vm[v]->state == VM_RUNNING)
-			device_run_deferred(c->vm[v]);
-	if (c->subnet)
-		subnet_run(c->subnet, c->now);
-}
-
 /* The vCPUs that have a CPU and something to do there pay for this, in equal parts. */
 static void charge_busy(struct cluster *c, uint64_t cycles)
 {
@@ -176,27 +166,9 @@ static void charge_busy(struct cluster *c, uint64_t cycles)
 			}
 }
 
-/* Zero and identical pages: how long CPUs were idle since the last look says who pays for this one.
- */
-static void look_at_content(struct cluster *c)
+/* Stores to the pages just scanned must be logged again. */
+static void forget_writes(struct cluster *c)
 {
-	uint64_t elapsed = (c->now - c->content_at) * c->machine->n_cpus, ran = 0;
-
-	if (!c->content)
-		return;
-	for (unsigned v = 0; v < c->n_vms; v++) {
-		struct vm *vm = c->vm[v];
-		uint64_t mine = 0;
-
-		for (unsigned i = 0; i < vm->n_vcpus; i++)
-			mine += vm->vcpu[i].ran_cycles;
-		content_ran(c->content, v, mine);
-		ran += mine;
-	}
-	charge_busy(
-		c, content_tick(c->content, c->now, elapsed - MIN(elapsed, ran - c->content_ran)));
-	c->content_at = c->now;
-	c->content_ran = ran;
 	for (unsigned v = 0; v < c->n_vms; v++) {
 		struct vm *vm = c->vm[v];
 
@@ -204,6 +176,14 @@ static void look_at_content(struct cluster *c)
 			tlb_forget_writes(vm->vcpu[i].sim);
 		vm->log->fresh = false;
 	}
+}
+
+static void scan(struct cluster *c)
+{
+	if (!c->content)
+		return;
+	charge_busy(c, boundary_scan(c, true));
+	forget_writes(c);
 }
 
 static void refill(struct vm *vm)
@@ -289,8 +269,8 @@ static int sim_run(struct cluster *c)
 
 	c->mem->boundary = true;
 	for (;;) {
-		settle(c);
-		look_at_content(c);
+		boundary_settle(c);
+		scan(c);
 		numa_follow(c);
 		if (all_stopped(c) || c->stop || c->now >= c->stop_at)
 			break;
