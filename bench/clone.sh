@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# What clones cost: 63 of a booted Debian of 192 MB, beside it 64 VMs in all. Host time of making them, their own frames right
-# then, what the monitor needs for each, and the frames each holds when it has been told who it is and has run `true`. Only the time
-# and the resident set depend on the host; the time is a median of PAIRS runs.
+# Measures template clones: 63 clones of a booted Debian of 192 MB. Measured are the host's time to make them, their own frames right
+# then, the monitor's memory for each, and the frames each has when it knows its name and has run `true`. Only the time and the
+# resident set depend on the host. The time is a median of PAIRS runs.
 #
 # Usage: bench/clone.sh
 . "$(dirname "$0")/lib.sh"

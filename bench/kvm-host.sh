@@ -4,7 +4,7 @@
 # (bench/kvm.sh), hence for busybox's shell. Prints lines of the form `figure NAME disco VALUE qemu VALUE UNIT[, ratio RATIO]`:
 # medians, and the median of the pairs' ratios.
 #   GUEST=DIR   the amd64 guest    PROGRAMS=DIR   with exits and move-pages, static, and guest.bz, the lab's guest    PAIRS=N
-#   WORK=DIR    to work in         MB=N           what VMs read of their disk
+#   WORK=DIR    to work in         MB=N           MB that VMs read of their disk
 set -u
 guest=${GUEST:-/lab/guest} programs=${PROGRAMS:-/lab/programs} pairs=${PAIRS:-3} work=${WORK:-/tmp/kvm} mb=${MB:-48}
 mkdir -p "$work"
@@ -114,8 +114,8 @@ doorbell() {
 	figure doorbell qemu us
 }
 
-# A page that moves to another node while its guest stores to it, by what the monitor's lock is held for, less what it is held for where no page
-# moves; and move_pages(2) for as many pages of shared memory that a process stores to.
+# A page that moves to another node while its guest stores to it: the time that the monitor holds its lock, less that time where no page
+# moves. Beside it move_pages(2), for as many pages of shared memory that a process stores to.
 moves() {
 	: >"$work/d" && : >"$work/q"
 	for pair in $(seq "$pairs"); do
@@ -131,8 +131,8 @@ moves() {
 	figure move move_pages ns
 }
 
-# Four VMs read the same MB megabytes of their disk, which the first has to fetch; then what memory it all takes, with the page cache and when
-# that has given up what it need not keep.
+# Four VMs read the same MB megabytes of their disk, which the first has to fetch. Then the memory that all of it takes, with the page cache,
+# and after the page cache has been dropped.
 disk() {
 	run='read a b </proc/uptime; dd if=/dev/vda of=/dev/null bs=1M count=MB skip=8 2>/dev/null; read c b </proc/uptime
 		echo "read in $(echo "$a $c" | awk "{ print int((\$2 - \$1) * 100) }") cs"; sleep 1000'
@@ -162,7 +162,7 @@ disk() {
 		sleep 1
 		eval "kept_$side=$(((before - $(free_kb)) / 1024))"
 		eval "time_$side=$(sed -n 's/.*read in \([0-9]*\) cs.*/\1/p' "$work/all" | median)"
-		# What the VMs' memory is, both have in mappings of their own: disco in shared ones, QEMU in one of its size.
+		# Both have the VMs' memory in mappings of their own: disco in shared ones, QEMU in one of its size.
 		for pid in $pids; do
 			awk '/^Size:/ { guest = $2 == 131072 } /^Anonymous:/ && !guest { kb += $2 } END { print kb }' "/proc/$pid/smaps"
 			awk '/^VmPTE:/ { print $2 }' "/proc/$pid/status"

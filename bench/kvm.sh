@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # The kvm engine beside QEMU's microvm under the same KVM (bench/kvm-host.sh): boot to power-off, an exit, a doorbell, a page that
-# moves beside move_pages(2), four VMs reading one disk, and what the monitor takes for each.
-# On this host, where it has hardware virtualization; else on the lab's, whose emulated CPUs make every time long and only ratios
-# mean anything.
+# moves beside move_pages(2), four VMs reading one disk, and the monitor's memory for each.
+# Runs on this host, if that has hardware virtualization. Else it runs on the lab's: its emulated CPUs make every time long, so that
+# only ratios mean anything.
 #
 # Usage: bench/kvm.sh [boot] [boot_huge] [exit_cost] [doorbell] [moves] [disk]    (default: all)
 . "$(dirname "$0")/lib.sh"

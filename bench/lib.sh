@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# What the benchmarks share: timing, runs in pairs, medians, and the file of figures.
+# Functions of all benchmarks: timing, runs in pairs, medians, and the file of figures.
 #
-# Machines are shared and clocks drift, so two programs are never timed one after the other as wholes but in turn, A B A B ..., and
-# compared pair by pair: a ratio is the median of the pairs' ratios, with the smallest and largest beside it. Wall time is what
+# Machines are shared and clocks drift. So two programs are timed in turn, A B A B ..., and compared pair by pair: a ratio is the median of the pairs' ratios, with the smallest and largest beside it. Wall time
 # counts; CPU time (user and system) stands beside it, because other work on the host disturbs it less. Nothing is pinned.
 #
 # Every script writes under build/bench: NAME.tsv raw runs (pair, side, wall s, CPU s, load of the host before), NAME.figures the
@@ -29,13 +28,13 @@ need() { # PROGRAM...
 
 [ -x "$DISCO" ] || fail "$DISCO is missing: run make"
 
-# One line on the host: what figures cannot be read without.
+# One line on the host, which every figure needs beside it.
 host_line() {
 	printf '%s, %s CPUs, Linux %s, load %s\n' \
 		"$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -r)" "$(cut -d ' ' -f 1-3 /proc/loadavg)"
 }
 
-# timed LOG COMMAND...: run it with no input; sets $wall and $cpu, seconds. Its output is in LOG, what it says else in LOG.err.
+# timed LOG COMMAND...: run it with no input; sets $wall and $cpu, seconds. Its standard output is in LOG, its standard error in LOG.err.
 timed() {
 	local log=$1 times rc TIMEFORMAT='%R %U %S'
 	shift

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # Memory of 1, 2, 4, 8 and 16 VMs on one disk: after boot, and after each has read the disk's first 64 MB. With 192 MB a VM, some
-# 100 MB are free after boot, so what was read stays in every guest's own cache, and sharing shows for all of it. Nothing is timed:
+# 100 MB are free after boot, so the blocks read stay in every guest's own cache, and sharing shows for all of them. Nothing is timed:
 # every number is the run's own statistics (monitor/report/STATS.md) and the same on any host, but the resident set.
-# Zero and identical pages are not searched for: what that is worth is bench/sharing.sh's to show.
+# Zero and identical pages are not scanned for: bench/sharing.sh measures that.
 #
 # Leaves memory.tsv (bytes; pages for copies), memory.txt (the table) and memory.png, stacked as in the paper's Fig. 6.
 #

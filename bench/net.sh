@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: MIT
 #
 # A byte stream between two Debian VMs, with pages mapped across the subnet and with everything copied: throughput in machine time,
-# the share of the bytes received that was mapped, and what copy-on-write cost each side. The stream is a file of the root disk
+# the share of the bytes received that was mapped, and the cost of copy-on-write on each side. The stream is a file of the root disk
 # (the compiler, some 30 MB), sent by sendfile(2), whose pages are the disk cache's own frames, or by write(2), which the sender's
-# kernel copies first. In numa fidelity from the connection on. Nothing is timed on the host: the same on any.
+# kernel copies first. The runs are in numa fidelity from the connection on. Nothing is timed on the host: results are the same on any.
 #
 # Debian's kernel zeroes every page it allocates (init_on_alloc), which breaks copy-on-write of each page that was received: the
-# monitor copies what is then overwritten. "alloc 0" are runs with init_on_alloc=0 on the kernel's command line.
+# monitor copies a page that is then overwritten. "alloc 0" are runs with init_on_alloc=0 on the kernel's command line.
 #
 # Leaves net.tsv and net.txt, the table.
 #

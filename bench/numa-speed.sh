@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# What the memory-system model costs the host: the same run in functional and in numa fidelity, in turn. A Debian boot, and a
+# Measures the host's time for the memory-system model: the same run in functional and in numa fidelity, in turn. A Debian boot, and a
 # parallel compilation (part of the pmake workload) in two VMs on two host threads. A stalled guest also waits longer for its disks and takes more timer
-# interrupts, so the two do not execute the same instructions; the time of the whole job is what a user waits for.
+# interrupts, so the two do not execute the same instructions; a user waits for the whole job, so its time is compared.
 . "$(dirname "$0")/lib.sh"
 need jq
 PAIRS=${PAIRS_NUMA:-$(((PAIRS + 1) / 2))}

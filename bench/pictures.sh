@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Makes the README's pictures anew: of sharing, from bench/server.conf, and of page placement, from bench/numa-*.conf. Runs are left
-# under build/pictures, pictures in bench/pictures. The runs are the same on every host; how letters are drawn is gnuplot's and the host's fonts' affair.
+# Makes the documents' pictures anew: of sharing, from bench/server.conf, and of page placement, from bench/numa-*.conf. Runs are left
+# under build/pictures, pictures in bench/pictures. The runs are the same on every host. Letters depend on gnuplot and the host's fonts.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 B=${B:-build}

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# What finding zero and identical pages is worth, and what it takes: Debian VMs booted separately, then idle, with each of the two
-# and with neither. Machine memory that a further VM takes is the difference between N VMs and one, over N - 1: nothing that belongs
-# to a VM can hide in it. Last, the pages that the search found against those that a perfect one would have.
+# Measures the scan for zero and identical pages, its worth and its cost: Debian VMs booted separately, then idle, with each of the
+# two and with neither. Machine memory of a further VM is the difference between N VMs and one, over N - 1, so that all memory of a VM
+# is in it. Last, the pages that the scan found against those of a perfect search.
 #
-# Memory and machine time are the runs' own statistics (monitor/report/STATS.md), the same on any host; what the search costs the host is
-# timed, in pairs.
+# Memory and machine time are the runs' own statistics (monitor/report/STATS.md), the same on any host. The host's time for the scan is
+# measured in pairs.
 #
 # Leaves sharing.txt (the table). Usage: bench/sharing.sh [VMS] [IDLE-SECONDS]    (default: 8 20)
 . "$(dirname "$0")/lib.sh"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# What a second host thread gives: eight VMs boot and each does a CPU-bound job, on one thread and on two, in turn. Two threads can
-# give no more than the host does, so each round has a third run: two processes at once, on one thread each, four VMs each: the
+# Measures the speed-up by a second host thread: eight VMs boot and each does a CPU-bound job, on one thread and on two, in turn. The
+# host limits that speed-up, so each round has a third run: two processes at once, on one thread each, four VMs each. That is the
 # same work with nothing to wait for. Statistics of one and two threads must be equal, or the times mean nothing.
 . "$(dirname "$0")/lib.sh"
 need jq

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# VMs that each read the same tree of files to its end: how much of what they read is shared and how much copied, what machine
-# memory holds afterwards, and how long it took in simulated time; with every way of sharing, and without the one that is looked at.
-# The files are all different, page by page, so nothing but the reading can make VMs share them. The VMs are clones, because their
-# boot is not the point. Identical pages are not looked for, because that finds copies whichever way they came; with NFS they are,
-# because that is how a client's copies come to share the server's frames.
+# VMs that each read the same tree of files to its end. Measured are the bytes shared and copied, machine memory afterwards, and
+# simulated time, with every mechanism of sharing and without the one in question. The files differ in every page, so only reading can
+# make VMs share them. The VMs are clones, because their boot is not measured. The scan for identical pages is off, because it would
+# find copies of any origin. With NFS it is on, because by it a client's copies come to share the server's frames.
 #
 # Modes, how the tree gets to the VMs: fs (virtio-fs; --share files), disk (a disk image; --share disk), nfs (the first VM serves it
 # from its root disk, and the others read it; --share net and content).
@@ -69,7 +68,7 @@ nfs)
 esac
 [ "${FIDELITY-}" != numa ] || before="$before disco-mark numa &&"
 
-# Room for what was read, so that all of it stays in each guest's own cache.
+# Enough memory that all the files stay in each guest's own cache.
 memory=$((mb + 160))M
 printf 'how\tvms\tmb\tpages_mapped\tpages_filled\tbytes_copied\tmachine\tm_private\tm_cache\tseconds\n' >"$out/tree-read-$mode.tsv"
 for how in shared copied; do

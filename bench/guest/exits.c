@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What an exit costs: reads a port that the monitor has to answer for, N times, and prints ns for
+ * The cost of an exit: reads a port that the monitor has to answer for, N times, and prints ns for
  * each. An x86-64 Linux program, for root.
  */
 #include <stdio.h>

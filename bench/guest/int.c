@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * CPU-bound, integers only: random numbers (shifts and exclusive-or), quicksort (branches nobody
- * can predict, recursion), a hash (multiplication), a sieve (stores at a stride over a megabyte).
- * About two milliards of instructions.
+ * CPU-bound, integers only: random numbers (shifts and exclusive-or), quicksort (branches that
+ * are hard to predict, recursion), a hash (multiplication), a sieve (stores at a stride over a
+ * megabyte). About two billion instructions.
  */
 #include "print.h"
 

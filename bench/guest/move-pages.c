@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * move-pages N: what move_pages(2) takes to bring a page of shared memory to another node, in ns:
+ * move-pages N: the time move_pages(2) takes to bring a page of shared memory to another node, in ns:
  * N pages, one call a page, there and back between the first two nodes, while another thread stores
- * to all of them. The same as what the monitor does for a page of a VM.
+ * to all of them. The monitor does the same for a page of a VM.
  */
 #define _GNU_SOURCE
 #include <pthread.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a bare-metal program says: one number, which every right CPU prints alike, so that a
+ * The output of a bare-metal program: one number, which every right CPU prints alike, so that a
  * comparison of speed is one of equal work.
  */
 #ifndef BENCH_GUEST_PRINT_H

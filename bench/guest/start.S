@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Start of the bare-metal programs: in M-mode at 0x80000000, where a board without firmware begins.
-# Hart 0 enables floating point, calls main and powers the board off; others wait for ever.
+# Hart 0 enables floating point, calls main and powers the board off; the others never go on.
 
 	.section .text.start
 	.globl _start
