@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# What the test scripts share. Sourced: makes a working directory that goes away at the end, and changes nothing else.
+# Functions of all test scripts. Sourced: makes a working directory that goes away at the end, and changes nothing else.
 # DISCO names the program, and SAN is set when it is a sanitizer build, tens of times slower.
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -53,8 +53,8 @@ debian() {
 	fi
 }
 
-# limited LIMIT COMMAND...: one that does not end is ended. LIMIT: seconds of two CPUs; on a host that has other work to do, they may
-# take five times as long to pass.
+# limited LIMIT COMMAND...: ends a command that does not end. LIMIT: seconds of two idle CPUs. The command has five times as long, as
+# the host may have other work to do.
 limited() {
 	(ulimit -c 0 -t $(($1 * 2)) && exec timeout -k 5 $(($1 * 5)) "${@:2}")
 }

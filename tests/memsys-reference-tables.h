@@ -2,7 +2,7 @@
 /*
  * The tables of the slow memory-system model: a set-associative cache with LRU, which says what
  * line is where, and a TLB with FIFO sets. They know nothing of CPUs, of the directory or of costs:
- * that is memsys-reference.c. Used by nobody else.
+ * that is memsys-reference.c. No other file uses it.
  */
 #ifndef TESTS_MEMSYS_REFERENCE_TABLES_H
 #define TESTS_MEMSYS_REFERENCE_TABLES_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The balloon device: pages put into it or reported free cost no frame and read as zero again; what
- * a guest may get wrong costs nobody else.
+ * a guest may get wrong costs no other VM.
  */
 #include <check.h>
 
@@ -139,7 +139,7 @@ START_TEST(statistics_come_when_asked_for)
 	ck_assert_uint_eq(used_index(0, STATS_Q), 1);
 	balloon_ask(balloon);
 	ck_assert_uint_eq(used_index(0, STATS_Q), 1);
-	put_stats(UINT64_MAX); /* nobody has more than all */
+	put_stats(UINT64_MAX); /* more than the whole */
 	ck_assert_uint_eq(balloon_state(balloon).available, pmap_pages(fake.vm.pmap));
 	set_reg(0, 0x70, 0);
 	ck_assert_uint_eq(balloon_state(balloon).available, UINT32_MAX);

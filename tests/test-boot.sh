@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# What boots: Debian with one CPU, with eight, and eight times with its disk shared; Debian's OpenSBI and U-Boot, both in S-mode
+# Systems that boot: Debian with one CPU, with eight, and eight times with its disk shared; Debian's OpenSBI and U-Boot, both in S-mode
 # under the one and in M-mode, up to a prompt that answers; bare metal on all 128 CPUs of the largest machine. And sixteen VMs on
 # eight CPUs get equal shares.
 . "$(dirname "$0")/lib.sh"
@@ -84,7 +84,7 @@ sum=$(said vm0 | head -n 1)
 for i in 0 1 2 3 4 5 6 7; do
 	[ "$(said vm$i)" = "$sum"$'\n'"vm$(((i + 1) % 8)) 3" ] || fail "vm$i of 8 says '$(said vm$i | tr '\n' ' ')', not '$sum'"
 done
-# The sixteen megabytes are in memory once: 4096 blocks and the rest of what was read, far from eight times.
+# The sixteen megabytes are in memory once: 4096 blocks and the other blocks read, far from eight times.
 awk '/"event": "done"/ { at = 1 } at && /"cache":/ { exit !(++n == 1 && $2 + 0 >= 16 * 1048576) }' "$work/stats.json" ||
 	fail "the buffer cache does not hold what was read"
 finish

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What a user gets for a mistake: one line on stderr, a non-zero status, and no file left behind.
+# A user's mistake is answered by one line on stderr, a non-zero status, and no file left behind.
 # And help for every subcommand; every option of run is in the manual page. No guest is booted.
 set -u
 disco=${DISCO:?}
@@ -196,7 +196,7 @@ if command -v gnuplot >/dev/null; then
 	[ ! -e pwned ] || fail "names in statistics are executed"
 fi
 
-# A firmware that loops for ever, switched from outside while it runs.
+# A firmware that never ends, switched from outside while it runs.
 printf '\157\0\0\0' >loop.bin
 "$disco" run --bios loop.bin --name switched --virtual-timeout 1000 --timeout 60 --quiet \
 	--stats switched.json </dev/null >/dev/null 2>&1 &

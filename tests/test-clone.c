@@ -11,7 +11,7 @@ enum { DATA = VM_RAM_BASE + 0x10000, OUT = VM_RAM_BASE + 0x20000 };
 
 /*
  * Writes 0, 1, 2, ... to DATA while the word after it is 0; then, with that word n, writes count *
- * n to OUT and waits for ever. Here the marker is the count: whoever clones waits for it.
+ * n to OUT and never ends. The count is the place to clone at: the test waits for it.
  */
 static const uint32_t program[] = {
 	0x00010537, /* lui   a0, 0x10 */
@@ -127,7 +127,7 @@ static void check_results(const struct plan *p)
 	for (unsigned i = 0; i < sim.n_vms; i++) {
 		uint64_t out = get64(sim.vm[i], OUT), count = get64(sim.vm[i], DATA);
 
-		/* Each went on from the count at the marker, by a few more at most. */
+		/* Each went on from the count at that place, by a few more at most. */
 		ck_assert_uint_ge(count, p->count);
 		ck_assert_uint_le(count, p->count + 1);
 		ck_assert_uint_eq(out, (count + 1) * (1000 + i));

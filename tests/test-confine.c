@@ -135,7 +135,7 @@ static int work(int arg)
 	return missing;
 }
 
-/* What of root is left when user `sudo` called sudo, or with 0 nobody did. */
+/* The rights of root that are left when user `sudo` called sudo, or with 0 no user did. */
 static int be_less(int sudo)
 {
 	char text[16];

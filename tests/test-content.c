@@ -55,7 +55,7 @@ START_TEST(a_page_being_worked_on_is_left_alone_unless_hinted)
 	ck_assert_uint_eq(content_vm_stats(w.content, 0)->merged_hinted +
 				  content_vm_stats(w.content, 1)->merged_hinted,
 		1);
-	/* What is shared already, nobody works on: the first look will do. */
+	/* A page that is shared already does not change: the first scan will do. */
 	put(&w, 2, 9, 104);
 	pass_ms(&w, 10, 0);
 	ck_assert_uint_eq(frame_at(&w, 2, 9), frame_at(&w, 1, 3));
@@ -271,7 +271,7 @@ START_TEST(pages_in_use_again_are_looked_at_when_they_are_filled)
 	ck_assert_uint_eq(s->looks_reused, 0);
 	put(&w, 1, 100, 3);              /* a page of a file */
 	put(&w, 1, 101, get(&w, 0, 40)); /* a page that another VM may be working on */
-	put(&w, 1, 102, 5555);           /* nobody else's; and 103 stays as it was cleared */
+	put(&w, 1, 102, 5555);           /* no other VM's; and 103 stays as it was cleared */
 	pass_ms(&w, 10, 0);
 	ck_assert_uint_eq(s->looks_reused, 4);
 	ck_assert_uint_eq(s->merged_reused, 1);

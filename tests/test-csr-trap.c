@@ -392,7 +392,7 @@ START_TEST(privileged_instructions)
 }
 END_TEST
 
-/* A trap handler that traps on its own first instruction would do so for ever: the VM is given up,
+/* A trap handler that traps on its own first instruction would never end: the VM is given up,
  * with the reason. */
 START_TEST(stuck_on_its_own_handler)
 {

@@ -8,12 +8,12 @@
 need gcc make
 bare hostile
 
-# What two runs must have in common: the file without its last object.
+# The part of the file that two runs must have in common: all but its last object.
 common() {
 	awk '/^ "host": \{/ { skip = 1 } !skip { print } /^ \}/ { skip = 0 }' "$1"
 }
 
-# once NAME PROGRAM THREADS ARGUMENT...: statistics of a run, less what is the host's, in $work/NAME.
+# once NAME PROGRAM THREADS ARGUMENT...: statistics of a run, less the host's, in $work/NAME.
 once() {
 	local name=$1 program=$2 threads=$3
 	shift 3

@@ -116,7 +116,7 @@ START_TEST(stream_keeps_order_and_limits)
 	stream_output(t, "x", 1);
 	ck_assert_uint_ne(stream_digest(s), stream_digest(t));
 
-	/* Nobody listens: the end is kept. */
+	/* No reader: the last bytes are kept. */
 	stream_output(s, big, 3 << 20);
 	stream_output(s, "end", 3);
 	n = stream_drain(s, got, 3 << 20);

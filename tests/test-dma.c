@@ -272,7 +272,7 @@ START_TEST(a_store_that_copies_interrupts_the_other_harts)
 {
 	two_harts();
 	run_for(50 * 1000);
-	ck_assert_uint_eq(vm->interrupted, 0); /* nobody had the page */
+	ck_assert_uint_eq(vm->interrupted, 0); /* no CPU had the page */
 	ck_assert_uint_eq(vm->vcpu[1].sim->skew, 0);
 	sim_destroy();
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Which engine runs. A host without hardware virtualization says so in one line that names a remedy, and `--engine auto` then takes
-# the simulator; what KVM cannot do is refused before the host is asked.
+# the simulator. Options that KVM cannot serve are refused before the host is asked.
 . "$(dirname "$0")/lib.sh"
 
 refused() { # TEXT ARGUMENT...

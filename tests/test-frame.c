@@ -310,7 +310,7 @@ START_TEST(damage_is_found)
 		frame_add_user(mem, mpn, user(1, 5));
 		memory_check(mem);
 		break;
-	case 1: /* a frame in use by nobody */
+	case 1: /* a frame in use without a user */
 		frame_alloc(mem, 0, FRAME_CACHE, true);
 		memory_check(mem);
 		break;

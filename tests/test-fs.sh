@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Two VMs read a directory of the host by virtio-fs: both see what the host has, the pages are in machine memory once, and nothing
+# Two VMs read a directory of the host by virtio-fs: both see the host's files, the pages are in machine memory once, and nothing
 # is copied; without sharing they see the same, copied. Nothing can be written, however the guest mounts it. Of a file that changes
-# meanwhile, what is in memory can be read, and no more.
+# meanwhile, pages that are in memory can be read, and no others.
 . "$(dirname "$0")/lib.sh"
 need jq
 debian
@@ -22,7 +22,7 @@ mkfifo "$work/tree/fifo"
 chmod 640 "$work/tree/a/big"
 touch -d '2001-02-03 04:05:06 UTC' "$work/tree/a/big"
 
-# What is there, and what is in it; the fifo is left out.
+# Names and contents; the fifo is left out.
 look='export LC_ALL=C TZ=UTC0; find . ! -type p ! -type d -printf "%p %y %m %s %T@ %l\n" | sort
 	find . -type d -printf "%p %m\n" | sort; find . -type f -print0 | sort -z | xargs -0 md5sum; md5sum <link'
 (cd "$work/tree" && sh -c "$look") >"$work/host"

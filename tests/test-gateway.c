@@ -153,7 +153,7 @@ static void teardown(void)
 	memory_destroy(mem);
 }
 
-/* An IPv4 packet with so many bytes behind its header, of which the first `n` are `l4`. */
+/* An IPv4 packet with `bytes` bytes behind its header, of which the first `n` are `l4`. */
 static void send_ip(unsigned protocol, uint32_t to, const uint8_t *l4, uint32_t n, uint32_t bytes)
 {
 	uint8_t *f = xcalloc(1, L4 + bytes);

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # The Debian guest: fetching it again changes nothing, its checksums are right, the root disk is a clean file system that holds
-# what a guest needs, owned by root, and the initramfs is an archive with the kernel's modules in loading order. Also: fetch
-# refuses what it cannot do with one line and leaves nothing behind. Skipped when the guest is neither here nor to be had.
+# a guest's files, owned by root, and the initramfs is an archive with the kernel's modules in loading order. Also: fetch
+# refuses wrong arguments with one line and leaves nothing behind. Skipped when the guest is neither here nor to be had.
 set -eu
 cd "$(dirname "$0")/.."
 fetch=guests/debian/fetch
@@ -72,7 +72,7 @@ for arch in riscv64 amd64; do
 	debugfs -R "cat /usr/local/include/disco-mark.h" "$dir/root.img" 2>/dev/null | cmp -s - guests/mark/disco-mark.h ||
 		fail "disco-mark.h on the root disk differs"
 
-	# disco-mark has one marker for each number there is, beside a return; where no simulator listens, it does nothing.
+	# disco-mark has one magic instruction for each number, beside a return. Without the simulator it does nothing.
 	in_image 'stat /usr/local/bin/disco-mark' | grep -q 'Mode: *0755' || fail "disco-mark cannot be executed"
 	debugfs -R "cat /usr/local/bin/disco-mark" "$dir/root.img" 2>/dev/null >"$work/on-disk"
 	case $arch in
@@ -87,7 +87,7 @@ for arch in riscv64 amd64; do
 	[ $(($(stat -c %s "$dir/initrd") % 512)) -eq 0 ] || fail "the initrd's size is no multiple of 512"
 	ls "$work/$arch/lib/modules" | grep '\.ko$' | sort >"$work/modules"
 	sort "$work/$arch/lib/modules/order" | cmp -s - "$work/modules" || fail "the modules and their order differ"
-	# Whatever a module needs is loaded before it.
+	# All that a module needs is loaded before it.
 	loaded=' '
 	while read -r module; do
 		for needed in $(tr '\0' '\n' <"$work/$arch/lib/modules/$module" | sed -n 's/^depends=//p' | tr ',' ' '); do
@@ -98,7 +98,7 @@ for arch in riscv64 amd64; do
 	[ "$(du -k "$dir/initrd" | cut -f 1)" -lt 6144 ] || fail "the initrd has grown beyond 6 MiB"
 done
 
-# kostrip: what it makes is loadable in form (readelf reads it without complaint), and what is no module is refused.
+# kostrip: its output is loadable in form (readelf reads it without complaint), and a file that is no module is refused.
 cc -O1 -o "$work/kostrip" guests/debian/kostrip.c
 for bad in guests/debian/init /bin/sh /dev/null; do
 	if "$work/kostrip" <$bad >"$work/out" 2>"$work/log"; then fail "kostrip took $bad"; fi

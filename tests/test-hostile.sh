@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Guests that do what no guest should harm only themselves: each is reported with the reason, its neighbours finish, and the
-# monitor ends in order. Twelve bare-metal villains with twelve neighbours in one run; one that sleeps for ever; and a Debian
+# Hostile guests harm only themselves: each is reported with the reason, its neighbours finish, and the
+# monitor ends in order. Twelve bare-metal villains with twelve neighbours in one run; one that never wakes; and a Debian
 # guest that panics beside three that do not.
 . "$(dirname "$0")/lib.sh"
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # The memory system as a guest's own clock sees it: guests/workloads/numa/bare/validate.c runs known
-# access patterns on the bare machine and reads the cycle and instruction counters around each. What
-# each must cost is computed here from the machine file, by the prices numa/memsys/memsys.h documents; the
+# access patterns on the bare machine and reads the cycle and instruction counters around each. The
+# right cost of each is computed here from the machine file, by the prices numa/memsys/memsys.h documents; the
 # program knows nothing of them. All within 2%. Pages are not shared: one that only reads as zero would be where zeroes are.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -84,7 +84,7 @@ check() {
 
 check "$work/uneven.conf" 4 8192 32 $((256 << 10)) 64 500000000 34 126 2000 \
 	"200 520 740 1000  560 220 840 940  700 860 250 640  980 900 660 280"
-# The paper's; what its file leaves to defaults is in numa/machine/machine.h's.
+# The paper's machine. Values that its file leaves to defaults are those of numa/machine/machine.h.
 check flash8 8 $((32 << 10)) 64 $((1 << 20)) 128 400000000 50 250 2000 \
 	"$(for a in 0 1 2 3 4 5 6 7; do for b in 0 1 2 3 4 5 6 7; do [ $a = $b ] && echo 300 || echo 900; done; done | tr '\n' ' ')"
 [ $failures -eq 0 ]

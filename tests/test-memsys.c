@@ -120,7 +120,7 @@ START_TEST(instructions_have_their_own_l1)
 	ck_assert_uint_eq(memsys_counts(ms, 0)->stall[STALL_L2], 2 * L2_HIT);
 	ck_assert_uint_eq(memsys_counts(ms, 0)->l1i_misses, 2);
 	ck_assert_uint_eq(memsys_counts(ms, 0)->fetches, 3);
-	/* A line nobody else has is Exclusive: a store asks no one. */
+	/* A line no other cache has is Exclusive: a store sends no request. */
 	ck_assert_int_eq(memsys_state(ms, 0, ma), LINE_EXCLUSIVE);
 	ck_assert_uint_eq(memsys_data(cpu[0], ma, true), 0);
 	ck_assert_int_eq(memsys_state(ms, 0, ma), LINE_MODIFIED);
@@ -166,7 +166,7 @@ START_TEST(false_sharing_is_a_miss_each_time)
 		ck_assert_uint_eq(memsys_data(cpu[1], ma + 64, true), OWNED_THREE);
 		ck_assert_uint_eq(memsys_data(cpu[0], ma, true), OWNED_THREE);
 	}
-	/* the same words a line apart: nobody waits */
+	/* the same words a line apart: no CPU waits */
 	memsys_data(cpu[1], ma + 128, true);
 	for (unsigned i = 0; i < 10; i++) {
 		ck_assert_uint_eq(memsys_data(cpu[1], ma + 128, true), 0);
@@ -390,7 +390,7 @@ END_TEST
 
 START_TEST(waiting_follows_from_load)
 {
-	/* Nobody to wait for. */
+	/* No other CPU to wait for. */
 	ck_assert_uint_eq(memsys_queue_cycles(1, 1000, 50000, 40, 0), 0);
 	/* Two, each a request every 1000 cycles: rho 0.04, 40 * 0.04 / (2 * 0.96) = 0.83 */
 	ck_assert_uint_eq(memsys_queue_cycles(2, 100, 50000, 40, 0), 0);

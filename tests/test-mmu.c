@@ -579,7 +579,7 @@ START_TEST(rewritten_code)
 		ck_assert_uint_eq(c->x[10], 1);
 	}
 	ck_assert_uint_eq(vm->sim->page_code[ppn], CODE_PRESENT);
-	/* addi a0,a0,2, by a store: it must be slow, or nobody would know. */
+	/* addi a0,a0,2, by a store: it must be slow, or it would go unnoticed. */
 	ck_assert(!in_tlb(cpu, DATA, true));
 	ck_assert_int_eq(mem_store(cpu, DATA, 4, 0x00250513), DONE);
 	ck_assert_uint_eq(vm->sim->page_code[ppn], CODE_PRESENT | CODE_DIRTY);

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Modes of virtualization: bare-metal programs compute in each what QEMU does, a run in each is the same on one host thread and
-# two, and Debian boots in each, with what that costs printed and none of it in the wrong place.
+# Modes of virtualization: bare-metal programs compute in each the results of QEMU, a run in each is the same on one host thread and
+# two, and Debian boots in each. The costs are printed, and each is booked in the right place.
 . "$(dirname "$0")/lib.sh"
 need gcc make jq
 bare hostile

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pages that move while everybody uses them: random interleavings of guests' loads and stores,
+ * Pages that move while all VMs use them: random interleavings of guests' loads and stores,
  * DMA, disks, sharing, migrations, replications, collapses, frees and cloning, over several VMs and
  * nodes.
  * The guests' CPUs are played as an engine plays them: each has a TLB that it trusts until shot

@@ -56,7 +56,7 @@ static uint32_t pseudo(const uint8_t *f, uint32_t tcp, uint32_t bytes)
 	return sum_words(sum_words(0, f + (v6 ? 22 : 26), v6 ? 32 : 8), tail, 4);
 }
 
-/* A TCP segment with so much payload, its checksum left to do. */
+/* A TCP segment with `payload` bytes of payload, its checksum left to do. */
 static void make_tcp(bool v6, uint32_t payload)
 {
 	static const uint8_t ether[12] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1};

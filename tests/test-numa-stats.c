@@ -324,7 +324,7 @@ START_TEST(regions_count_their_own_moves)
 }
 END_TEST
 
-/* What one VM does in another's region is the region's, too; what they did before it is nobody's.
+/* What one VM does in another's region is the region's, too; what they did before it is in no region.
  */
 START_TEST(regions_know_where_time_went)
 {

@@ -226,7 +226,7 @@ START_TEST(a_hot_page_moves_and_its_cost_is_charged)
 	ck_assert_uint_eq(s->interrupted, 1);
 	ck_assert_uint_eq(s->cycles_interrupted, 7);
 	ck_assert_uint_eq(s->cycles_signal, 22);
-	/* The old frame is nobody's; the new one has counted nothing. */
+	/* The old frame is free; the new one has counted nothing. */
 	placement_hot(rig.pl, mpn, 3);
 	ck_assert_uint_eq(s->stale, 1);
 	mpn = pmap_entry(rig.pm, 5)->mpn;
@@ -234,7 +234,7 @@ START_TEST(a_hot_page_moves_and_its_cost_is_charged)
 	rig.c.misses[mpn][3] = 128;
 	placement_hot(rig.pl, mpn, 3);
 	ck_assert_uint_eq(s->why[WHY_LOCAL], 1);
-	/* The other reads as much, and nobody writes: each gets its own; the signal may name any
+	/* The other reads as much, and no CPU writes: each gets its own; the signal may name any
 	 * frame of the page. */
 	rig.c.misses[mpn][1] = 128;
 	placement_hot(rig.pl, mpn, 1);

@@ -123,7 +123,7 @@ START_TEST(every_node_uses_the_nearest)
 	ck_assert_uint_eq(frame_on(mem, copy, 1), master);
 	ck_assert_uint_eq(frame_on(mem, master, 0), MPN_NONE);
 	ck_assert_uint_eq(frame_master(mem, copy), master);
-	/* Nobody may write, so all have forgotten; and the entry names the master still. */
+	/* No CPU may write, so all have forgotten; and the entry names the master still. */
 	ck_assert(was_shot(&log, 3, master));
 	ck_assert_uint_eq(mpn_of(pm, 3), master);
 	ck_assert_uint_eq(pmap_view(mem, pm, 3, 3, &writable), copy);

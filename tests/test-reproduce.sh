@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # `disco reproduce` on a paper of three small runs: figures and report, that a second call runs nothing and leaves the same bytes,
-# that jobs run elsewhere are collected, and that what is wrong in the data is one line and no run.
+# that jobs run elsewhere are collected, and that a mistake in the data is one line and no run.
 . "$(dirname "$0")/lib.sh"
 need gnuplot
 bare count
@@ -100,7 +100,7 @@ says '^one *holds  *a whole' out
 diff <(grep -v '^!\[Cycles' "$work/first/report.md") <(grep -v '^No picture' "$work/plain/report.md") >/dev/null ||
 	fail "without gnuplot the report differs in more than the picture"
 
-# What is of other inputs, or no statistics at all, is made anew.
+# Results of other inputs, and files that are no statistics, are made anew.
 cp "$work/first/runs/one-large.quick.json" "$work/first/runs/one-small.quick.json"
 reproduce 0 -o first
 says '2 runs, 1 of them there already' err
@@ -112,11 +112,11 @@ says '2 runs, 1 of them there already' err
 reproduce 1 --collect -o second
 says '2 results are missing, the first is one-small' err
 says '^## Cycles' second/report.md
-# Of what nobody asks for and is not there, the report says no more than that.
+# Experiments that were not asked for and are not there are named in the report, and no more.
 reproduce 1 --collect -o second two
 says '^## Numbers' second/report.md
 says '^Not asked for, and not made: one' second/report.md
-grep -q -e '^## Cycles' -e 'pigs fly' "$work/second/report.md" && fail "a report of what nobody asked for"
+grep -q -e '^## Cycles' -e 'pigs fly' "$work/second/report.md" && fail "a report of an experiment that was not asked for"
 reproduce 0 --print-jobs -o elsewhere two
 [ "$(wc -l <"$work/out")" -eq 2 ] || fail "two runs are not two lines: $(cat "$work/out")"
 if command -v parallel >/dev/null; then
@@ -150,7 +150,7 @@ says 'one-large failed; see third/runs/one-large.quick.log' err
 says 'Nothing of ours: the run one-large is not there' third/report.md
 sed -i "s|\"bios\": \"$work/count.o\", ||" one.json
 
-# Interrupted, it ends its runs, keeps what is done, and leaves no half of a result; the next call goes on there.
+# Interrupted, it ends its runs, keeps finished ones, and leaves no half of a result; the next call goes on there.
 sed -i "s|\"title\": \"two VMs\", \"set\": {|&\"bios\": \"$work/spin.elf\", |" one.json
 (cd "$work" && exec timeout -k 5 120 "$disco" reproduce ./tiny -o fifth </dev/null >"$work/out" 2>"$work/err") &
 for _ in $(seq 600); do

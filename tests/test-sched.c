@@ -165,7 +165,7 @@ START_TEST(room_for_its_own)
 }
 END_TEST
 
-/* All asleep without a timer and nobody listening: the run ends instead of waiting for ever. */
+/* All asleep without a timer and without input: the run ends instead of waiting. */
 START_TEST(nothing_left_to_do)
 {
 	sim_create(2);

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# bench/server.conf made small: three clones read the same 16 MB of a file that the first VM serves by NFS. Most of what comes is
-# mapped, not copied, and what the clients keep of it in their page caches is in the server's frames. Without sharing over the
+# bench/server.conf made small: three clones read the same 16 MB of a file that the first VM serves by NFS. Most bytes that arrive are
+# mapped, not copied, and the clients' page caches are in the server's frames. Without sharing over the
 # subnet nothing is mapped; without identical pages each client has 16 MB of its own.
 . "$(dirname "$0")/lib.sh"
 need jq
@@ -17,7 +17,7 @@ serve() {
 	[ "$(grep -c '^vm[1-9]| .* -$' "$work/out")" -eq $clients ] || fail "$1: not everyone read the file: $(cat "$work/out")"
 	cut -d ' ' -f 2 "$work/out" >>"$work/sums"
 }
-# get SHARE FILTER: of the statistics, with what belongs to clients at hand
+# get SHARE FILTER: of the statistics, with functions for those of clients
 get() {
 	jq -r "([.snapshots[] | select(.event == \"done\")][0]) as \$done | [.vms[1:][].devices[] | select(.type == \"virtio-net\")] as \$cards | $2" \
 		"$work/$1.json"

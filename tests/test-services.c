@@ -321,7 +321,7 @@ START_TEST(each_part_has_its_own)
 }
 END_TEST
 
-/* Whoever refills: the program's misses, and the kernel's by where they were. */
+/* In both kinds of refill: the program's misses, and the kernel's by where they were. */
 START_TEST(refills_are_told_apart)
 {
 	enum mode mode = (enum mode)_i;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Eight VMs on one disk: each reads what the host wrote, overwrites parts of it with a pattern of its own, and after all of it has
-# left its caches finds its own writes and nobody else's; then each makes a file system on another shared disk, fills it and
+# Eight VMs on one disk: each reads the host's bytes and overwrites parts of them with a pattern of its own. After all of it has left
+# its caches, each finds its own writes and no other VM's. Then each makes a file system on another shared disk, fills it and
 # checks it. The host's files stay as they were.
 . "$(dirname "$0")/lib.sh"
 vms=8
@@ -15,7 +15,7 @@ truncate -s 16M "$work/empty.img"
 cp "$work/known.img" "$work/known.before"
 sum=$(md5sum <"$work/known.img")
 
-# What block N of VM V is after the overwriting: each third block, and a piece that is no whole block, is the VM's.
+# Block N of VM V after the overwriting: each third block, and a piece that is no whole block, is the VM's.
 cat >"$work/job" <<'E2'
 set -e
 me=$(hostname)

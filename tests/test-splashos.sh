@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# SPLASHOS keeps what it promises a parallel program: threads and their synchronization on 1 to 64 harts, also on QEMU with
+# SPLASHOS keeps its promises to a parallel program: threads and their synchronization on 1 to 64 harts, also on QEMU with
 # OpenSBI, where harts really run at once; arguments, exit codes and mistakes; it is up in less than a millisecond. The radix sort
 # gives the same result with any number of processors, radix and host threads, and on Linux from the same source.
 . "$(dirname "$0")/lib.sh"
@@ -51,7 +51,7 @@ splashos "t abort"
 is '.vms[0].exit' 134
 grep -q 'assertion "argc == 0" failed' "$work/out" || fail "an assertion says: $(cat "$work/out")"
 splashos "t hang" --vcpus 2
-[ $status -eq 1 ] || fail "a program that waits for ever ends the run with $status"
+[ $status -eq 1 ] || fail "a program that waits for nothing ends the run with $status"
 is .end stuck
 
 # The guest, made in a cache of its own; the second run finds it there.
@@ -80,7 +80,7 @@ for threads in 1 2; do
 done
 cmp -s "$work/stats-1.json" "$work/stats-2.json" || fail "one and two host threads differ"
 
-# What a guest without an initrd and a root disk cannot do, and names of guests that are none.
+# Options that need an initrd or a root disk are refused, and so are names of guests that do not exist.
 refused() { # MESSAGE ARGUMENT...
 	XDG_CACHE_HOME=$work/cache run 60 "${@:2}"
 	[ $status -eq 2 ] && grep -q "$1" "$work/err" || fail "disco run ${*:2}: $status, $(cat "$work/err")"

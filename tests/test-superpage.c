@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Runs: neighbouring pages of a VM get neighbouring frames that begin where a huge page may; what
- * is left of a run is as good as free, for everybody and to the last frame.
+ * is left of a run is as good as free, for all VMs and to the last frame.
  */
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -312,7 +312,7 @@ static void expect_broken(unsigned slot, unsigned queue)
 	ck_assert_uint_eq(reg(slot, 0x60) & 2, 2);
 	ck_assert(irq_raised(slot));
 	ck_assert_uint_eq(used_index(slot, queue), index);
-	/* Stays so, whatever the driver does, and hurts nobody else. */
+	/* Stays so, whatever the driver does, and hurts no other VM. */
 	notify(slot, queue);
 	set_reg(slot, 0x70, 3 | FEATURES_OK | DRIVER_OK);
 	notify(slot, queue);

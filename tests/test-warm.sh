@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# disco run --warm: Debian boots once, and clones of it are machines of their own: with other names, addresses and random numbers,
+# Template clones (disco run --warm): Debian boots once, and clones of it are machines of their own: with other names, addresses and random numbers,
 # that reach each other and read their disk. They have no frame of their own at first, the bookkeeping of memory holds, and all of
-# it is the same for any number of host threads. What can never be cloned fails.
+# it is the same for any number of host threads. A VM that can never be cloned fails.
 . "$(dirname "$0")/lib.sh"
 need jq
 
-# A guest that ends before it is warm.
+# A guest that ends before it can be cloned.
 bare cpus
 run 60 --warm --vms 2 --machine big64 --vcpus 128 --memory 16M --bios "$work/cpus.elf" --virtual-timeout 1
 [ $status -eq 1 ] && grep -q 'before it was warm' "$work/err" || fail "a guest that ends before it is warm: status $status, $(cat "$work/err")"

@@ -3,7 +3,7 @@
 #
 # The workloads of guests/workloads, each made small, in one boot: each ends well with the result its `expected` names, whatever the
 # number of threads or the compiler, and marks its part of interest as a region; and a result that is not expected fails. The
-# database's queries have the same answers from PostgreSQL. That and pmake, on a private disk, run without the markers: they are the
+# database's queries have the same answers from PostgreSQL. That and pmake, on a private disk, run without magic instructions: they are the
 # largest, and would take most of a minute with caches.
 . "$(dirname "$0")/lib.sh"
 need jq

@@ -166,7 +166,7 @@ dma_outside:
 targets:
 	.dword	0x1000, VIRTIO, 0x7fffffffffffffff, 0xffffffffffffffe0, RAM - 32, RAM + 0x1000000 - 32, RAM + 0x1000000, 0
 
-# ---- 4: loads and stores of all sizes where nobody answers: each must be an access fault
+# ---- 4: loads and stores of all sizes where no device answers: each must be an access fault
 unknown_mmio:
 	only_first_hart
 	la	t0, skip
@@ -202,7 +202,7 @@ skip:	addi	s2, s2, 1
 	csrw	mepc, t5
 	mret
 
-# ---- 5: nobody will ever wake it
+# ---- 5: nothing will ever wake it
 sleep:	wfi
 	j	sleep
 

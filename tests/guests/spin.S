@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Works for ever: what fairness is measured with.
+# Works without end: fairness is measured with it.
 .include "bare.inc"
 1:	addi	s1, s1, 1
 	j	1b

@@ -83,7 +83,7 @@ static void *worker(void *arg)
 		by_spin++;
 		pthread_spin_unlock(&spin);
 	}
-	/* Nobody is a round ahead of anybody. */
+	/* No thread is a round ahead of another. */
 	for (unsigned i = 1; i <= rounds; i++) {
 		dawdle((i + me) % 8 ? 10 : 3000);
 		arrived[me] = i;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# One Debian VM under KVM boots, runs a command on its disk and on a scratch disk behind it, and powers off; what it printed and how it
-# ended arrive.
+# One Debian VM under KVM boots, runs a command on its disk and on a scratch disk behind it, and powers off. Its output and its
+# exit status arrive.
 . /lab/lib.sh
 run 200 --share boot,disk --memory 128M --disk 16M,scratch --exec 'uname -m; nproc; ls /usr/bin/gcc-14; dd if=/dev/vda bs=1M count=8 skip=32 2>/dev/null | md5sum
 	tr -d "\0" </dev/vdb | wc -c; mke2fs -q /dev/vdb && mount /dev/vdb /mnt && seq 10000 >/mnt/file && umount /mnt &&

@@ -14,12 +14,12 @@ until [ "$(where -v $pid 'shared page' | grep -c " $pages\$")" -eq "$nodes" ]; d
 done
 where -v $pid 'shared page'
 stop
-grep fault: /out/console/* && fail "what VMs read changes"
+grep fault: /out/console/* && fail "memory that VMs read changes"
 
 tiny 'read store seconds=8' --vms $nodes --initrd /tmp/initrd --share boot --policy shuffle,copies=100,rate=60,reset=500 --stats /out/s.json
 ended 100 $nodes
 [ "$(cat /out/console/* | sed -n 's/.*done [0-9a-f]* //p' | sort -u | wc -l)" -eq 1 ] || fail "VMs read different things: $(cat /out/console/*)"
 stores=$(awk '$1 == "\"copies_on_write\":" { inside = 1 } inside && $1 == "\"text\":" { n += $2; inside = 0 } END { print n + 0 }' /out/s.json)
-# The last one stores to what is its own by then.
+# The last one stores to pages that are its own by then.
 [ "$stores" -ge $(((nodes - 1) * pages)) ] || fail "$stores stores to pages of others, of $nodes VMs to $pages each"
 finish

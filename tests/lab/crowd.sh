@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# vCPUs go where CPUs are idle. A VM begins on a node whose CPUs nobody uses; when they are taken, it comes to another.
+# vCPUs go where CPUs are idle. A VM begins on a node whose CPUs are idle. When another process takes them, it comes to another.
 . /lab/lib.sh
 # On which node's CPUs the only VM's thread may run.
 node_of_vm() {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Pages that one CPU touched first and a CPU of another node works on come to that node and no other by the policy `disco`, and
-# sampling who uses them takes no more than its share of the CPUs' time. The kernel is asked where they are (where.c). The guest has
+# sampling takes no more than its share of the CPUs' time. The kernel is asked where they are (where.c). The guest has
 # interrupts on, as programs on Linux have: its faults are those of the kernel's workers, by which the node is to be told.
 . /lab/lib.sh
 pages=48
@@ -28,9 +28,9 @@ awk -v first="$first" -v user="$user" '$2 != first && $2 != user && $3 { exit 1 
 	fail "pages of node $first that node $user uses come elsewhere"
 cat /tmp/where
 stop
-grep fault: /out/console/* && fail "the guest's memory is not what it stored"
+grep fault: /out/console/* && fail "the guest's memory has changed"
 # All CPUs of a VM see its memory as its first node does: copies elsewhere are of no use.
-grep -q '"replications": 0,' /out/s.json || fail "copies were made that nobody sees: $(grep '"replications"' /out/s.json)"
+grep -q '"replications": 0,' /out/s.json || fail "copies were made that no CPU uses: $(grep '"replications"' /out/s.json)"
 grep -q '"faults_worker": [1-9]' /out/s.json && grep -q '"faults_nowhere": 0,' /out/s.json ||
 	fail "faults are not those of workers whose node is known: $(grep '"faults_' /out/s.json)"
 grep -e '"sampl' -e '"touched' /out/s.json

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# Memory beyond the gap below 4 GiB, in VMs larger than the host: what was not touched takes nothing.
+# Memory beyond the gap below 4 GiB, in VMs larger than the host: pages never touched take nothing.
 . /lab/lib.sh
 host=$(awk '/MemTotal/ { print $2 }' /proc/meminfo)
 [ "$host" -lt $((4 << 20)) ] || fail "the host is larger than VMs are to be"
@@ -11,7 +11,7 @@ for at in 0xbff00000 0x100000000 0x1bff00000; do
 	ended 100 1
 done
 
-# Debian keeps 64 bytes for each page of 4 KiB: that is what a VM of 4 GiB takes more than a small one.
+# Debian keeps 64 bytes for each page of 4 KiB: a VM of 4 GiB takes that much more than a small one.
 run_ok 400 --share boot,disk --memory 4G --stats /out/s.json --exec 'grep MemTotal /proc/meminfo'
 total=$(said vm0 | awk '/MemTotal/ { print $2 }')
 [ "${total:-0}" -gt $((3800 << 10)) ] && [ "$total" -lt $((4096 << 10)) ] || fail "of 4 GiB Debian has '$total' kB"

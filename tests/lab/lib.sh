@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# What the lab's scripts share. Sourced, by busybox's shell on the lab host: `. /lab/lib.sh`.
+# Functions of the lab's scripts. Sourced, by busybox's shell on the lab host: `. /lab/lib.sh`.
 failures=0
 nodes=$(ls -d /sys/devices/system/node/node[0-9]* | wc -l)
 
@@ -80,7 +80,7 @@ ended() {
 	[ $failures -eq 0 ] || told
 }
 
-# await LIMIT N TEXT: until N lines of what VMs print have TEXT.
+# await LIMIT N TEXT: until N lines that VMs print have TEXT.
 await() {
 	waited=0
 	until [ "$(grep -c "$3" /out/stdout)" -ge "$2" ]; do
@@ -90,7 +90,7 @@ await() {
 	done
 }
 
-# Ends what start() began, as somebody at the keyboard would.
+# Ends the run that start() began, as a user at the keyboard would.
 stop() {
 	kill -INT $pid
 	wait $pid
@@ -109,7 +109,7 @@ at_done() {
 		inside && $1 == kind { print $2 + 0; exit }' /out/s.json
 }
 
-# equal_sums N: VMs 0 to N-1 each said last what vm0 did, the sum of something.
+# equal_sums N: the last line of VMs 0 to N-1 is that of vm0, a checksum.
 equal_sums() {
 	sum=$(said vm0 | tail -n 1)
 	[ "$(expr "$sum" : '[0-9a-f]\{32\}  ')" -eq 34 ] || fail "vm0 has no sum: '$sum'"

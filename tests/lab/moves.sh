@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 #
-# Pages move from node to node, and get and lose copies, while a guest stores to them and another CPU of it reads: what was stored is
+# Pages move from node to node, and get and lose copies, while a guest stores to them and another CPU of it reads: every store is
 # always there, and in order. The kernel is asked where the pages are (where.c): on all nodes, and later elsewhere. Stores end copies.
 . /lab/lib.sh
 tiny 'write pages=64 seconds=1000' --vcpus 2 --policy shuffle,rate=40,reset=500 --stats /out/s.json
 await 60 1 stamped
 
-# spread: pages are on every node, a few at least; what `where` says is in $now.
+# spread: pages are on every node, a few at least; the output of `where` is in $now.
 spread() {
 	now=$(where -v $pid 'lab page') || fail "a page is on another node than its file"
 	[ "$(echo "$now" | awk '$3 >= 8' | wc -l)" -eq "$nodes" ]
@@ -25,7 +25,7 @@ done
 echo "$now"
 await 60 $(($(grep -c round /out/stdout) + 2)) round
 stop
-grep fault: /out/console/* && fail "the guest's memory is not what it stored"
+grep fault: /out/console/* && fail "the guest's memory has changed"
 # A store ends a page's copies.
 awk '$1 == "\"collapses\":" { n += $2 } END { print n + 0, "stores ended copies"; exit !n }' /out/s.json || fail "no store ended copies"
 
@@ -45,7 +45,7 @@ echo "256 pages took $most mappings on their way, and $maps on one node"
 [ "$maps" -le 30 ] || fail "pages on one node take $maps mappings"
 await 60 $(($(grep -c round /out/stdout) + 1)) round
 stop
-grep fault: /out/console/* && fail "the guest's memory is not what it stored"
+grep fault: /out/console/* && fail "the guest's memory has changed"
 vmas=$(awk '$1 == "\"vmas\":" { print $2 + 0 }' /out/together.json)
 echo "the monitor has $vmas mappings in all"
 [ "$vmas" -gt 0 ] && [ "$vmas" -lt 200 ] || fail "the monitor has $vmas mappings in the end, its libraries' among them"

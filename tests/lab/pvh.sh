@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # An ELF kernel boots by its PVH note: the one that Debian's bzImage has in it, in two VMs. Its pages are one copy in the machine, but for
-# what Linux patches. And what is no such file is refused in one line.
+# those that Linux patches. A file that is no ELF kernel is refused in one line.
 . /lab/lib.sh
 kernel=/lab/guest/kernel
 # Where the packed kernel is, and its length with four bytes that say what it unpacks to (Linux: Documentation/arch/x86/boot.rst).

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# Four Debian VMs on the nodes, over one copy-on-write disk. All read the same of it, in one copy; what each writes to its memory is on
-# its own node, so says the kernel (where.c); and when the monitor is killed, nothing is left of it: no process, no VM, no memory.
+# Four Debian VMs on the nodes, over one copy-on-write disk. All read the same of it, in one copy. The pages that each stores to are on
+# its own node, as the kernel says (where.c); and when the monitor is killed, nothing is left of it: no process, no VM, no memory.
 . /lab/lib.sh
 pages=512 mb=2
 free() {
@@ -32,7 +32,7 @@ done
 
 where $pid >/out/where || fail "memory is not on the node it was bound to"
 cat /out/where
-# One block of what all read that is not mostly zeroes: it has one frame, and perhaps one that was given up keeps its bytes.
+# One block that all read and that is not mostly zeroes: it has one frame, and perhaps one that was given up keeps its bytes.
 n=$((at * 256))
 until dd if=/dev/vda bs=4096 count=1 skip=$n of=/tmp/block 2>/dev/null && [ "$(tr -d '\0' </tmp/block | wc -c)" -gt 3000 ]; do
 	n=$((n + 1))

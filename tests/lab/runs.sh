@@ -19,7 +19,7 @@ for huge in "" --huge-pages; do
 	grep -e '"faults_m' -e '"maps' -e '"vmas"' /out/s.json
 	[ "$maps" -le 100 ] || fail "frames take $maps mappings"
 	if [ -z "$huge" ]; then
-		[ "$bytes" -eq 0 ] || fail "$bytes bytes are in huge pages that nobody asked for"
+		[ "$bytes" -eq 0 ] || fail "$bytes bytes are in huge pages that were not asked for"
 	else
 		[ "$bytes" -ge $((4 * pages * 4096 / 2)) ] || fail "only $bytes bytes are in huge pages"
 	fi

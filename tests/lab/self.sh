@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# The lab itself: what the other scripts rely on is there.
+# The lab itself has all that the other scripts rely on.
 . /lab/lib.sh
 for node in /sys/devices/system/node/node[0-9]*; do
 	echo "${node##*/}: cpus $(cat $node/cpulist), distances $(cat $node/distance), $(awk '/MemFree/ { print $4 }' $node/meminfo) kB free"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * selftest NODES: is the lab host what the lab's scripts take it for? Built on nothing of disco's,
- * so that a failing script can be told from a failing lab: there are so many nodes with memory of
+ * so that a failing script can be told from a failing lab: there are NODES nodes with memory of
  * their own; /dev/kvm runs a VM, whose store is seen in memory on the node it was bound to; a page
  * of the VM moves to every other node and the VM goes on with it; userfaultfd does for shared
  * memory what the kvm engine needs.

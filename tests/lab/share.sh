@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# Four Debian VMs under KVM read part of the disk they share: all see the same, in one copy, to which the kernel agrees: what the memory
-# files of the nodes take is what is reported, and far from four times what one VM needs.
+# Four Debian VMs under KVM read part of the disk they share: all see the same, in one copy. The kernel agrees: the nodes'
+# memory files take the bytes that are reported, far less than four times those of one VM.
 . /lab/lib.sh
 start --share boot,disk --vms 4 --memory 128M --policy disco --stats /out/s.json --exec \
 	'uname -n; dd if=/dev/vda bs=1M count=24 skip=8 2>/dev/null | md5sum; sleep 20'

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 #
-# One VM with a CPU on each node sorts in parallel, with threads that wait for each other at barriers, and gets what is right; its
+# One VM with a CPU on each node sorts in parallel, with threads that wait for each other at barriers, and its result is right. Its
 # threads may run on their node alone. Its kernel is shown the nodes (--virtual-numa), and understands.
 . /lab/lib.sh
-# Who may run where: lines "NAME CPUS" of the vCPUs' threads.
+# The CPUs of each thread: lines "NAME CPUS" of the vCPUs' threads.
 threads() {
 	for task in /proc/$pid/task/*; do
 		awk '/^Name:/ { name = $2 " " $3 } /^Cpus_allowed_list:/ { if (name ~ /^vm[0-9]+ cpu/) print name, $2 }' $task/status

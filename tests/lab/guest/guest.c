@@ -296,7 +296,7 @@ static void hand(void)
 		__asm__ volatile("cli; hlt");
 }
 
-/* A CPU's part of the pages, which nobody else touches. */
+/* A CPU's part of the pages, which no other CPU touches. */
 static void stamp_part(uint32_t cpu, uint32_t n_cpus)
 {
 	uint64_t n = n_pages / n_cpus;

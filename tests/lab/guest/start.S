@@ -10,7 +10,7 @@
 	.long 0
 	.word 0, 0, 0
 	.word 0xaa55
-	.byte 0xeb, 0x66        /* jump: nobody does */
+	.byte 0xeb, 0x66        /* jump: no kernel does */
 	.ascii "HdrS"
 	.word 0x20c             /* version: the first with a 64-bit entry */
 	.long 0
