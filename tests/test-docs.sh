@@ -45,6 +45,7 @@ for my $file (@files) {
 		$wrong->("no $span") unless defined $first && -e $first;
 	}
 	$text =~ s/`[^`]*`//g;
+	@commands = () if $file =~ /CHANGELOG/; # those of other versions
 
 	while ($text =~ /\]\(([^)\s]+)\)/g) {
 		my $link = $1;
