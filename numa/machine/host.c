@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "numa/machine/host.h"
+#include "numa/machine/private.h"
 #include "numa/util.h"
 
 enum {

@@ -85,12 +85,11 @@ struct machine {
 };
 
 /*
- * Load a machine by preset name ("flash8") or by path of a file (anything with a '/' or that ends
- * in
- * ".conf"), or "host" for this computer as hwloc sees it. Returns 0 and a machine the caller frees
- * with machine_free(); or a negative errno after one line on stderr naming file, line and fault.
- * Checked: counts in range, every node's memory a multiple of 4 KiB, matrix square, cache lines and
- * sets powers of two, no unknown setting.
+ * Load a machine by preset name ("flash8"), by the path of a file (a name with a '/', or one that
+ * ends in ".conf"), or by the name "host": this computer as hwloc sees it. Returns 0 and a machine
+ * the caller frees with machine_free(); or a negative errno after one line on stderr naming file,
+ * line and fault. Checked: counts in range, every node's memory a multiple of 4 KiB, matrix square,
+ * cache lines and sets powers of two, no unknown setting.
  */
 int machine_load(const char *name, struct machine **out);
 void machine_free(struct machine *m);
