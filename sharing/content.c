@@ -172,24 +172,6 @@ static void freed(void *arg, uint32_t mpn)
 
 /* ---- one page ---------------------------------------------------------------------------- */
 
-/* Its bytes cannot change while it is what it is. */
-static bool constant(enum frame_kind kind)
-{
-	return kind == FRAME_TEXT || kind == FRAME_CACHE || kind == FRAME_SAME ||
-	       kind == FRAME_CLONED;
-}
-
-/* A block of a file: it stays where it is. */
-static bool of_file(enum frame_kind kind)
-{
-	return kind == FRAME_TEXT || kind == FRAME_CACHE;
-}
-
-static bool of_guest(enum frame_kind kind)
-{
-	return constant(kind) || kind == FRAME_PRIVATE || kind == FRAME_DISK;
-}
-
 /* Hash a frame and see to its note. Did it have the same hash before? */
 static bool note_frame(struct content *c, uint32_t mpn)
 {
@@ -228,7 +210,7 @@ static bool merge(struct content *c, struct watched *w, uint32_t mpn, bool sure)
 		enum frame_kind k = frame_kind(c->mem, other);
 		bool private = k == FRAME_PRIVATE;
 
-		if (c->note[other].hash != hash || other == mpn || !of_guest(k) ||
+		if (c->note[other].hash != hash || other == mpn || !frame_kind_info[k].guest ||
 			(private && !sure) || frame_pinned(c->mem, other))
 			continue;
 		if (compared++ == COMPARES)
@@ -274,13 +256,14 @@ static bool look(struct content *c, struct watched *w, uint32_t ppn, enum why wh
 		pmap_own(w->pm, ppn);
 		kind = FRAME_PRIVATE;
 	}
-	if (constant(kind) && (c->note[mpn].prev || !c->o.same))
+	if (frame_kind_info[kind].constant && (c->note[mpn].prev || !c->o.same))
 		return true;
 	w->stats.looks++;
 	w->stats.hinted += why == HINT;
 	w->stats.looks_reused += why == REUSE;
 	c->cycles += c->m->cost.page_scan;
-	zero = kind != FRAME_DISK && !of_file(kind) && c->o.zero && frame_is_zero(c->mem, mpn);
+	zero = kind != FRAME_DISK && !frame_kind_info[kind].of_file && c->o.zero &&
+	       frame_is_zero(c->mem, mpn);
 	if (zero && why == REUSE) /* yet to be filled: it would want a frame again at once */
 		return false;
 	if (zero && held_zero(c->mem, mpn)) {
@@ -292,9 +275,9 @@ static bool look(struct content *c, struct watched *w, uint32_t ppn, enum why wh
 	if (!c->o.same)
 		return true;
 	stable = note_frame(c, mpn);
-	if (of_file(kind))
+	if (frame_kind_info[kind].of_file)
 		return true;
-	if (!merge(c, w, mpn, stable || why == HINT || constant(kind)))
+	if (!merge(c, w, mpn, stable || why == HINT || frame_kind_info[kind].constant))
 		return false;
 	w->stats.merged_hinted += why == HINT;
 	w->stats.merged_reused += why == REUSE;
@@ -378,10 +361,11 @@ static void remember(struct watched *w, uint64_t print)
 void content_delivered(struct content *c, unsigned vm, uint32_t mpn)
 {
 	struct watched *w = c->vm[vm];
+	enum frame_kind kind = frame_kind(c->mem, mpn);
 
-	if (!c->o.same || !of_guest(frame_kind(c->mem, mpn)))
+	if (!c->o.same || !frame_kind_info[kind].guest)
 		return;
-	if (!constant(frame_kind(c->mem, mpn)) || !c->note[mpn].prev) {
+	if (!frame_kind_info[kind].constant || !c->note[mpn].prev) {
 		c->cycles += c->m->cost.page_scan;
 		note_frame(c, mpn);
 	}
@@ -731,9 +715,9 @@ uint64_t content_census(const struct content *c)
 	for (uint32_t mpn = 0; mpn < c->mem->n_frames; mpn++) {
 		enum frame_kind kind = frame_kind(c->mem, mpn);
 
-		if (!of_guest(kind))
+		if (!frame_kind_info[kind].guest)
 			continue;
-		if (!of_file(kind) && frame_is_zero(c->mem, mpn)) {
+		if (!frame_kind_info[kind].of_file && frame_is_zero(c->mem, mpn)) {
 			free_frames++;
 			continue;
 		}
@@ -741,8 +725,8 @@ uint64_t content_census(const struct content *c)
 			cap = MAX((size_t)4096, 2 * cap);
 			seen = xrealloc(seen, cap * sizeof(*seen));
 		}
-		seen[n++] = (struct seen){
-			XXH3_128bits(frame_data(c->mem, mpn), PAGE_SIZE), of_file(kind)};
+		seen[n++] = (struct seen){XXH3_128bits(frame_data(c->mem, mpn), PAGE_SIZE),
+			frame_kind_info[kind].of_file};
 	}
 	if (n)
 		qsort(seen, n, sizeof(*seen), by_hash);
@@ -764,9 +748,9 @@ void content_check(const struct content *c)
 
 			if (note->prev != prev || (note->hash & (c->n_buckets - 1)) != b)
 				die("content: the note of frame %u is in a wrong list", at - 1);
-			if (!of_guest(frame_kind(c->mem, at - 1)))
+			if (!frame_kind_info[frame_kind(c->mem, at - 1)].guest)
 				die("content: frame %u is noted, and %s", at - 1,
-					frame_kind_name[frame_kind(c->mem, at - 1)]);
+					frame_kind_info[frame_kind(c->mem, at - 1)].name);
 			if (++n > c->n_notes)
 				die("content: more notes than the %u counted", c->n_notes);
 			prev = at;

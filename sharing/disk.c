@@ -275,7 +275,7 @@ static void overlay_put(struct disk *d, uint32_t block, uint32_t mpn)
 	/* What only the guest's memory still uses is the guest's, and no longer the disk's. */
 	if (frame_users(d->mem, old) == 2 && frame_kind(d->mem, old) == FRAME_DISK) {
 		frame_del_user(d->mem, old, block_user(d, block));
-		if (!(frame_user(d->mem, old, 0).owner >> 31))
+		if (owner_is_vm(frame_user(d->mem, old, 0).owner))
 			frame_set_kind(d->mem, old, FRAME_PRIVATE);
 		return;
 	}

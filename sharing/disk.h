@@ -30,7 +30,7 @@ enum { SECTOR_SIZE = 512 };
 struct disk; /* one VM's use of one image or file */
 
 /*
- * owner: unique id with the top bit set, for back-maps (assigned by the caller: 0xc0000000 | n).
+ * owner: unique id for back-maps, OWNER_DISK | n, chosen by the caller.
  * 0, or a negative errno after one line on stderr: missing, no permission, size not a multiple of
  * 512 (rounded down with no complaint for shared and ro), already open private by another process
  * (flock).

@@ -18,8 +18,6 @@
 
 #include "sharing/image.h"
 
-#define IMAGE_OWNER 0x80000000u /* | serial number: owner in back-maps */
-
 struct image_cache {
 	struct memory *mem;
 	struct image **image; /* in order of opening */
@@ -169,7 +167,7 @@ static struct image *image_add(
 	img->n_blocks = (uint32_t)((bytes + PAGE_SIZE - 1) >> PAGE_SHIFT);
 	img->block = lazy_alloc(table_bytes(img));
 	img->kind = kind;
-	img->owner = IMAGE_OWNER | (c->serial++ & 0x3fffffff);
+	img->owner = OWNER_IMAGE | (c->serial++ & 0x3fffffff);
 	memory_add_owner(c->mem, img->owner, &owner_ops, img);
 	c->image = xrealloc(c->image, (c->n_images + 1) * sizeof(c->image[0]));
 	c->image[c->n_images++] = img;

@@ -14,7 +14,6 @@
 #include "sharing/packet.h"
 
 /* In back-maps; images have 0x8... and 0xa..., disks 0xc... */
-#define PACKET_OWNER 0xe0000000u
 
 enum { TCP_CHECKSUM = 16, TCP_SEQUENCE = 4, TCP_FLAGS = 13, FIN = 1, PSH = 8, CWR = 128 };
 
@@ -47,7 +46,7 @@ static bool frame_used_by(const struct memory *mem, uint32_t mpn, uint32_t place
 	for (uint32_t i = 0; mpn < mem->n_frames && i < frame_users(mem, mpn); i++) {
 		struct frame_user u = frame_user(mem, mpn, i);
 
-		if (u.owner == PACKET_OWNER && u.page == place)
+		if (u.owner == OWNER_PACKET && u.page == place)
 			return true;
 	}
 	return false;
@@ -92,12 +91,12 @@ static void hold(struct packet_pool *pool, struct packet *k, unsigned i)
 	pool->place[at] = (struct place){k, i};
 	pool->in_use++;
 	k->span[i].place = at;
-	frame_add_user(pool->mem, k->span[i].mpn, (struct frame_user){PACKET_OWNER, at});
+	frame_add_user(pool->mem, k->span[i].mpn, (struct frame_user){OWNER_PACKET, at});
 }
 
 static void release(struct packet_pool *pool, const struct packet_span *s)
 {
-	frame_del_user(pool->mem, s->mpn, (struct frame_user){PACKET_OWNER, s->place});
+	frame_del_user(pool->mem, s->mpn, (struct frame_user){OWNER_PACKET, s->place});
 	pool->place[s->place] = (struct place){NULL, pool->free};
 	pool->free = s->place;
 	pool->in_use--;
@@ -108,7 +107,7 @@ struct packet_pool *packet_pool_create(struct memory *mem)
 	struct packet_pool *pool = xcalloc(1, sizeof(*pool));
 
 	pool->mem = mem;
-	memory_add_owner(mem, PACKET_OWNER, &owner_ops, pool);
+	memory_add_owner(mem, OWNER_PACKET, &owner_ops, pool);
 	return pool;
 }
 
@@ -116,7 +115,7 @@ void packet_pool_destroy(struct packet_pool *pool)
 {
 	if (pool->in_use)
 		die("%u frames are still held by packets", pool->in_use);
-	memory_del_owner(pool->mem, PACKET_OWNER);
+	memory_del_owner(pool->mem, OWNER_PACKET);
 	free(pool->place);
 	free(pool);
 }

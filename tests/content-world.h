@@ -123,7 +123,7 @@ static inline void make_world(
 		g->block = xcalloc(BLOCKS, PAGE_SIZE);
 		for (unsigned b = 0; b < BLOCKS; b++)
 			fill(g->block[b], b / 2);
-		MUST(!disk_open(w->cache, disk_file, DISK_SHARED, 0xc0000000 | v, &g->disk));
+		MUST(!disk_open(w->cache, disk_file, DISK_SHARED, OWNER_DISK | v, &g->disk));
 		memset(g->tlb, 0xff, sizeof(g->tlb));
 		for (unsigned c = 0; c < CPUS; c++)
 			g->node[c] = (v + c) % NODES;

@@ -186,13 +186,13 @@ static void print_vms(const struct run *r)
 	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
 		const struct guest *g = &r->guest[i];
 		const uint64_t *mapped = pmap_stats(g->vm->pmap)->mapped;
-		uint64_t common = mapped[FRAME_TEXT] + mapped[FRAME_CACHE] + mapped[FRAME_SAME] +
-				  mapped[FRAME_ZERO] + mapped[FRAME_CLONED],
-			 all = 0;
+		uint64_t common = 0, all = 0;
 		char boot[16], ran[16], status[16] = "-";
 
-		for (int k = 0; k < FRAME_KINDS; k++)
+		for (int k = 0; k < FRAME_KINDS; k++) {
 			all += mapped[k];
+			common += frame_kind_info[k].constant ? mapped[k] : 0;
+		}
 		print_time(boot, sizeof(boot), r, g->vm->started_at, g->ready_at);
 		print_time(ran, sizeof(ran), r, g->ready_at, g->exit_at);
 		if (g->exit_seen)

@@ -77,22 +77,6 @@ static bool count_frame(const struct memory *mem, uint32_t mpn, struct sharer *s
 	return p.vm != OWNER_NONE;
 }
 
-/* Can pages of VMs be in it? Copies are counted where their master is. */
-static bool has_pages(enum frame_kind kind)
-{
-	switch (kind) {
-	case FRAME_PRIVATE:
-	case FRAME_TEXT:
-	case FRAME_CACHE:
-	case FRAME_DISK:
-	case FRAME_CLONED:
-	case FRAME_SAME:
-		return true;
-	default:
-		return false;
-	}
-}
-
 struct sharer *sharers_count(
 	const struct memory *mem, struct vm *const *vm, unsigned n, uint64_t *idle)
 {
@@ -102,7 +86,8 @@ struct sharer *sharers_count(
 	for (uint32_t mpn = 0; mpn < mem->n_frames; mpn++) {
 		enum frame_kind kind = frame_kind(mem, mpn);
 
-		if (has_pages(kind) && !count_frame(mem, mpn, s, n))
+		/* Copies are counted where their master is. */
+		if (frame_kind_info[kind].guest && !count_frame(mem, mpn, s, n))
 			*idle += kind == FRAME_CACHE;
 	}
 	for (unsigned i = 0; i < n; i++)

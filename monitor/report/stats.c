@@ -146,7 +146,7 @@ static json_t *kinds_json(const uint64_t pages[FRAME_KINDS])
 	for (size_t i = 0; i < ARRAY_SIZE(reported_kinds); i++) {
 		enum frame_kind k = reported_kinds[i];
 
-		set_count(o, frame_kind_name[k], pages[k] * PAGE_SIZE);
+		set_count(o, frame_kind_info[k].name, pages[k] * PAGE_SIZE);
 		total += pages[k] * PAGE_SIZE;
 	}
 	set_count(o, "total", total);
@@ -284,7 +284,7 @@ static json_t *vm_memory_json(const struct run *r, const struct vm *vm)
 	json_object_set_new(o, "node_bytes", vm_nodes_json(r, vm));
 	set_count(o, "first_touches", p->faults_zero);
 	for (size_t i = 0; i < ARRAY_SIZE(reported_kinds); i++)
-		set_count(copies, frame_kind_name[reported_kinds[i]],
+		set_count(copies, frame_kind_info[reported_kinds[i]].name,
 			p->faults_cow[reported_kinds[i]]);
 	json_object_set_new(o, "copies_on_write", copies);
 	set_count(o, "shared_in", p->shared_in);

@@ -259,7 +259,7 @@ static char *disk_path_for(const struct disk_option *d, unsigned id)
 static int add_disk(
 	struct run *r, struct vm *vm, unsigned slot, unsigned n, const struct disk_option *option)
 {
-	uint32_t owner = 0xc0000000u | (vm->id * OPTIONS_MAX_DISKS + n);
+	uint32_t owner = OWNER_DISK | (vm->id * OPTIONS_MAX_DISKS + n);
 	char *path = disk_path_for(option, vm->id);
 	struct disk *disk;
 	int err = option->mode == DISK_SCRATCH

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * Machine memory: see frame.h. One 16-byte record a frame, in an array that the host backs only
- * where it is touched. Most frames have one user (a VM's own page), which is kept in the record; a
- * shared frame has a set of users on the heap, with a hash index once it is large, because a guest
- * may map one disk block a million times and must not make everyone else wait for a linear search.
+ * where it is touched. This file joins what lies below it: the pools of free frames
+ * (numa/memory/pool.c), the users of frames (users.c) and the copies of pages (replica.c). An
+ * allocation may end the life of a copy, and the last user of a frame frees it with its copies.
  *
- * Each node's pool hands out freed frames first, the last freed first, and then frames never used,
- * the lowest first. So memory stays dense, and which frame is next depends only on the order of
- * calls. A frame never used is zero because the host made it so; a freed one is marked dirty and
- * zeroed when someone needs zeroes. When many dirty frames lie idle the host gets their memory
- * back, so that the process's size follows the frames in use.
+ * Two services of files above it are reached through pointers that these files set: runs of
+ * frames (superpage.c) and the reserves of VMs (reserve.c, by struct memory).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,22 +14,7 @@
 
 #include "numa/memory/memmap.h"
 
-const char *const frame_kind_name[FRAME_KINDS] = {"free", "reserved", "private", "text", "cache",
-	"disk", "cloned", "monitor", "replica", "same", "zero"};
-
-enum {
-	SET_MIN = 4,        /* smallest set of users on the heap */
-	SET_LINEAR = 64,    /* sets up to this large are searched without an index */
-	RECLAIM_BATCH = 64, /* frames asked of the buffer cache at a time */
-	TRIM_FRAMES = 4096, /* dirty free frames (16 MiB) after which the host gets them back */
-	TRIM_RUN = 8        /* shorter runs of dirty frames are not worth a system call */
-};
-
-struct user_set {
-	uint32_t cap; /* a power of two */
-	struct frame_user user[];
-	/* cap > SET_LINEAR: uint32_t slot[2 * cap] follows, position + 1 or 0, linear probing */
-};
+enum { RECLAIM_BATCH = 64 /* frames asked of the buffer cache at a time */ };
 
 struct memory *memory_create_at(const struct machine *m, void *base, int give_back)
 {
@@ -42,6 +24,7 @@ struct memory *memory_create_at(const struct machine *m, void *base, int give_ba
 
 	mem->n_nodes = m->n_nodes;
 	mem->boundary = true;
+	p->futile_dels = UINT64_MAX;
 	memset(mem->zero, 0xff, sizeof(mem->zero));
 	for (unsigned node = 0; node < m->n_nodes; node++) {
 		struct pool *pool = &p->pool[node];
@@ -108,7 +91,8 @@ void memory_destroy(struct memory *mem)
 			if (f->flags & (FRAME_REPLICATED | FRAME_COLLAPSED))
 				free(p->replicas[p->pool[node].first + i]);
 		}
-	runs_destroy(mem);
+	if (p->superpages)
+		p->superpages->destroy(mem);
 	lazy_free(p->pins, mem->n_frames * sizeof(p->pins[0]));
 	lazy_free(p->replicas, mem->n_frames * sizeof(p->replicas[0]));
 	lazy_free(p->frame, mem->n_frames * sizeof(struct frame));
@@ -119,82 +103,7 @@ void memory_destroy(struct memory *mem)
 	free(mem);
 }
 
-unsigned frame_node(const struct memory *mem, uint32_t mpn)
-{
-	const struct pool *pool = mem->p->pool;
-	unsigned lo = 0, hi = mem->n_nodes - 1;
-
-	/* The last node that starts at or before mpn; a node without memory starts where the next
-	 * one does. */
-	while (lo < hi) {
-		unsigned mid = (lo + hi + 1) / 2;
-
-		if (pool[mid].first <= mpn)
-			lo = mid;
-		else
-			hi = mid - 1;
-	}
-	while (!pool[lo].n || mpn >= pool[lo].first + pool[lo].n)
-		lo--;
-	return lo;
-}
-
-enum frame_kind frame_kind(const struct memory *mem, uint32_t mpn)
-{
-	return (enum frame_kind)mem->p->frame[mpn].kind;
-}
-
-unsigned memory_nearest(const struct memory *mem, unsigned node, unsigned i)
-{
-	return mem->p->order[node][i];
-}
-
-/* ---- owners and placement ---------------------------------------------------------------- */
-
-/* Where owner `id` is in the table, or where it would go. */
-static unsigned owner_slot(const struct memory_private *p, uint32_t id)
-{
-	unsigned lo = 0, hi = p->n_owners;
-
-	while (lo < hi) {
-		unsigned mid = (lo + hi) / 2;
-
-		if (p->owner[mid].id < id)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-const struct owner *memory_owner(const struct memory *mem, uint32_t id)
-{
-	unsigned i = owner_slot(mem->p, id);
-
-	return i < mem->p->n_owners && mem->p->owner[i].id == id ? &mem->p->owner[i] : NULL;
-}
-
-void memory_add_owner(struct memory *mem, uint32_t id, const struct frame_owner_ops *ops, void *arg)
-{
-	struct memory_private *p = mem->p;
-	unsigned i = owner_slot(p, id);
-
-	if (i < p->n_owners && p->owner[i].id == id)
-		die("memmap: two owners are called %#x", id);
-	p->owner = xrealloc(p->owner, (p->n_owners + 1) * sizeof(p->owner[0]));
-	memmove(&p->owner[i + 1], &p->owner[i], (p->n_owners++ - i) * sizeof(p->owner[0]));
-	p->owner[i] = (struct owner){.id = id, .ops = ops, .arg = arg};
-}
-
-void memory_del_owner(struct memory *mem, uint32_t id)
-{
-	struct memory_private *p = mem->p;
-	unsigned i = owner_slot(p, id);
-
-	if (i == p->n_owners || p->owner[i].id != id)
-		die("memmap: no owner is called %#x", id);
-	memmove(&p->owner[i], &p->owner[i + 1], (--p->n_owners - i) * sizeof(p->owner[0]));
-}
+/* ---- placement --------------------------------------------------------------------------- */
 
 void memory_set_placement(struct memory *mem, place_fn *place, const void *arg)
 {
@@ -216,131 +125,6 @@ bool memory_spreads(const struct memory *mem)
 
 /* ---- users ------------------------------------------------------------------------------- */
 
-static bool same_user(struct frame_user a, struct frame_user b)
-{
-	return a.owner == b.owner && a.page == b.page;
-}
-
-static uint32_t *set_slots(struct user_set *s)
-{
-	return (uint32_t *)&s->user[s->cap];
-}
-
-static size_t set_bytes(uint32_t cap)
-{
-	return sizeof(struct user_set) + cap * sizeof(struct frame_user) +
-	       (cap > SET_LINEAR ? 2ull * cap * sizeof(uint32_t) : 0);
-}
-
-static uint32_t user_hash(struct frame_user u)
-{
-	uint64_t key = (uint64_t)u.owner << 32 | u.page;
-
-	return (uint32_t)(splitmix64(&key) >> 32);
-}
-
-/* Where the index says `position` (of user u) is, or where it would go. */
-static uint32_t slot_of(struct user_set *s, struct frame_user u)
-{
-	uint32_t *slot = set_slots(s), mask = 2 * s->cap - 1, h = user_hash(u) & mask;
-
-	while (slot[h] && !same_user(s->user[slot[h] - 1], u))
-		h = (h + 1) & mask;
-	return h;
-}
-
-/* Position of u among n users, or n. */
-static uint32_t set_find(struct user_set *s, uint32_t n, struct frame_user u)
-{
-	uint32_t i;
-
-	if (s->cap > SET_LINEAR) {
-		i = set_slots(s)[slot_of(s, u)];
-		return i ? i - 1 : n;
-	}
-	for (i = 0; i < n && !same_user(s->user[i], u); i++)
-		;
-	return i;
-}
-
-static struct user_set *set_resize(
-	struct memory_private *p, struct user_set *old, uint32_t n, uint32_t cap)
-{
-	struct user_set *s = xcalloc(1, set_bytes(cap));
-
-	s->cap = cap;
-	p->set_bytes += set_bytes(cap);
-	if (old) {
-		memcpy(s->user, old->user, n * sizeof(s->user[0]));
-		p->set_bytes -= set_bytes(old->cap);
-		free(old);
-	}
-	if (cap > SET_LINEAR)
-		for (uint32_t i = 0; i < n; i++)
-			set_slots(s)[slot_of(s, s->user[i])] = i + 1;
-	return s;
-}
-
-/* User number n, not yet in the set, which has room. */
-static void set_append(struct user_set *s, uint32_t n, struct frame_user u)
-{
-	s->user[n] = u;
-	if (s->cap > SET_LINEAR)
-		set_slots(s)[slot_of(s, u)] = n + 1;
-}
-
-/* Empty slot h, moving up those behind it that would no longer be found (Knuth 6.4, algorithm R).
- */
-static void slot_clear(struct user_set *s, uint32_t h)
-{
-	uint32_t *slot = set_slots(s), mask = 2 * s->cap - 1;
-
-	for (uint32_t i = (h + 1) & mask; slot[i]; i = (i + 1) & mask) {
-		uint32_t home = user_hash(s->user[slot[i] - 1]) & mask;
-
-		if (((i - home) & mask) >= ((i - h) & mask)) {
-			slot[h] = slot[i];
-			h = i;
-		}
-	}
-	slot[h] = 0;
-}
-
-static void set_remove(struct user_set *s, uint32_t n, uint32_t at)
-{
-	if (s->cap > SET_LINEAR) {
-		slot_clear(s, slot_of(s, s->user[at]));
-		if (at != n - 1)
-			set_slots(s)[slot_of(s, s->user[n - 1])] = at + 1;
-	}
-	s->user[at] = s->user[n - 1];
-}
-
-bool frame_has_user(const struct memory *mem, uint32_t mpn, struct frame_user user)
-{
-	const struct frame *f = &mem->p->frame[mpn];
-
-	if (f->kind == FRAME_FREE)
-		return false;
-	if (f->n_users > 1)
-		return set_find(f->many, f->n_users, user) < f->n_users;
-	return f->n_users == 1 && same_user(f->one, user);
-}
-
-static void tell_owned(struct memory *mem, uint32_t mpn, uint32_t owner)
-{
-	if (mem->owned)
-		mem->owned(mem->model_arg, mpn, owner);
-}
-
-void frame_tell_owned(struct memory *mem, uint32_t mpn)
-{
-	const struct frame *f = &mem->p->frame[frame_master(mem, mpn)];
-	bool alone = f->n_users == 1 && !(f->one.owner >> 31);
-
-	tell_owned(mem, mpn, alone ? f->one.owner : OWNER_NONE);
-}
-
 static void tell_copy_owned(void *arg, uint32_t copy)
 {
 	frame_tell_owned(arg, copy);
@@ -355,28 +139,8 @@ static void users_changed(struct memory *mem, uint32_t mpn)
 
 void frame_add_users(struct memory *mem, uint32_t mpn, const struct frame_user *user, uint32_t n)
 {
-	struct memory_private *p = mem->p;
-	struct frame *f = &p->frame[mpn];
-	uint32_t had = f->n_users, all = had + n, cap = had > 1 ? f->many->cap : SET_MIN;
-	struct user_set *s;
+	uint32_t had = users_add(mem, mpn, user, n);
 
-	if (all == 1 && n) {
-		f->one = *user;
-	} else if (all > 1) {
-		while (cap < all)
-			cap *= 2;
-		if (had < 2) {
-			s = set_resize(p, NULL, 0, cap);
-			if (had)
-				set_append(s, 0, f->one);
-			f->many = s;
-		} else if (cap > f->many->cap) {
-			f->many = set_resize(p, f->many, had, cap);
-		}
-		for (uint32_t i = 0; i < n; i++)
-			set_append(f->many, had + i, user[i]);
-	}
-	f->n_users = all;
 	if (n && had < 2)
 		users_changed(mem, mpn);
 }
@@ -388,178 +152,17 @@ void frame_add_user(struct memory *mem, uint32_t mpn, struct frame_user user)
 
 void frame_del_user(struct memory *mem, uint32_t mpn, struct frame_user user)
 {
-	struct memory_private *p = mem->p;
-	struct frame *f = &p->frame[mpn];
-	uint32_t at = f->n_users > 1 ? set_find(f->many, f->n_users, user) : 0;
+	uint32_t left = users_del(mem, mpn, user);
 
-	if (at == f->n_users || (f->n_users == 1 && !same_user(f->one, user)))
-		die("memmap: page %u of owner %#x does not use frame %u", user.page, user.owner,
-			mpn);
-	p->n_dels++;
-	if (f->n_users == 1) {
-		f->n_users = 0;
-		replicas_drop(mem, mpn);
-		frame_free(mem, mpn);
-		return;
-	}
-	set_remove(f->many, f->n_users, at);
-	f->n_users--;
-	if (f->n_users == 1) {
-		struct user_set *s = f->many;
-
-		f->one = s->user[0];
-		p->set_bytes -= set_bytes(s->cap);
-		free(s);
+	if (left == 1)
 		users_changed(mem, mpn);
-	} else if (f->many->cap > SET_MIN && f->n_users <= f->many->cap / 4) {
-		f->many = set_resize(p, f->many, f->n_users, f->many->cap / 2);
-	}
+	if (left)
+		return;
+	replicas_drop(mem, mpn);
+	frame_free(mem, mpn);
 }
 
-uint32_t frame_users(const struct memory *mem, uint32_t mpn)
-{
-	return mem->p->frame[mpn].n_users;
-}
-
-struct frame_user frame_user(const struct memory *mem, uint32_t mpn, uint32_t index)
-{
-	const struct frame *f = &mem->p->frame[mpn];
-
-	return f->n_users > 1 ? f->many->user[index] : f->one;
-}
-
-uint64_t memory_count_owner(const struct memory *mem, uint32_t owner)
-{
-	uint64_t n = 0;
-
-	for (unsigned node = 0; node < mem->n_nodes; node++) {
-		const struct pool *pool = &mem->p->pool[node];
-
-		for (uint32_t mpn = pool->first; mpn < pool->first + pool->used; mpn++)
-			for (uint32_t i = 0; i < frame_users(mem, mpn); i++)
-				n += frame_user(mem, mpn, i).owner == owner;
-	}
-	return n;
-}
-
-/* ---- pools ------------------------------------------------------------------------------- */
-
-static void count(uint32_t *counter, uint32_t change)
-{
-	__atomic_fetch_add(counter, change, __ATOMIC_RELAXED);
-}
-
-/* The kind of a frame in use or reserved; run phase for a frame only this thread can reach. */
-static void set_kind(struct memory *mem, uint32_t mpn, enum frame_kind kind)
-{
-	struct pool *pool = &mem->p->pool[frame_node(mem, mpn)];
-	struct frame *f = &mem->p->frame[mpn];
-
-	count(&pool->kind[f->kind], -1u);
-	count(&pool->kind[kind], 1);
-	f->kind = (uint8_t)kind;
-}
-
-void frame_set_kind(struct memory *mem, uint32_t mpn, enum frame_kind kind)
-{
-	set_kind(mem, mpn, kind);
-}
-
-void frame_swap_kind(struct memory *mem, uint32_t a, uint32_t b)
-{
-	enum frame_kind of_a = frame_kind(mem, a);
-
-	set_kind(mem, a, frame_kind(mem, b));
-	set_kind(mem, b, of_a);
-}
-
-/* Nobody's, with bytes that nobody needs: free, or left of a run. Reserves of VMs are small. */
-static bool idle_and_dirty(const struct memory *mem, const struct frame *f)
-{
-	return (f->flags & FRAME_DIRTY) &&
-	       (f->kind == FRAME_FREE || (f->kind == FRAME_RESERVED && mem->p->runs));
-}
-
-/* Give the host back the memory of dirty frames that are nobody's, which makes them zero. */
-static void pool_trim(struct memory *mem, struct pool *pool)
-{
-	struct frame *f = mem->p->frame + pool->first;
-
-	for (uint32_t i = 0, n; i < pool->used; i += n + 1) {
-		for (n = 0; i + n < pool->used && idle_and_dirty(mem, &f[i + n]); n++)
-			;
-		if (n < TRIM_RUN || madvise(frame_data(mem, pool->first + i),
-					    (size_t)n << PAGE_SHIFT, mem->give_back))
-			continue;
-		for (uint32_t k = 0; k < n; k++)
-			f[i + k].flags = 0;
-	}
-	/* What is left in short runs is counted anew only when more is freed. */
-	pool->n_dirty = 0;
-}
-
-/* A frame is nobody's now. */
-static void dirty(struct memory *mem, struct pool *pool, uint32_t mpn)
-{
-	pool->n_dirty += (mem->p->frame[mpn].flags & FRAME_DIRTY) != 0;
-	if (pool->n_dirty >= TRIM_FRAMES)
-		pool_trim(mem, pool);
-}
-
-static void pool_push(struct memory *mem, struct pool *pool, uint32_t mpn)
-{
-	struct frame *f = &mem->p->frame[mpn];
-
-	f->next = pool->free;
-	pool->free = mpn;
-	dirty(mem, pool, mpn);
-}
-
-void frame_free(struct memory *mem, uint32_t mpn)
-{
-	struct pool *pool = &mem->p->pool[frame_node(mem, mpn)];
-	struct frame *f = &mem->p->frame[mpn];
-	bool keep = run_keep(mem, mpn);
-
-	if (f->flags & FRAME_PINNED)
-		die("memmap: frame %u is freed while pinned", mpn);
-	set_kind(mem, mpn, keep ? FRAME_RESERVED : FRAME_FREE);
-	f->flags = FRAME_DIRTY;
-	f->moves = f->recent = 0;
-	tell_owned(mem, mpn, OWNER_NONE);
-	if (mem->freed)
-		mem->freed(mem->freed_arg, mpn);
-	if (keep)
-		dirty(mem, pool, mpn);
-	else
-		pool_push(mem, pool, mpn);
-}
-
-static uint32_t pool_pop(struct memory *mem, struct pool *pool)
-{
-	uint32_t mpn = pool->free;
-
-	if (mpn != MPN_NONE) {
-		struct frame *f = &mem->p->frame[mpn];
-
-		pool->free = f->next;
-		if ((f->flags & FRAME_DIRTY) && pool->n_dirty)
-			pool->n_dirty--;
-		return mpn;
-	}
-	return pool->used < pool->n ? pool->first + pool->used++ : MPN_NONE;
-}
-
-uint32_t frame_take_exact(struct memory *mem, unsigned node, enum frame_kind kind)
-{
-	uint32_t mpn = pool_pop(mem, &mem->p->pool[node]);
-
-	if (mpn == MPN_NONE && runs_give_back(mem, node))
-		mpn = pool_pop(mem, &mem->p->pool[node]);
-	if (mpn != MPN_NONE)
-		set_kind(mem, mpn, kind);
-	return mpn;
-}
+/* ---- allocation -------------------------------------------------------------------------- */
 
 static uint32_t nearest_pop(struct memory *mem, unsigned node, enum frame_kind kind)
 {
@@ -575,16 +178,17 @@ static uint32_t nearest_pop(struct memory *mem, unsigned node, enum frame_kind k
 	return mpn;
 }
 
-/* Have the buffer cache give something back; not asked twice while nobody let go of a frame. */
+/* Have the buffer cache give something back; not asked again before a user has let go of a frame. */
 static bool reclaim(struct memory *mem)
 {
 	struct memory_private *p = mem->p;
+	uint32_t freed;
 
-	if (!mem->reclaim || (p->futile && p->futile_dels == p->n_dels))
+	if (!mem->reclaim || p->futile_dels == p->n_dels)
 		return false;
-	p->futile = !mem->reclaim(mem->reclaim_arg, RECLAIM_BATCH);
-	p->futile_dels = p->n_dels;
-	return !p->futile;
+	freed = mem->reclaim(mem->reclaim_arg, RECLAIM_BATCH);
+	p->futile_dels = freed ? UINT64_MAX : p->n_dels;
+	return freed > 0;
 }
 
 uint32_t frame_reserve(struct memory *mem, unsigned node, uint32_t owner)
@@ -594,46 +198,8 @@ uint32_t frame_reserve(struct memory *mem, unsigned node, uint32_t owner)
 	if (mpn == MPN_NONE && reclaim(mem))
 		mpn = nearest_pop(mem, node, FRAME_RESERVED);
 	if (mpn != MPN_NONE)
-		tell_owned(mem, mpn, owner);
+		frame_set_owned(mem, mpn, owner);
 	return mpn;
-}
-
-uint32_t frame_reserve_run(struct memory *mem, unsigned node, uint32_t n, uint32_t owner)
-{
-	struct pool *pool = &mem->p->pool[node];
-	uint32_t used = pool->used, skipped = (n - used % n) % n;
-
-	if (pool->n - used < skipped + n)
-		return MPN_NONE;
-	pool->used += skipped + n;
-	/* What lies before is for single pages, the lowest first, as ever. */
-	for (uint32_t i = skipped; i > 0; i--)
-		pool_push(mem, pool, pool->first + used + i - 1);
-	used += skipped;
-	for (uint32_t i = 0; i < n; i++) {
-		set_kind(mem, pool->first + used + i, FRAME_RESERVED);
-		tell_owned(mem, pool->first + used + i, owner);
-	}
-	pool->in_runs += n;
-	return pool->first + used;
-}
-
-void frame_unreserve(struct memory *mem, uint32_t mpn)
-{
-	set_kind(mem, mpn, FRAME_FREE);
-	tell_owned(mem, mpn, OWNER_NONE);
-	pool_push(mem, &mem->p->pool[frame_node(mem, mpn)], mpn);
-}
-
-void frame_take_reserved(struct memory *mem, uint32_t mpn, struct frame_user user, bool zero)
-{
-	struct frame *f = &mem->p->frame[mpn];
-
-	set_kind(mem, mpn, FRAME_PRIVATE);
-	f->one = user;
-	f->n_users = 1;
-	if (zero && (f->flags & FRAME_DIRTY))
-		memset(frame_data(mem, mpn), 0, PAGE_SIZE);
 }
 
 uint32_t frame_alloc(struct memory *mem, unsigned node, enum frame_kind kind, bool zero)
@@ -642,7 +208,7 @@ uint32_t frame_alloc(struct memory *mem, unsigned node, enum frame_kind kind, bo
 
 	if (mpn == MPN_NONE && reclaim(mem))
 		mpn = nearest_pop(mem, node, kind);
-	if (mpn == MPN_NONE && pmap_steal(mem))
+	if (mpn == MPN_NONE && mem->steal && mem->steal(mem))
 		mpn = nearest_pop(mem, node, kind);
 	if (mpn != MPN_NONE && zero && (mem->p->frame[mpn].flags & FRAME_DIRTY))
 		memset(frame_data(mem, mpn), 0, PAGE_SIZE);
@@ -697,28 +263,17 @@ uint64_t memory_overhead_bytes(const struct memory *mem)
 	return bytes + mem->p->replica_bytes;
 }
 
-static void check_users(const struct memory *mem, uint32_t mpn)
+static void check_frame(const struct memory *mem, uint32_t mpn)
 {
 	const struct frame *f = &mem->p->frame[mpn];
-	bool unused = f->kind == FRAME_FREE || f->kind == FRAME_RESERVED ||
-		      f->kind == FRAME_REPLICA || f->kind == FRAME_ZERO;
 
 	if (f->kind >= FRAME_KINDS)
 		die("memmap: frame %u is of kind %u", mpn, f->kind);
-	if (unused != (f->n_users == 0) && f->kind != FRAME_MONITOR)
-		die("memmap: frame %u (%s) has %u users", mpn, frame_kind_name[f->kind],
+	if (frame_kind_info[f->kind].guest != (f->n_users > 0) && f->kind != FRAME_MONITOR)
+		die("memmap: frame %u (%s) has %u users", mpn, frame_kind_info[f->kind].name,
 			f->n_users);
 	if (f->kind == FRAME_ZERO && !frame_is_zero(mem, mpn))
 		die("memmap: frame %u is not zero any more", mpn);
-	if (f->n_users < 2)
-		return;
-	if (f->many->cap < f->n_users || (f->many->cap & (f->many->cap - 1)))
-		die("memmap: frame %u has %u users in a set of %u", mpn, f->n_users, f->many->cap);
-	/* Each must be found where it is: this also finds duplicates and a broken index. */
-	for (uint32_t i = 0; i < f->n_users; i++)
-		if (set_find(f->many, f->n_users, f->many->user[i]) != i)
-			die("memmap: frame %u: user %u (owner %#x page %u) is lost or double", mpn,
-				i, f->many->user[i].owner, f->many->user[i].page);
 }
 
 void memory_check(const struct memory *mem)
@@ -734,11 +289,10 @@ void memory_check(const struct memory *mem)
 		for (uint32_t i = 0; i < pool->used; i++) {
 			uint32_t mpn = pool->first + i;
 
-			check_users(mem, mpn);
+			check_frame(mem, mpn);
+			sets += users_check(mem, mpn);
 			replicas_check(mem, mpn);
 			kinds[mem->p->frame[mpn].kind]++;
-			if (mem->p->frame[mpn].n_users > 1)
-				sets += set_bytes(mem->p->frame[mpn].many->cap);
 			if (frame_node(mem, mpn) != node)
 				die("memmap: frame %u of node %u is taken for node %u's", mpn, node,
 					frame_node(mem, mpn));
@@ -753,9 +307,10 @@ void memory_check(const struct memory *mem)
 		for (unsigned k = 0; k < FRAME_KINDS; k++)
 			if (kinds[k] != pool->kind[k])
 				die("memmap: node %u: %u frames are %s, counted %u", node, kinds[k],
-					frame_kind_name[k], pool->kind[k]);
+					frame_kind_info[k].name, pool->kind[k]);
 	}
-	runs_check(mem);
+	if (mem->p->superpages)
+		mem->p->superpages->check(mem);
 	if (sets != mem->p->set_bytes)
 		die("memmap: user sets take %llu bytes, counted %llu", (unsigned long long)sets,
 			(unsigned long long)mem->p->set_bytes);
@@ -767,6 +322,7 @@ void memory_check_owners(const struct memory *mem)
 {
 	const struct memory_private *p = mem->p;
 	uint64_t *uses = xcalloc(p->n_owners + 1, sizeof(uses[0]));
+	const struct owner *o;
 
 	for (unsigned node = 0; node < mem->n_nodes; node++)
 		for (uint32_t n = 0; n < p->pool[node].used; n++) {
@@ -775,17 +331,20 @@ void memory_check_owners(const struct memory *mem)
 			for (uint32_t i = 0; i < frame_users(mem, mpn); i++) {
 				struct frame_user u = frame_user(mem, mpn, i);
 
-				if (!memory_owner(mem, u.owner))
-					die("memmap: frame %u is used for page %u of %#x, who is "
-					    "unknown",
+				o = memory_owner(mem, u.owner);
+				if (!o)
+					die("memmap: frame %u is used for page %u of %#x, an "
+					    "unknown "
+					    "owner",
 						mpn, u.page, u.owner);
-				uses[owner_slot(p, u.owner)]++;
+				uses[o - p->owner]++;
 			}
 		}
 	for (unsigned i = 0; i < p->n_owners; i++) {
-		const struct owner *o = &p->owner[i];
-		uint64_t pages = o->ops->check ? o->ops->check(o->arg) : uses[i];
+		uint64_t pages;
 
+		o = &p->owner[i];
+		pages = o->ops->check ? o->ops->check(o->arg) : uses[i];
 		if (pages != uses[i])
 			die("memmap: owner %#x has %llu pages, but frames are used for %llu of its",
 				o->id, (unsigned long long)pages, (unsigned long long)uses[i]);

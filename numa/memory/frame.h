@@ -41,9 +41,29 @@ enum frame_kind {
 	FRAME_ZERO,     /* a node's frame of zeroes: what pages are read from that have no frame */
 	FRAME_KINDS
 };
-extern const char *const frame_kind_name[FRAME_KINDS];
 
-/* Owners: pmaps take 0 .. 0x7fffffff (the VM's id); images and disks have the top bit set. */
+/* What is true of all frames of a kind. */
+struct frame_kind_info {
+	const char *name; /* in statistics and messages */
+	bool guest;       /* a page of a guest: it has users, can move, get copies, and be merged */
+	bool constant;    /* its bytes do not change while it is of this kind */
+	bool of_file;     /* a block of a file of the host, which stays the file's */
+};
+extern const struct frame_kind_info frame_kind_info[FRAME_KINDS];
+
+/* Owners of pages, by id. Each range is used from its first number up by the named part. */
+enum owner_range {
+	OWNER_VM = 0,             /* pmaps: the VM's id */
+	OWNER_IMAGE = 0x80000000, /* images (sharing/image.h) */
+	OWNER_DISK = 0xc0000000,  /* disks that VMs write to (sharing/disk.h) */
+	OWNER_PACKET = 0xe0000000 /* packets of a subnet (sharing/packet.h) */
+};
+
+static inline bool owner_is_vm(uint32_t owner)
+{
+	return owner < OWNER_IMAGE;
+}
+
 struct frame_user {
 	uint32_t owner;
 	uint32_t page;
@@ -102,14 +122,19 @@ struct move_stats {
 struct memory {
 	uint8_t *base;  /* host address of machine address 0; lazily backed */
 	bool base_lent; /* by the caller of memory_create_at() */
+	bool boundary;  /* true while the boundary's single thread runs */
 	int give_back;  /* advice for madvise(2) */
 	uint32_t n_frames;
 	unsigned n_nodes;
-	bool boundary; /* true while the boundary's single thread runs */
 	/* Called at the boundary when a pool is empty: give back up to `want` frames nobody maps.
 	 * Set by the buffer cache. Returns how many were freed. */
 	uint32_t (*reclaim)(void *arg, uint32_t want);
 	void *reclaim_arg;
+	/* Called at the boundary before pages are moved: pmap_settle() of every VM, in order. And
+	 * when all pools are empty: take frames of the reserves of VMs back; how many. Both are set
+	 * by the first pmap; NULL before. */
+	void (*settle)(struct memory *mem);
+	uint32_t (*steal)(struct memory *mem);
 	/* Called at the boundary when a frame comes to be one VM's alone (its pmap's id), to read
 	 * and write or in reserve, and when that ends (OWNER_NONE; also again for a frame that was
 	 * nobody's). A copy is as its master. For a memory model whose VMs run on different

@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * The inside of the memmap, for the files that share it: numa/memory/frame.c (pools and users), numa/memory/move.c
- * (copies and moves), numa/policy/placement.c, and numa/memory/pmap.c with numa/memory/reserve.c and numa/memory/superpage.c (frames set
- * aside for a VM, and the few operations that are allowed in the run phase, where a VM's thread may touch only what no other VM can
- * reach). Nobody else includes this.
+ * The inside of the memmap, for the files that share it. From the bottom up; each calls only those
+ * before it:
+ *
+ *   pool.c       records of frames, and which are free
+ *   users.c      back-maps, and the table of owners
+ *   replica.c    copies of a page on other nodes
+ *   frame.c      allocation; the life of a frame with its users and copies
+ *   move.c       migration, replication, merging
+ *   superpage.c  runs of neighbouring frames, set aside for a VM
+ *   reserve.c    frames set aside for a VM's first touches in the run phase
+ *   pmap.c       one VM's pages
+ *
+ * Also numa/policy/placement.c. No other file may include this. In the run phase a VM's thread may
+ * touch only what no other VM can reach; the few operations that are allowed then say so.
  */
 #ifndef NUMA_MEMORY_MEMMAP_H
 #define NUMA_MEMORY_MEMMAP_H
@@ -11,7 +21,7 @@
 #include "numa/memory/frame.h"
 
 struct pmap;
-struct run;
+struct superpage_run;
 struct user_set;
 
 enum {
@@ -62,6 +72,21 @@ struct owner {
 	void *arg;
 };
 
+/* Runs of neighbouring frames (superpage.c), of which the files below it know no more than this. All
+ * functions are for the boundary. */
+struct superpages {
+	/* A frame is freed. True: it stays its page's place in a run, and must become reserved. */
+	bool (*keep)(struct memory *mem, uint32_t mpn);
+	/* Break up a run on `node`, so that the pool has frames. False: there is none. */
+	bool (*give_back)(struct memory *mem, unsigned node);
+	/* A frame on `node` for the page in frame mpn, or for a copy of it: its place in a run, if
+	 * one VM alone uses the page. MPN_NONE: it has none. */
+	uint32_t (*take_for)(struct memory *mem, uint32_t mpn, unsigned node, enum frame_kind kind);
+	void (*destroy)(struct memory *mem);
+	void (*check)(const struct memory *mem); /* for memory_check() */
+	struct superpage_run *run;               /* by stretch of frames, lazily backed */
+};
+
 struct memory_private {
 	struct frame *frame;
 	struct replicas **replicas; /* by master; lazily backed; valid where its flags say so */
@@ -71,12 +96,12 @@ struct memory_private {
 	uint8_t rank[MACHINE_MAX_NODES][MACHINE_MAX_NODES];  /* how many nodes are nearer to one */
 	uint64_t set_bytes;                                  /* heap taken by user sets */
 	uint64_t replica_bytes;                              /* and by tables of copies */
-	uint64_t n_dels;      /* users removed so far; wraps harmlessly */
-	uint64_t futile_dels; /* n_dels when the cache last had nothing to give back ... */
-	bool futile;          /* ... if it had not */
-	struct run *runs;     /* by stretch of frames, lazily backed; NULL: no runs are taken */
-	struct pmap *pmaps;   /* in order of creation; numa/memory/pmap.c keeps this list */
-	struct owner *owner;  /* by id */
+	uint64_t n_dels;               /* users removed so far; wraps harmlessly */
+	uint64_t futile_dels;          /* n_dels when the cache last had nothing to give back, or
+				 UINT64_MAX */
+	struct superpages *superpages; /* NULL: no runs are taken */
+	struct pmap *pmaps;  /* in order of creation; numa/memory/pmap.c keeps this list */
+	struct owner *owner; /* by id */
 	unsigned n_owners;
 	place_fn *place;
 	const void *place_arg;
@@ -99,7 +124,9 @@ void frame_take_reserved(struct memory *mem, uint32_t mpn, struct frame_user use
 
 /* A frame of `node` and no other, without making room for it, or MPN_NONE. Boundary. */
 uint32_t frame_take_exact(struct memory *mem, unsigned node, enum frame_kind kind);
-/* Tell mem->owned whose this frame is, as its users or its master's say. Boundary. */
+/* Tell mem->owned that this frame is `owner`'s. Boundary. */
+void frame_set_owned(struct memory *mem, uint32_t mpn, uint32_t owner);
+/* The same for the owner that its users, or its master's users, say. Boundary. */
 void frame_tell_owned(struct memory *mem, uint32_t mpn);
 /* Two frames of one VM change kinds. Run phase, by that VM. */
 void frame_swap_kind(struct memory *mem, uint32_t a, uint32_t b);
@@ -113,11 +140,36 @@ unsigned memory_nearest(const struct memory *mem, unsigned node, unsigned i);
 uint64_t memory_count_owner(const struct memory *mem, uint32_t owner);
 const struct owner *memory_owner(const struct memory *mem, uint32_t id);
 
-/* ---- numa/memory/move.c ---- */
+/* ---- numa/memory/users.c ---- */
 
-/* Free every copy of mpn, with no word to any owner: nobody uses them. Boundary. */
+/* Enter n users of a frame, none of which uses it yet. How many it had. Boundary. */
+uint32_t users_add(struct memory *mem, uint32_t mpn, const struct frame_user *user, uint32_t n);
+/* Remove one, which must be there, or die(). How many are left. Boundary. */
+uint32_t users_del(struct memory *mem, uint32_t mpn, struct frame_user user);
+/* For memory_check(): die() unless each user can be found. The heap bytes of the set. */
+uint64_t users_check(const struct memory *mem, uint32_t mpn);
+
+/* ---- numa/memory/replica.c ---- */
+
+/* An empty table of copies for a master that has none. Boundary. */
+struct replicas *replicas_new(struct memory *mem, uint32_t master);
+/* Free the table. The copies, if any, must be freed by the caller. Boundary. */
+void replicas_free(struct memory *mem, uint32_t master);
+/* Tell the CPUs of every user of the page to forget frame `old`. Boundary. */
+void replicas_forget(struct memory *mem, uint32_t master, uint32_t old);
+/* After copies came or went: every node's view, and CPUs forget the frames they used before.
+ * Boundary. */
+void replicas_update_views(struct memory *mem, uint32_t master);
+/* The table `r` of `from` becomes that of `to`, where the master moves. Nodes whose view was `from`
+ * get another at once, because an engine may ask for the view when it is told to forget `from`.
+ * Boundary. */
+void replicas_change_master(struct memory *mem, struct replicas *r, uint32_t from, uint32_t to);
+/* Count a move of the page for frame_moves(). Run phase, by the VM that alone maps the frame. */
+void frame_count_move(struct frame *f);
+
+/* Free all copies of mpn without telling any owner: no CPU uses them. Boundary. */
 void replicas_drop(struct memory *mem, uint32_t mpn);
-/* Free one copy on `node`, telling the master's users. False: the node has none. Boundary. */
+/* Free one copy on `node` and tell the master's users. False: the node has none. Boundary. */
 bool replicas_give_back(struct memory *mem, unsigned node);
 /*
  * A store ends the replication of a private frame: what `node` saw is the page from now on and
@@ -132,25 +184,5 @@ void replicas_each(
 	const struct memory *mem, uint32_t mpn, void (*fn)(void *arg, uint32_t copy), void *arg);
 /* For memory_check(): what mpn is as a master or a copy is consistent, or die(). */
 void replicas_check(const struct memory *mem, uint32_t mpn);
-
-/* ---- numa/memory/superpage.c ---- */
-
-/* A frame on `node` for the page in frame mpn, or for a copy of it: its place in a run, if one VM
- * alone uses it. MPN_NONE: it has none. Boundary. */
-uint32_t run_take_for(struct memory *mem, uint32_t mpn, unsigned node, enum frame_kind kind);
-/* A frame is freed: does it stay its page's place in a run? Then it is to be reserved. Boundary. */
-bool run_keep(struct memory *mem, uint32_t mpn);
-/* Break up a run on `node`, so that the pool has frames. False: there is none. Boundary. */
-bool runs_give_back(struct memory *mem, unsigned node);
-void runs_destroy(struct memory *mem);
-/* For memory_check(). */
-void runs_check(const struct memory *mem);
-
-/* ---- numa/memory/pmap.c ---- */
-
-/* pmap_settle() of every VM, in order. */
-void pmap_settle_all(struct memory *mem);
-/* Take frames of VMs' reserves back when the pools are empty; how many. */
-uint32_t pmap_steal(struct memory *mem);
 
 #endif

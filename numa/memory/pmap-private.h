@@ -65,6 +65,9 @@ struct pmap {
  * from, of whichever node's is nearest. 0, -EAGAIN or -ENOMEM as pmap_fault(). */
 int reserve_take(struct pmap *pm, unsigned node, uint32_t *mpn);
 
+/* Take frames of the reserves of VMs back, for struct memory's `steal`. Boundary. */
+uint32_t reserve_steal(struct memory *mem);
+
 /* A frame for ppn in its place in a run on `node`, with its first user. False: it has none. */
 bool run_take(struct pmap *pm, uint32_t ppn, unsigned node, struct frame_user user, bool zero,
 	uint32_t *mpn);

@@ -121,7 +121,7 @@ void pmap_settle(struct pmap *pm)
 	pm->n_pending = 0;
 }
 
-void pmap_settle_all(struct memory *mem)
+static void settle_all(struct memory *mem)
 {
 	for (struct pmap *pm = mem->p->pmaps; pm; pm = pm->next)
 		pmap_settle(pm);
@@ -347,7 +347,7 @@ static uint64_t check_pages(const void *arg)
 		if (!e->cow &&
 			(frame_users(mem, e->mpn) != 1 || frame_kind(mem, e->mpn) != FRAME_PRIVATE))
 			die("pmap %u: page %u may write to frame %u (%s, %u users)", pm->id, ppn,
-				e->mpn, frame_kind_name[frame_kind(mem, e->mpn)],
+				e->mpn, frame_kind_info[frame_kind(mem, e->mpn)].name,
 				frame_users(mem, e->mpn));
 		present++;
 		mapped[e->kind]++;
@@ -355,7 +355,7 @@ static uint64_t check_pages(const void *arg)
 	for (unsigned k = 0; k < FRAME_KINDS; k++)
 		if (mapped[k] != pm->stats.mapped[k])
 			die("pmap %u: %llu pages are %s, counted %llu", pm->id,
-				(unsigned long long)mapped[k], frame_kind_name[k],
+				(unsigned long long)mapped[k], frame_kind_info[k].name,
 				(unsigned long long)pm->stats.mapped[k]);
 	for (uint32_t i = 0; i < pm->n_pending; i++)
 		leaving += !pm->pending[i].collapse;
@@ -364,8 +364,8 @@ static uint64_t check_pages(const void *arg)
 			if (frame_kind(mem, pm->reserve[node].frame[i]) != FRAME_RESERVED)
 				die("pmap %u: frame %u in the reserve is %s", pm->id,
 					pm->reserve[node].frame[i],
-					frame_kind_name[frame_kind(
-						mem, pm->reserve[node].frame[i])]);
+					frame_kind_info[frame_kind(mem, pm->reserve[node].frame[i])]
+						.name);
 	if (reserved != pm->n_reserved)
 		die("pmap %u: %u frames in reserve, counted %u", pm->id, reserved, pm->n_reserved);
 	return present + leaving;
@@ -601,6 +601,8 @@ struct pmap *pmap_create(
 	for (tail = &mem->p->pmaps; *tail; tail = &(*tail)->next)
 		;
 	*tail = pm;
+	mem->settle = settle_all;
+	mem->steal = reserve_steal;
 	memory_add_owner(mem, id, &owner_ops, pm);
 	return pm;
 }

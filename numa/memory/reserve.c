@@ -43,7 +43,7 @@ static uint32_t steal(struct memory *mem, bool last)
 	return richest ? reserve_give_back(richest, (richest->n_reserved + last) / 2) : 0;
 }
 
-uint32_t pmap_steal(struct memory *mem)
+uint32_t reserve_steal(struct memory *mem)
 {
 	return steal(mem, true);
 }

@@ -23,7 +23,7 @@
 enum { NO_RUN = 0, BROKEN = 1 }; /* else: the first frame + 2 */
 
 /* What a stretch of frames is set aside for. */
-struct run {
+struct superpage_run {
 	struct pmap *pm; /* NULL: nothing */
 	uint32_t slot;   /* of pm's memory */
 	uint32_t left;   /* frames that are reserved */
@@ -45,28 +45,23 @@ size_t runs_overhead_bytes(const struct pmap *pm)
 }
 
 /* Nodes need not begin at multiples of a run. */
-static struct run *run_of(const struct memory *mem, uint32_t mpn)
+static struct superpage_run *run_of(const struct memory *mem, uint32_t mpn)
 {
 	unsigned node = frame_node(mem, mpn);
 	uint32_t first = mem->p->pool[node].first;
 
-	return &mem->p->runs[first / LEAF_PAGES + node + (mpn - first) / LEAF_PAGES];
+	return &mem->p->superpages->run[first / LEAF_PAGES + node + (mpn - first) / LEAF_PAGES];
 }
 
 static size_t runs_bytes(const struct memory *mem)
 {
-	return (mem->n_frames / LEAF_PAGES + mem->n_nodes + 1) * sizeof(struct run);
+	return (mem->n_frames / LEAF_PAGES + mem->n_nodes + 1) * sizeof(struct superpage_run);
 }
 
-void memory_take_runs(struct memory *mem)
+static void destroy(struct memory *mem)
 {
-	mem->p->runs = lazy_alloc(runs_bytes(mem));
-}
-
-void runs_destroy(struct memory *mem)
-{
-	if (mem->p->runs)
-		lazy_free(mem->p->runs, runs_bytes(mem));
+	lazy_free(mem->p->superpages->run, runs_bytes(mem));
+	free(mem->p->superpages);
 }
 
 /* A page's place on a node, if it is to be had. */
@@ -75,7 +70,7 @@ static uint32_t place(struct pmap *pm, uint32_t ppn, unsigned node)
 	struct memory *mem = pm->mem;
 	uint32_t slot = ppn >> LEAF_SHIFT, *run, first, mpn;
 
-	if (!mem->p->runs || memory_spreads(mem) || slot >= n_slots(pm))
+	if (!mem->p->superpages || memory_spreads(mem) || slot >= n_slots(pm))
 		return MPN_NONE;
 	if (!pm->run)
 		pm->run = lazy_alloc(table_bytes(pm));
@@ -84,7 +79,7 @@ static uint32_t place(struct pmap *pm, uint32_t ppn, unsigned node)
 		first = frame_reserve_run(mem, node, LEAF_PAGES, pm->id);
 		*run = first == MPN_NONE ? BROKEN : first + 2;
 		if (first != MPN_NONE)
-			*run_of(mem, first) = (struct run){pm, slot, LEAF_PAGES};
+			*run_of(mem, first) = (struct superpage_run){pm, slot, LEAF_PAGES};
 	}
 	if (*run == BROKEN)
 		return MPN_NONE;
@@ -115,13 +110,13 @@ bool run_take(struct pmap *pm, uint32_t ppn, unsigned node, struct frame_user us
 	return true;
 }
 
-uint32_t run_take_for(struct memory *mem, uint32_t mpn, unsigned node, enum frame_kind kind)
+static uint32_t take_for(struct memory *mem, uint32_t mpn, unsigned node, enum frame_kind kind)
 {
 	struct frame_user user;
 	struct pmap *pm = NULL;
 	uint32_t at;
 
-	if (!mem->p->runs || frame_users(mem, mpn) != 1)
+	if (frame_users(mem, mpn) != 1)
 		return MPN_NONE;
 	user = frame_user(mem, mpn, 0);
 	for (pm = mem->p->pmaps; pm && pm->id != user.owner; pm = pm->next)
@@ -134,11 +129,11 @@ uint32_t run_take_for(struct memory *mem, uint32_t mpn, unsigned node, enum fram
 	return at;
 }
 
-bool run_keep(struct memory *mem, uint32_t mpn)
+static bool keep(struct memory *mem, uint32_t mpn)
 {
-	struct run *run = mem->p->runs ? run_of(mem, mpn) : NULL;
+	struct superpage_run *run = run_of(mem, mpn);
 
-	if (!run || !run->pm)
+	if (!run->pm)
 		return false;
 	run->left++;
 	mem->p->pool[frame_node(mem, mpn)].in_runs++;
@@ -148,13 +143,13 @@ bool run_keep(struct memory *mem, uint32_t mpn)
 /* Give what is left of a run back. */
 static void break_up(struct memory *mem, uint32_t first)
 {
-	struct run *run = run_of(mem, first);
+	struct superpage_run *run = run_of(mem, first);
 	unsigned node = frame_node(mem, first);
 	struct pool *pool = &mem->p->pool[node];
 
 	run->pm->run[run->slot * mem->n_nodes + node] = BROKEN;
 	pool->in_runs -= run->left;
-	*run = (struct run){NULL, 0, 0};
+	*run = (struct superpage_run){NULL, 0, 0};
 	/* The lowest is taken first again. */
 	for (uint32_t i = LEAF_PAGES; i-- > 0;)
 		if (frame_kind(mem, first + i) == FRAME_RESERVED) {
@@ -164,7 +159,7 @@ static void break_up(struct memory *mem, uint32_t first)
 		}
 }
 
-bool runs_give_back(struct memory *mem, unsigned node)
+static bool give_back(struct memory *mem, unsigned node)
 {
 	const struct pool *pool = &mem->p->pool[node];
 
@@ -188,15 +183,15 @@ void runs_end(struct pmap *pm)
 	lazy_free(pm->run, table_bytes(pm));
 }
 
-void runs_check(const struct memory *mem)
+static void check(const struct memory *mem)
 {
-	for (unsigned node = 0; mem->p->runs && node < mem->n_nodes; node++) {
+	for (unsigned node = 0; node < mem->n_nodes; node++) {
 		const struct pool *pool = &mem->p->pool[node];
 		uint32_t all = 0;
 
 		for (uint32_t i = 0; i + LEAF_PAGES <= pool->n; i += LEAF_PAGES) {
 			uint32_t first = pool->first + i, left = 0;
-			const struct run *run = run_of(mem, first);
+			const struct superpage_run *run = run_of(mem, first);
 
 			if (!run->pm)
 				continue;
@@ -217,4 +212,18 @@ void runs_check(const struct memory *mem)
 			die("memmap: node %u: %u frames are left of runs, counted %u", node, all,
 				pool->in_runs);
 	}
+}
+
+void memory_take_runs(struct memory *mem)
+{
+	struct superpages *s = mem->p->superpages = xcalloc(1, sizeof(*s));
+
+	*s = (struct superpages){
+		.keep = keep,
+		.give_back = give_back,
+		.take_for = take_for,
+		.destroy = destroy,
+		.check = check,
+		.run = lazy_alloc(runs_bytes(mem)),
+	};
 }

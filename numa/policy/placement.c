@@ -105,15 +105,7 @@ static void charge(struct placement *pl, unsigned node, uint64_t cycles, uint64_
 
 static bool is_page(const struct memory *mem, uint32_t mpn)
 {
-	switch (frame_kind(mem, mpn)) {
-	case FRAME_FREE:
-	case FRAME_RESERVED:
-	case FRAME_MONITOR:
-	case FRAME_ZERO:
-		return false;
-	default:
-		return true;
-	}
+	return frame_kind_info[frame_kind(mem, frame_master(mem, mpn))].guest;
 }
 
 static bool shared(const struct memory *mem, uint32_t mpn)

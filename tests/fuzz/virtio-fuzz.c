@@ -266,7 +266,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct disk *disk;
 	struct tree *tree;
 
-	if (disk_open(images, disk_image(), DISK_SHARED, 0xc0000000, &disk))
+	if (disk_open(images, disk_image(), DISK_SHARED, OWNER_DISK, &disk))
 		die("no disk");
 	if (tree_open(images, files(), &tree))
 		die("no directory");
