@@ -23,6 +23,7 @@ SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 endif
 B       ?= build
 PREFIX  ?= /usr/local
+COMPLETIONS := $(PREFIX)/share/bash-completion/completions
 DATA    ?= $(CURDIR)
 CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DDISCO_GUESTS_DIR='"$(DATA)/guests"' \
             -DDISCO_MACHINES_DIR='"$(DATA)/numa/machine/machines"' -DDISCO_PAPERS_DIR='"$(DATA)/papers"'
@@ -239,13 +240,14 @@ install: ## to PREFIX, or below DESTDIR
 	@$(MAKE) --no-print-directory B=build/install DATA=$(PREFIX)/share/disco all
 	install -D -m 755 build/install/disco $(DESTDIR)$(PREFIX)/bin/disco
 	install -D -m 644 monitor/cli/disco.1 $(DESTDIR)$(PREFIX)/share/man/man1/disco.1
-	install -d $(DESTDIR)$(PREFIX)/share/disco/numa/machine
+	install -d $(DESTDIR)$(PREFIX)/share/disco/numa/machine $(DESTDIR)$(COMPLETIONS)
+	build/install/disco completion bash >$(DESTDIR)$(COMPLETIONS)/disco
 	cp -R numa/machine/machines $(DESTDIR)$(PREFIX)/share/disco/numa/machine/
 	cp -R guests papers $(DESTDIR)$(PREFIX)/share/disco/
 
 uninstall: ## what install put there
 	rm -rf $(DESTDIR)$(PREFIX)/share/disco
-	rm -f $(DESTDIR)$(PREFIX)/bin/disco $(DESTDIR)$(PREFIX)/share/man/man1/disco.1
+	rm -f $(DESTDIR)$(PREFIX)/bin/disco $(DESTDIR)$(PREFIX)/share/man/man1/disco.1 $(DESTDIR)$(COMPLETIONS)/disco
 
 clean: ## remove what was built, but what fuzzers have found
 	rm -rf $(filter-out build/fuzz,$(wildcard build/*)) $(filter-out %.corpus,$(wildcard build/fuzz/*))

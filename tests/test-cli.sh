@@ -29,7 +29,7 @@ refuses() {
 	rm -f -- *.json *.png *.tmp
 }
 
-for command in run console topology plot compare fidelity policies stats reproduce; do
+for command in run console topology plot compare fidelity policies stats reproduce completion; do
 	"$disco" $command --help >help 2>err || fail "$command --help fails"
 	grep -q "Usage: disco $command" help || fail "$command --help has no usage line"
 	[ ! -s err ] || fail "$command --help writes to stderr"
@@ -45,6 +45,19 @@ for option in $("$disco" run --help | grep -o '^ *\(-., \)\?--[a-z-]*' | grep -o
 done
 "$disco" --version | grep -q '^disco [0-9]' || fail "no version"
 "$disco" topology --machine flash8 | grep -q 900 || fail "topology shows no remote latency"
+# What bash would offer for the words so far; the last is what is being typed.
+offers() { # WORD...
+	COMP_WORDS=("$disco" "$@") COMP_CWORD=$#
+	_disco "$disco" "${!#}" "${COMP_WORDS[$# - 1]}"
+	echo "${COMPREPLY[*]}"
+}
+"$disco" completion bash >completion && . ./completion || fail "no completion"
+[ "$(offers co)" = "console compare completion" ] || fail "of commands, bash offers $(offers co)"
+[ "$(offers run --ov)" = --overcommit ] || fail "of options, bash offers $(offers run --ov)"
+[ "$(offers run --engine k)" = kvm ] || fail "of values, bash offers $(offers run --engine k)"
+[ -z "$(offers run --disk f)" ] || fail "of files, bash offers $(offers run --disk f)"
+refuses 'which shell' completion
+refuses "'zsh'" completion zsh
 refuses 'which command'
 refuses 'unknown command' dance
 

@@ -12,10 +12,18 @@
 #include "monitor/base/args.h"
 #include "numa/util.h"
 
-enum { KEY_HELP = 'h' };
+enum { KEY_HELP = 'h', KEY_COMPLETE = 0x10000 };
 
 static char command_name[64];
 static const char *bad_argument;
+
+/* The options with their arguments, a line each, for a shell. */
+static void print_options(const struct argp_option *o)
+{
+	for (; o && (o->name || o->key || o->doc); o++)
+		if (o->name && !(o->flags & OPTION_HIDDEN))
+			printf("--%s %s\n", o->name, o->arg ? o->arg : "");
+}
 
 static error_t parse_help(int key, char *arg, struct argp_state *state)
 {
@@ -27,6 +35,11 @@ static error_t parse_help(int key, char *arg, struct argp_state *state)
 		argp_help(state->root_argp, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK,
 			command_name);
 		exit(EXIT_SUCCESS);
+	case KEY_COMPLETE:
+		for (const struct argp_child *c = state->root_argp->children; c && c->argp; c++)
+			print_options(c->argp->options);
+		print_options(state->root_argp->options);
+		exit(EXIT_SUCCESS);
 	case ARGP_KEY_ERROR:
 		bad_argument = state->next > 0 ? state->argv[state->next - 1] : "";
 		return 0;
@@ -37,6 +50,7 @@ static error_t parse_help(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option help_options[] = {
 	{"help", KEY_HELP, NULL, 0, "Give this help", -1},
+	{"complete", KEY_COMPLETE, NULL, OPTION_HIDDEN, "The options, for a shell", -1},
 	{0},
 };
 

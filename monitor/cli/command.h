@@ -20,6 +20,9 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
+extern const struct command commands[];
+extern const unsigned n_commands;
+
 int cmd_run(int argc, char **argv);
 int cmd_console(int argc, char **argv);
 int cmd_topology(int argc, char **argv);
@@ -29,5 +32,6 @@ int cmd_plot(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_reproduce(int argc, char **argv);
 int cmd_policies(int argc, char **argv);
+int cmd_completion(int argc, char **argv);
 
 #endif

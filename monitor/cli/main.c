@@ -12,7 +12,7 @@
 #include "monitor/cli/command.h"
 #include "numa/util.h"
 
-static const struct command commands[] = {
+const struct command commands[] = {
 	{"run", "boot a cluster of virtual machines, run a command in each, report", cmd_run},
 	{"console", "attach this terminal to the console of a running VM", cmd_console},
 	{"compare", "run the same job under several placement policies; one table, one picture",
@@ -23,7 +23,9 @@ static const struct command commands[] = {
 	{"policies", "list the policies by which pages are placed and moved", cmd_policies},
 	{"stats", "print a statistics file: where time went, what entered the monitor", cmd_stats},
 	{"plot", "draw a statistics file: memory, misses, stalls, pages", cmd_plot},
+	{"completion", "print what makes bash complete these commands", cmd_completion},
 };
+const unsigned n_commands = ARRAY_SIZE(commands);
 
 static void help(FILE *out)
 {
@@ -31,7 +33,7 @@ static void help(FILE *out)
 		     "Disco runs a cluster of virtual machines on one CC-NUMA machine and shares\n"
 		     "their memory. Commands:\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+		fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].help);
 	fprintf(out, "\n"
 		     "  disco COMMAND --help   options of a command\n"
 		     "  disco --version        version of this program\n\n"
