@@ -7,7 +7,7 @@
 #include <jansson.h>
 
 #include "monitor/vm/moves.h"
-#include "monitor/run/run.h"
+#include "monitor/report/stats.h"
 #include "numa/memory/move.h"
 #include "tests/sim-vm.h"
 

@@ -21,7 +21,7 @@
 #include "monitor/cli/jobs.h"
 #include "monitor/paper/paper.h"
 #include "monitor/plot/plot.h"
-#include "monitor/run/run.h"
+#include "monitor/run/guest-files.h"
 #include "numa/util.h"
 
 enum { KEY_QUICK = 0x100, KEY_FULL, KEY_PRINT, KEY_COLLECT, JOBS_MAX = 64 };

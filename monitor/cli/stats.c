@@ -11,7 +11,7 @@
 #include "monitor/base/json.h"
 #include "monitor/cli/command.h"
 #include "monitor/plot/plot.h"
-#include "monitor/run/run.h"
+#include "monitor/report/stats.h"
 #include "numa/util.h"
 
 struct args {

@@ -10,33 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/run/run.h"
+#include "monitor/drive/agent.h"
+#include "monitor/drive/inputs.h"
+#include "monitor/drive/template.h"
+#include "monitor/report/report.h"
+#include "monitor/report/snapshot.h"
+#include "monitor/vm/console.h"
 #include "numa/util.h"
-
-static void keep_tail(struct guest *g, const char *bytes, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		g->tail[g->tail_bytes++ % CONSOLE_TAIL_BYTES] = bytes[i];
-}
-
-char *agent_console_tail(const struct guest *g, unsigned lines)
-{
-	uint64_t n = MIN(g->tail_bytes, (uint64_t)CONSOLE_TAIL_BYTES);
-	uint64_t first = g->tail_bytes - n, start = g->tail_bytes;
-	char *text, *out;
-
-	for (; start > first; start--) {
-		bool newline = g->tail[(start - 1) % CONSOLE_TAIL_BYTES] == '\n';
-
-		if (newline && start < g->tail_bytes && lines-- == 1)
-			break;
-	}
-	text = out = xcalloc(1, g->tail_bytes - start + 1);
-	for (; start < g->tail_bytes; start++)
-		if (g->tail[start % CONSOLE_TAIL_BYTES])
-			*out++ = g->tail[start % CONSOLE_TAIL_BYTES];
-	return text;
-}
 
 static void take_console(struct run *r, struct guest *g)
 {
@@ -44,7 +24,7 @@ static void take_console(struct run *r, struct guest *g)
 	size_t n;
 
 	while ((n = stream_drain(g->uart, bytes, sizeof(bytes)))) {
-		keep_tail(g, bytes, n);
+		guest_heard(g, bytes, n);
 		if (g->log)
 			fwrite(bytes, 1, n, g->log);
 		inputs_show(r, g, bytes, n);
@@ -85,8 +65,8 @@ static void on_agent(struct run *r, struct guest *g, const char *text, size_t n)
 	long status;
 
 	(void)n;
-	if (!strcmp(text, "warm") && r->options->warm && !g->vm->id && !r->warm.reached) {
-		warm_reached(r);
+	if (!strcmp(text, "warm") && r->options->warm && !g->vm->id && !r->template.reached) {
+		template_ready(r);
 	} else if (!strcmp(text, "ready") && g->phase == GUEST_BOOTING) {
 		g->phase = GUEST_READY;
 		g->ready_at = r->cluster.now;
@@ -133,18 +113,13 @@ static void judge(struct run *r, struct guest *g)
 			g->exit_status);
 	} else if (vm->reset_wanted) {
 		fail(g, "reset itself (a kernel panic, or a reboot)");
-	} else if (r->options->warm && !r->warm.reached) {
+	} else if (r->options->warm && !r->template.reached) {
 		fail(g, "powered off before it was warm");
 	} else if (!r->interactive && !g->exit_seen) {
 		fail(g, "powered off before the command ended");
 	} else {
 		g->phase = GUEST_DONE;
 	}
-}
-
-static bool over(const struct guest *g)
-{
-	return g->phase == GUEST_DONE || g->phase == GUEST_FAILED;
 }
 
 /* VM 0 works for the others. */
@@ -161,7 +136,7 @@ static void let_server_go(struct run *r)
 	if (!r->options->nfs || r->server_stopped || r->cluster.n_vms < r->options->vms)
 		return;
 	for (unsigned i = 1; i < r->cluster.n_vms; i++)
-		if (!over(&r->guest[i]))
+		if (!guest_over(&r->guest[i]))
 			return;
 	stream_input(r->guest[0].agent, stop, sizeof(stop) - 1);
 	r->server_stopped = true;
@@ -170,9 +145,9 @@ static void let_server_go(struct run *r)
 /* Memory after boot, when the last VM is up, and at the end, while it is still in use. */
 static void take_snapshots(struct run *r, unsigned booting, unsigned working)
 {
-	if (r->n_up && !booting && r->n_snapshots == 0)
+	if (r->n_up && !booting && r->snapshots->n == 0)
 		snapshot_take(r, "booted");
-	if (r->n_exited && !booting && !working && r->n_snapshots == 1)
+	if (r->n_exited && !booting && !working && r->snapshots->n == 1)
 		snapshot_take(r, "done");
 }
 
@@ -186,11 +161,11 @@ void agent_poll(struct run *r)
 		take_console(r, g);
 		take_lines(r, g, g->out, g->out_line, on_output);
 		take_lines(r, g, g->agent, g->agent_line, on_agent);
-		warm_send(g);
+		template_send(g);
 		boot_poll_tohost(&r->boot, g->vm);
 		if (g->exit_seen || g->vm->state != VM_RUNNING)
 			flush_output(r, g);
-		if (g->vm->state != VM_RUNNING && !over(g))
+		if (g->vm->state != VM_RUNNING && !guest_over(g))
 			judge(r, g);
 		booting += g->phase == GUEST_BOOTING;
 		working += g->phase == GUEST_READY && !only_serves(r, g);
@@ -213,7 +188,7 @@ void agent_finish(struct run *r)
 		struct guest *g = &r->guest[i];
 
 		flush_output(r, g);
-		if (over(g))
+		if (guest_over(g))
 			continue;
 		if (r->end == RUN_QUIT)
 			g->phase = GUEST_DONE;

@@ -15,9 +15,10 @@
 #include <unistd.h>
 
 #include "monitor/base/clock.h"
-#include "monitor/run/run.h"
+#include "monitor/drive/inputs.h"
 #include "monitor/drive/rundir.h"
 #include "monitor/drive/terminal.h"
+#include "monitor/vm/console.h"
 #include "numa/util.h"
 #include "sharing/gateway.h"
 
@@ -32,7 +33,7 @@ struct client {
 	size_t n;
 };
 
-static struct {
+struct inputs {
 	int stdin_fd; /* -1: closed, or not ours to read */
 	bool tty;
 	unsigned watched; /* the VM whose console is the terminal */
@@ -44,7 +45,7 @@ static struct {
 	struct client client[MAX_CLIENTS];
 	unsigned n_clients;
 	double polled;
-} in = {.stdin_fd = -1, .listener = -1};
+};
 
 static volatile sig_atomic_t interrupted;
 
@@ -56,6 +57,7 @@ static void on_signal(int sig)
 
 static int open_listener(const struct run *r)
 {
+	struct inputs *in = r->inputs;
 	char dir[64], name[64];
 	int err = rundir_open(dir, sizeof(dir));
 
@@ -63,21 +65,21 @@ static int open_listener(const struct run *r)
 	if (!*name)
 		snprintf(name, sizeof(name), "%ld", (long)getpid());
 	if (!err)
-		err = rundir_address(dir, name, &in.address);
+		err = rundir_address(dir, name, &in->address);
 	if (err)
 		return err;
-	in.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (in.listener < 0)
+	in->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (in->listener < 0)
 		return complain(errno, "socket: %s", strerror(errno));
-	if (!connect(in.listener, (struct sockaddr *)&in.address, sizeof(in.address))) {
-		close(in.listener);
-		in.listener = -1;
+	if (!connect(in->listener, (struct sockaddr *)&in->address, sizeof(in->address))) {
+		close(in->listener);
+		in->listener = -1;
 		return complain(EEXIST, "a run named '%s' is already there", name);
 	}
-	unlink(in.address.sun_path); /* of a run that was killed */
-	if (bind(in.listener, (struct sockaddr *)&in.address, sizeof(in.address)) ||
-		listen(in.listener, MAX_CLIENTS))
-		return complain(errno, "%s: %s", in.address.sun_path, strerror(errno));
+	unlink(in->address.sun_path); /* of a run that was killed */
+	if (bind(in->listener, (struct sockaddr *)&in->address, sizeof(in->address)) ||
+		listen(in->listener, MAX_CLIENTS))
+		return complain(errno, "%s: %s", in->address.sun_path, strerror(errno));
 	return 0;
 }
 
@@ -85,98 +87,113 @@ int inputs_open(struct run *r)
 {
 	/* Once: a second Ctrl-C ends a program that does not come to a boundary. */
 	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-	int err = open_listener(r);
+	struct inputs *in = r->inputs = xcalloc(1, sizeof(*in));
+	int err;
 
+	in->stdin_fd = in->listener = -1;
+	err = open_listener(r);
 	if (err)
 		return err;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGHUP, &sa, NULL);
 	if (r->interactive) {
-		in.stdin_fd = STDIN_FILENO;
-		in.tty = isatty(STDIN_FILENO);
-		if (in.tty && !r->options->quiet)
+		in->stdin_fd = STDIN_FILENO;
+		in->tty = isatty(STDIN_FILENO);
+		if (in->tty && !r->options->quiet)
 			fprintf(stderr, "disco: console of vm0; Ctrl-A x quits, Ctrl-A h helps\n");
-		if (in.tty)
+		if (in->tty)
 			terminal_raw();
 	}
 	return 0;
 }
 
-static void drop_client(unsigned i)
+static void drop_client(struct inputs *in, unsigned i)
 {
-	close(in.client[i].fd);
-	in.client[i] = in.client[--in.n_clients];
+	close(in->client[i].fd);
+	in->client[i] = in->client[--in->n_clients];
 }
 
-void inputs_close(void)
+void inputs_close(struct run *r)
 {
+	struct inputs *in = r->inputs;
+
+	if (!in)
+		return;
 	terminal_restore();
-	while (in.n_clients)
-		drop_client(0);
-	if (in.listener >= 0) {
-		close(in.listener);
-		unlink(in.address.sun_path);
+	while (in->n_clients)
+		drop_client(in, 0);
+	if (in->listener >= 0) {
+		close(in->listener);
+		unlink(in->address.sun_path);
 	}
-	in.listener = in.stdin_fd = -1;
+	free(in);
+	r->inputs = NULL;
 }
 
 /* --- output --- */
 
 void inputs_show(struct run *r, const struct guest *g, const char *bytes, size_t n)
 {
-	if (r->interactive && g->vm->id == in.watched)
+	const struct inputs *in = r->inputs;
+
+	if (!in)
+		return;
+	if (r->interactive && g->vm->id == in->watched)
 		terminal_write(bytes, n);
-	for (unsigned i = 0; i < in.n_clients; i++)
-		if (in.client[i].vm == (long)g->vm->id)
-			send(in.client[i].fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	for (unsigned i = 0; i < in->n_clients; i++)
+		if (in->client[i].vm == (long)g->vm->id)
+			send(in->client[i].fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* --- input --- */
 
 static void next_console(struct run *r)
 {
+	struct inputs *in = r->inputs;
 	char *tail;
 	char note[80];
 
-	in.watched = (in.watched + 1) % r->cluster.n_vms;
-	snprintf(note, sizeof(note), "\r\n[console of %s]\r\n", r->cluster.vm[in.watched]->name);
+	in->watched = (in->watched + 1) % r->cluster.n_vms;
+	snprintf(note, sizeof(note), "\r\n[console of %s]\r\n", r->cluster.vm[in->watched]->name);
 	terminal_write(note, strlen(note));
-	tail = agent_console_tail(&r->guest[in.watched], 20);
+	tail = guest_console_tail(&r->guest[in->watched], 20);
 	terminal_write(tail, strlen(tail));
 	free(tail);
 }
 
 static void feed(struct run *r)
 {
-	size_t n = stream_input(r->guest[in.watched].uart, in.pending, in.n_pending);
+	struct inputs *in = r->inputs;
+	size_t n = stream_input(r->guest[in->watched].uart, in->pending, in->n_pending);
 
-	memmove(in.pending, in.pending + n, in.n_pending - n);
-	in.n_pending -= n;
+	memmove(in->pending, in->pending + n, in->n_pending - n);
+	in->n_pending -= n;
 }
 
 static void read_stdin(struct run *r)
 {
-	char bytes[sizeof(in.pending)];
-	ssize_t n = read(in.stdin_fd, bytes, sizeof(bytes));
+	struct inputs *in = r->inputs;
+	char bytes[sizeof(in->pending)];
+	ssize_t n = read(in->stdin_fd, bytes, sizeof(bytes));
 	size_t at = 0;
 
 	if (n <= 0) {
 		if (n == 0 || (errno != EINTR && errno != EAGAIN))
-			in.stdin_fd = -1;
+			in->stdin_fd = -1;
 		return;
 	}
-	if (!in.tty) {
-		memcpy(in.pending, bytes, (size_t)n);
-		in.n_pending = (size_t)n;
+	if (!in->tty) {
+		memcpy(in->pending, bytes, (size_t)n);
+		in->n_pending = (size_t)n;
 	}
-	while (in.tty && at < (size_t)n) {
+	while (in->tty && at < (size_t)n) {
 		enum terminal_key key;
 		size_t used, kept;
 
-		kept = terminal_filter(&in.filter, bytes + at, (size_t)n - at, &used, &key);
-		memcpy(in.pending + in.n_pending, bytes + at, kept);
-		in.n_pending += kept;
+		kept = terminal_filter(&in->filter, bytes + at, (size_t)n - at, &used, &key);
+		memcpy(in->pending + in->n_pending, bytes + at, kept);
+		in->n_pending += kept;
 		at += used;
 		if (key == TERMINAL_QUIT) {
 			r->end = RUN_QUIT;
@@ -193,17 +210,17 @@ static void read_stdin(struct run *r)
 	feed(r);
 }
 
-static void accept_client(void)
+static void accept_client(struct inputs *in)
 {
-	int fd = accept4(in.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(in->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
 		return;
-	if (in.n_clients == MAX_CLIENTS) {
+	if (in->n_clients == MAX_CLIENTS) {
 		close(fd);
 		return;
 	}
-	in.client[in.n_clients++] = (struct client){.fd = fd, .vm = -1};
+	in->client[in->n_clients++] = (struct client){.fd = fd, .vm = -1};
 }
 
 static void answer(const struct client *c, const char *text)
@@ -226,7 +243,7 @@ static bool act_on_hello(struct run *r, struct client *c)
 		answer(c, "no such VM\r\n");
 		return false;
 	}
-	tail = agent_console_tail(&r->guest[c->vm], 50);
+	tail = guest_console_tail(&r->guest[c->vm], 50);
 	answer(c, tail);
 	free(tail);
 	return true;
@@ -264,33 +281,34 @@ static bool read_client(struct run *r, struct client *c)
 /* Wait at most `seconds` for input and take it. True if there was some. */
 static bool take_input(struct run *r, double seconds)
 {
+	struct inputs *in = r->inputs;
 	struct pollfd fds[2 + MAX_CLIENTS];
 	struct timespec wait = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
-	unsigned clients = in.n_clients;
+	unsigned clients = in->n_clients;
 	bool some = false;
 
-	if (in.n_pending)
+	if (in->n_pending)
 		feed(r);
-	fds[0] = (struct pollfd){in.n_pending ? -1 : in.stdin_fd, POLLIN, 0};
-	fds[1] = (struct pollfd){in.listener, POLLIN, 0};
+	fds[0] = (struct pollfd){in->n_pending ? -1 : in->stdin_fd, POLLIN, 0};
+	fds[1] = (struct pollfd){in->listener, POLLIN, 0};
 	for (unsigned i = 0; i < clients; i++)
-		fds[2 + i] = (struct pollfd){in.client[i].fd, POLLIN, 0};
-	in.polled = host_seconds();
+		fds[2 + i] = (struct pollfd){in->client[i].fd, POLLIN, 0};
+	in->polled = host_seconds();
 	if (ppoll(fds, 2 + clients, &wait, NULL) <= 0)
 		return false;
 	for (unsigned i = clients; i-- > 0;) {
 		if (!fds[2 + i].revents)
 			continue;
 		some = true;
-		if (!read_client(r, &in.client[i]))
-			drop_client(i);
+		if (!read_client(r, &in->client[i]))
+			drop_client(in, i);
 	}
 	if (fds[0].revents) {
 		some = true;
 		read_stdin(r);
 	}
 	if (fds[1].revents)
-		accept_client();
+		accept_client(in);
 	return some;
 }
 
@@ -309,9 +327,10 @@ static bool ended(struct run *r)
 
 void inputs_poll(struct run *r, uint64_t idle_cycles)
 {
+	struct inputs *in = r->inputs;
 	bool for_ever = idle_cycles == UINT64_MAX;
-	bool listening = (in.stdin_fd >= 0 && !in.n_pending) || in.n_clients;
-	bool paced = idle_cycles && ((r->interactive && (in.tty || in.n_clients)) ||
+	bool listening = (in->stdin_fd >= 0 && !in->n_pending) || in->n_clients;
+	bool paced = idle_cycles && ((r->interactive && (in->tty || in->n_clients)) ||
 					    gateway_busy(r->cluster.gateway));
 	double until;
 
@@ -323,7 +342,7 @@ void inputs_poll(struct run *r, uint64_t idle_cycles)
 		return;
 	}
 	if (!paced && !for_ever) {
-		if (host_seconds() - in.polled >= POLL_SECONDS)
+		if (host_seconds() - in->polled >= POLL_SECONDS)
 			take_input(r, 0);
 		return;
 	}
@@ -336,7 +355,7 @@ void inputs_poll(struct run *r, uint64_t idle_cycles)
 
 		if (left <= 0 || take_input(r, MIN(left, NAP_SECONDS)))
 			return;
-		if (for_ever && in.stdin_fd < 0 && !in.n_clients)
+		if (for_ever && in->stdin_fd < 0 && !in->n_clients)
 			return; /* the last listener went away: seen at the next boundary */
 	}
 }

@@ -112,11 +112,6 @@ static void set_floors(struct run *r, uint32_t frames)
 	}
 }
 
-void overcommit_begin(struct run *r)
-{
-	r->cluster.patient = true;
-}
-
 void overcommit_boundary(struct run *r)
 {
 	struct cluster *c = &r->cluster;

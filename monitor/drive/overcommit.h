@@ -10,8 +10,6 @@
 
 #include "monitor/run/run.h"
 
-/* Before the run. */
-void overcommit_begin(struct run *r);
 /* At each boundary. */
 void overcommit_boundary(struct run *r);
 

@@ -5,7 +5,8 @@
  * when the policy moves pages; a node's are the moves to it.
  */
 #include "monitor/vm/moves.h"
-#include "monitor/run/run.h"
+#include "monitor/report/report.h"
+#include "monitor/report/stats.h"
 #include "numa/util.h"
 
 enum {

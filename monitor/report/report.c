@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What people see: lines of output with the VM's name before them (stdout), progress (stderr; one
- * line that is overwritten on a terminal, a line now and then elsewhere), and two tables at the
- * end.
+ * What people see of a run; see report.h.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +10,17 @@
 #include "monitor/vm/board.h"
 #include "monitor/vm/engine.h"
 #include "monitor/dev/balloon.h"
-#include "monitor/run/run.h"
+#include "monitor/report/report.h"
+#include "monitor/report/series.h"
+#include "monitor/report/snapshot.h"
+#include "monitor/report/stats.h"
 #include "numa/util.h"
 #include "sharing/content.h"
 #include "sharing/subnet.h"
 
 enum { LETTERS_MAX = 64, FAILURE_LINES = 20, SAY_SECONDS = 10 };
 
-static struct {
+struct report {
 	bool colour;    /* stdout is a terminal */
 	bool overwrite; /* stderr is a terminal */
 	bool shown;     /* a progress line stands on it */
@@ -27,14 +28,6 @@ static struct {
 	double last, last_said;
 	uint64_t last_instructions;
 	unsigned last_count[GUEST_FAILED + 1];
-} report;
-
-static const char *const phase_name[] = {
-	[GUEST_BOOTING] = "booting",
-	[GUEST_READY] = "running",
-	[GUEST_EXITED] = "stopping",
-	[GUEST_DONE] = "done",
-	[GUEST_FAILED] = "failed",
 };
 
 void report_open(struct run *r)
@@ -43,34 +36,47 @@ void report_open(struct run *r)
 	bool dumb = term && !strcmp(term, "dumb");
 	char last[32];
 
+	r->report = xcalloc(1, sizeof(*r->report));
+	r->series = xcalloc(1, sizeof(*r->series));
+	series_init(r->series);
+	snapshots_create(r);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	snprintf(last, sizeof(last), "vm%u", (unsigned)r->options->vms - 1);
-	report.name_width = (int)strlen(last);
-	report.colour = isatty(STDOUT_FILENO) && !dumb;
-	report.overwrite = isatty(STDERR_FILENO) && !dumb;
-	report.last = host_seconds();
+	r->report->name_width = (int)strlen(last);
+	r->report->colour = isatty(STDOUT_FILENO) && !dumb;
+	r->report->overwrite = isatty(STDERR_FILENO) && !dumb;
+	r->report->last = host_seconds();
 }
 
-static void clear_progress(void)
+void report_close(struct run *r)
 {
-	if (report.shown)
+	snapshots_destroy(r);
+	free(r->series);
+	free(r->report);
+	r->series = NULL;
+	r->report = NULL;
+}
+
+static void clear_progress(struct report *p)
+{
+	if (p->shown)
 		fputs("\r\033[K", stderr);
-	report.shown = false;
+	p->shown = false;
 }
 
 void report_line(struct run *r, const struct guest *g, const char *text, size_t n)
 {
-	(void)r;
-	clear_progress();
-	if (report.colour)
-		printf("\033[3%um%*s|\033[0m ", 1 + g->vm->id % 6, report.name_width, g->vm->name);
+	clear_progress(r->report);
+	if (r->report->colour)
+		printf("\033[3%um%*s|\033[0m ", 1 + g->vm->id % 6, r->report->name_width,
+			g->vm->name);
 	else
-		printf("%*s| ", report.name_width, g->vm->name);
+		printf("%*s| ", r->report->name_width, g->vm->name);
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)text[i];
 
 		/* A guest must not drive the user's terminal. */
-		if (!report.colour || c >= 0x80 || (c >= 0x20 && c < 0x7f) || c == '\t')
+		if (!r->report->colour || c >= 0x80 || (c >= 0x20 && c < 0x7f) || c == '\t')
 			putchar(c);
 	}
 	putchar('\n');
@@ -78,11 +84,11 @@ void report_line(struct run *r, const struct guest *g, const char *text, size_t 
 
 void report_cloned(struct run *r)
 {
-	const struct warm *w = &r->warm;
+	const struct template_clones *w = &r->template;
 
 	if (r->options->quiet || r->interactive)
 		return;
-	clear_progress();
+	clear_progress(r->report);
 	fprintf(stderr, "disco: %.3f s: %u clones of vm0, %.1f MB each, made in %.3f s\n",
 		(double)r->cluster.now / (double)r->machine->clock_hz, w->clones,
 		(double)w->pages * PAGE_SIZE / (1 << 20), w->host_seconds);
@@ -109,24 +115,24 @@ static void show_line(struct run *r, const unsigned *count, double rate)
 	if (r->cluster.n_vms <= LETTERS_MAX)
 		for (unsigned i = 0; i < r->cluster.n_vms; i++)
 			letters[i] = "BRsdF"[r->guest[i].phase];
-	clear_progress();
+	clear_progress(r->report);
 	fprintf(stderr, "[%8.3f s] %s%s%u booting, %u running, %u done, %u failed; %.0f M instr/s",
 		virtual_seconds(r, r->cluster.now), letters, *letters ? "  " : "",
 		count[GUEST_BOOTING], count[GUEST_READY] + count[GUEST_EXITED], count[GUEST_DONE],
 		count[GUEST_FAILED], rate / 1e6);
 	fflush(stderr);
-	report.shown = true;
+	r->report->shown = true;
 }
 
 static void say_change(struct run *r, const unsigned *count)
 {
 	double t = host_seconds();
 
-	if (!memcmp(count, report.last_count, sizeof(report.last_count)) &&
-		t - report.last_said < SAY_SECONDS)
+	if (!memcmp(count, r->report->last_count, sizeof(r->report->last_count)) &&
+		t - r->report->last_said < SAY_SECONDS)
 		return;
-	report.last_said = t;
-	memcpy(report.last_count, count, sizeof(report.last_count));
+	r->report->last_said = t;
+	memcpy(r->report->last_count, count, sizeof(r->report->last_count));
 	fprintf(stderr, "disco: %.3f s: %u of %u VMs are up, %u done, %u failed\n",
 		virtual_seconds(r, r->cluster.now), r->n_up, (unsigned)r->options->vms,
 		count[GUEST_DONE], count[GUEST_FAILED]);
@@ -140,19 +146,19 @@ void report_progress(struct run *r, bool now)
 	if (r->options->quiet || r->interactive)
 		return;
 	t = host_seconds();
-	if (!now && t - report.last < (report.overwrite ? 0.2 : 1.0))
+	if (!now && t - r->report->last < (r->report->overwrite ? 0.2 : 1.0))
 		return;
 	count_phases(r, count);
-	if (report.overwrite) {
+	if (r->report->overwrite) {
 		uint64_t instructions = run_instructions(r);
-		double past = MAX(t - report.last, 1e-3);
+		double past = MAX(t - r->report->last, 1e-3);
 
-		show_line(r, count, (double)(instructions - report.last_instructions) / past);
-		report.last_instructions = instructions;
+		show_line(r, count, (double)(instructions - r->report->last_instructions) / past);
+		r->report->last_instructions = instructions;
 	} else {
 		say_change(r, count);
 	}
-	report.last = t;
+	r->report->last = t;
 }
 
 /* --- at the end --- */
@@ -200,7 +206,7 @@ static void print_vms(const struct run *r)
 		else if (g->vm->state == VM_OFF && !g->vm->reset_wanted)
 			snprintf(status, sizeof(status), "%d", g->vm->exit_code);
 		printf("%-6s %-8s %4s %8s %8s %8.1f   %8.1f %8.1f %8.1f\n", g->vm->name,
-			phase_name[g->phase], status, boot, ran,
+			guest_phase_name[g->phase], status, boot, ran,
 			(double)vm_instructions(r, g->vm) / 1e6, mib(all), mib(all - common),
 			mib(common));
 	}
@@ -230,7 +236,7 @@ static void print_memory(const struct run *r)
 		{FRAME_CLONED, "cloned"},
 		{FRAME_MONITOR, "monitor's code on each node"},
 	};
-	const struct snapshot *s = &r->snapshot[MIN(r->n_snapshots - 1, 1u)];
+	const struct snapshot *s = snapshot_shown(r);
 	double monitor = (double)s->monitor_bytes / (1 << 20);
 	double v = monitor, m = monitor;
 
@@ -277,7 +283,7 @@ static void print_net(const struct run *r)
 
 static void print_content(const struct run *r)
 {
-	const struct snapshot *s = &r->snapshot[MIN(r->n_snapshots - 1, 1u)];
+	const struct snapshot *s = snapshot_shown(r);
 	struct content_cost cost;
 	uint64_t looks = 0;
 	double found = (double)(s->virtual[FRAME_SAME] + s->virtual[FRAME_ZERO]) -
@@ -346,7 +352,7 @@ static void print_failures(const struct run *r)
 		fprintf(stderr, "disco: %s: %s\n", g->vm->name, g->failure);
 		if (r->interactive || r->end == RUN_INTERRUPTED || g->exit_seen)
 			continue; /* it was on the screen, or the console has nothing to say */
-		tail = agent_console_tail(g, FAILURE_LINES);
+		tail = guest_console_tail(g, FAILURE_LINES);
 		if (*tail)
 			fprintf(stderr, "--- end of the console of %s ---\n%s%s", g->vm->name, tail,
 				tail[strlen(tail) - 1] == '\n' ? "" : "\n");
@@ -358,9 +364,9 @@ void report_end(struct run *r)
 {
 	double instructions = (double)run_instructions(r);
 
-	clear_progress();
+	clear_progress(r->report);
 	if (!r->options->quiet && !r->interactive) {
-		if (!report.overwrite) {
+		if (!r->report->overwrite) {
 			unsigned count[GUEST_FAILED + 1];
 
 			count_phases(r, count);

@@ -9,7 +9,8 @@
 
 #include "monitor/vm/engine.h"
 #include "monitor/base/json.h"
-#include "monitor/run/run.h"
+#include "monitor/report/report.h"
+#include "monitor/report/stats.h"
 #include "numa/util.h"
 
 static const struct {

@@ -11,7 +11,7 @@
 #include "monitor/base/json.h"
 #include "monitor/vm/counts.h"
 #include "monitor/vm/moves.h"
-#include "monitor/run/run.h"
+#include "monitor/report/stats.h"
 #include "numa/util.h"
 
 static void set_share(json_t *object, const char *key, uint64_t part, uint64_t whole)

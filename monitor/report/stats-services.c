@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "monitor/base/json.h"
-#include "monitor/run/run.h"
+#include "monitor/report/stats.h"
 #include "numa/util.h"
 
 json_t *services_json(const struct services *s)

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Statistics: memory snapshots at events, the digest of everything guests could see, and the JSON
- * file, whose schema is described in STATS.md. All but its "host" object is a function of inputs
- * and seed alone: equal runs give equal bytes.
- *
- * "virtual" memory is what the guests see, every VM's mapped pages by what they hold: the memory a
- * cluster without sharing would need. "machine" memory is the frames really in use.
+ * Statistics: the digest of everything guests could see, and the JSON file, whose schema is
+ * described in STATS.md. All but its "host" object is a function of inputs and seed alone: equal
+ * runs give equal bytes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +17,9 @@
 #include "monitor/base/json.h"
 #include "monitor/base/version.h"
 #include "monitor/vm/engine.h"
-#include "monitor/run/run.h"
+#include "monitor/report/snapshot.h"
+#include "monitor/report/stats.h"
+#include "monitor/vm/console.h"
 #include "numa/util.h"
 #include "sharing/content.h"
 #include "sharing/gateway.h"
@@ -41,62 +40,6 @@ uint64_t run_instructions(const struct run *r)
 		for (unsigned v = 0; v < r->cluster.vm[i]->n_vcpus; v++)
 			n += r->cluster.engine->vcpu_instructions(&r->cluster.vm[i]->vcpu[v]);
 	return n;
-}
-
-uint64_t monitor_bytes(const struct run *r)
-{
-	const struct cluster *c = &r->cluster;
-	uint64_t n = memory_overhead_bytes(c->mem);
-
-	if (c->content)
-		n += content_overhead_bytes(c->content);
-	for (unsigned i = 0; i < c->n_vms; i++)
-		n += pmap_overhead_bytes(c->vm[i]->pmap) + c->engine->vm_overhead_bytes(c->vm[i]);
-	return n;
-}
-
-void snapshot_fill(const struct run *r, struct snapshot *s, const char *event)
-{
-	struct memory_usage u;
-
-	memset(s, 0, sizeof(*s));
-	s->event = event;
-	s->cycles = r->cluster.now;
-	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
-		const struct pmap_stats *p = pmap_stats(r->cluster.vm[i]->pmap);
-
-		for (int k = 0; k < FRAME_KINDS; k++)
-			s->virtual[k] += p->mapped[k];
-	}
-	memory_usage(r->cluster.mem, -1, &u);
-	memcpy(s->machine, u.kind, sizeof(s->machine));
-	s->virtual[FRAME_MONITOR] = s->machine[FRAME_MONITOR]; /* no sharing would save it */
-	s->monitor_bytes = monitor_bytes(r);
-	if (r->cluster.content)
-		s->duplicates = content_census(r->cluster.content);
-	s->n_vms = r->cluster.n_vms;
-	s->sharers = sharers_count(r->cluster.mem, r->cluster.vm, r->cluster.n_vms, &s->idle_cache);
-}
-
-void snapshot_take(struct run *r, const char *event)
-{
-	if (r->n_snapshots < SNAPSHOT_MAX)
-		snapshot_fill(r, &r->snapshot[r->n_snapshots++], event);
-}
-
-void snapshots_free(struct run *r)
-{
-	for (unsigned i = 0; i < r->n_snapshots; i++)
-		free(r->snapshot[i].sharers);
-	free(r->warm.snapshot.sharers);
-}
-
-void snapshot_track_peak(struct run *r)
-{
-	struct memory_usage u;
-
-	memory_usage(r->cluster.mem, -1, &u);
-	r->peak_pages = MAX(r->peak_pages, u.total - u.free);
 }
 
 /* --- digests --- */
@@ -317,17 +260,12 @@ static json_t *devices_json(const struct vm *vm)
 
 static json_t *vm_json(const struct run *r, const struct guest *g, uint64_t digest)
 {
-	static const char *const phases[] = {[GUEST_BOOTING] = "booting",
-		[GUEST_READY] = "running",
-		[GUEST_EXITED] = "stopping",
-		[GUEST_DONE] = "done",
-		[GUEST_FAILED] = "failed"};
 	const struct vm *vm = g->vm;
 	json_t *o = json_object(), *vcpus = json_array();
 	struct account account;
 
 	json_object_set_new(o, "name", json_string(vm->name));
-	json_object_set_new(o, "state", json_string(phases[g->phase]));
+	json_object_set_new(o, "state", json_string(guest_phase_name[g->phase]));
 	if (g->phase == GUEST_FAILED)
 		json_object_set_new(o, "reason", json_string_nocheck(g->failure));
 	json_object_set_new(o, "exit",
@@ -336,7 +274,7 @@ static json_t *vm_json(const struct run *r, const struct guest *g, uint64_t dige
 				      : json_null());
 	json_object_set_new(o, "digest", hex(digest));
 	json_object_set_new(o, "cloned_from",
-		r->warm.reached && vm->id ? json_string(r->guest[0].vm->name) : json_null());
+		r->template.reached && vm->id ? json_string(r->guest[0].vm->name) : json_null());
 	set_count(o, "interrupted", vm->interrupted);
 	set_count(o, "started_cycles", vm->started_at);
 	json_object_set_new(o, "ready_cycles",
@@ -366,7 +304,7 @@ static json_t *memory_json(const struct run *r)
 	memory_usage(r->cluster.mem, -1, &u);
 	set_count(o, "total_bytes", u.total * PAGE_SIZE);
 	set_count(o, "free_bytes", u.free * PAGE_SIZE);
-	set_count(o, "peak_bytes", r->peak_pages * PAGE_SIZE);
+	set_count(o, "peak_bytes", r->snapshots->peak_pages * PAGE_SIZE);
 	for (unsigned i = 0; i < r->machine->n_nodes; i++) {
 		json_t *node;
 
@@ -398,19 +336,19 @@ static json_t *snapshots_json(const struct run *r)
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < r->n_snapshots; i++)
-		json_array_append_new(list, snapshot_json(&r->snapshot[i]));
+	for (unsigned i = 0; i < r->snapshots->n; i++)
+		json_array_append_new(list, snapshot_json(&r->snapshots->list[i]));
 	return list;
 }
 
 static json_t *warm_json(const struct run *r)
 {
-	const struct warm *w = &r->warm;
+	const struct template_clones *w = &r->template;
 	json_t *o;
 
 	if (!w->reached)
 		return json_null();
-	o = snapshot_json(&w->snapshot);
+	o = snapshot_json(w->snapshot);
 	set_count(o, "clones", w->clones);
 	set_count(o, "shared_bytes", (uint64_t)w->pages * PAGE_SIZE);
 	set_count(o, "own_bytes", (uint64_t)w->own_pages * PAGE_SIZE);
@@ -485,8 +423,8 @@ static json_t *host_json(const struct run *r)
 	json_object_set_new(o, "wall_seconds", json_real(r->host_seconds));
 	json_object_set_new(o, "cpu_seconds",
 		json_real((double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6));
-	if (r->warm.reached)
-		json_object_set_new(o, "clone_seconds", json_real(r->warm.host_seconds));
+	if (r->template.reached)
+		json_object_set_new(o, "clone_seconds", json_real(r->template.host_seconds));
 	set_count(o, "max_rss_bytes", (uint64_t)u.ru_maxrss * 1024);
 	json_object_set_new(o, "m_instructions_per_second",
 		json_real((double)run_instructions(r) / 1e6 / MAX(r->host_seconds, 1e-3)));

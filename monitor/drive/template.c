@@ -10,8 +10,13 @@
 #include <string.h>
 
 #include "monitor/base/clock.h"
+#include "monitor/drive/template.h"
+#include "monitor/report/report.h"
+#include "monitor/report/snapshot.h"
+#include "monitor/run/add-vm.h"
+#include "monitor/run/archive.h"
 #include "monitor/vm/clone.h"
-#include "monitor/run/run.h"
+#include "monitor/vm/console.h"
 #include "numa/util.h"
 
 static void tell(struct run *r, struct guest *g)
@@ -27,7 +32,7 @@ static void tell(struct run *r, struct guest *g)
 	free(c.bytes);
 }
 
-void warm_send(struct guest *g)
+void template_send(struct guest *g)
 {
 	if (!g->to_send)
 		return;
@@ -38,11 +43,11 @@ void warm_send(struct guest *g)
 	g->to_send = NULL;
 }
 
-void warm_reached(struct run *r)
+void template_ready(struct run *r)
 {
 	unsigned n = (unsigned)r->options->vms - 1;
 	struct vm **to = xcalloc(n, sizeof(struct vm *));
-	struct warm *w = &r->warm;
+	struct template_clones *t = &r->template;
 	uint64_t monitor = monitor_bytes(r);
 	double began = host_seconds();
 
@@ -55,14 +60,14 @@ void warm_reached(struct run *r)
 		free(to);
 		return;
 	}
-	w->pages = vm_clone(r->guest[0].vm, to, n);
-	w->host_seconds = host_seconds() - began;
-	w->reached = true;
-	w->clones = n;
+	t->pages = vm_clone(r->guest[0].vm, to, n);
+	t->host_seconds = host_seconds() - began;
+	t->reached = true;
+	t->clones = n;
 	for (unsigned i = 0; i < n; i++)
-		w->own_pages = MAX(w->own_pages, pmap_own_pages(to[i]->pmap));
-	w->monitor_bytes = monitor_bytes(r) - monitor;
-	snapshot_fill(r, &w->snapshot, "cloned");
+		t->own_pages = MAX(t->own_pages, pmap_own_pages(to[i]->pmap));
+	t->monitor_bytes = monitor_bytes(r) - monitor;
+	t->snapshot = snapshot_new(r, "cloned");
 	report_cloned(r);
 	for (unsigned i = 0; i < r->cluster.n_vms; i++)
 		tell(r, &r->guest[i]);
