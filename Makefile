@@ -209,7 +209,7 @@ demo: deps ## eight VMs compile a program each
 	@echo "  vmN.log      the console of each VM"
 
 # The figures of the README, raw runs under build/bench; bench-peers: only those beside QEMU. PAIRS=N: how many pairs.
-bench: deps ## the figures of the README
+bench: deps ## the figures of bench/README.md
 	@$(MAKE) --no-print-directory all
 	@B=$(B) bench/run
 
@@ -218,7 +218,7 @@ bench-peers: deps ## those beside QEMU
 	@B=$(B) bench/peers.sh
 
 # The README's pictures of sharing and page placement, from their runs; a quarter of an hour.
-pictures: deps ## the pictures of the README
+pictures: deps ## the pictures of the documents
 	@$(MAKE) --no-print-directory all
 	@guests/debian/fetch >/dev/null
 	@B=$(B) bench/pictures.sh

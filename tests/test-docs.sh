@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The documents name what exists: every relative link and picture of every *.md, with its heading; every path of the tree in
-# backticks; every subcommand and option of the commands they show. And README.md stays short. A broken document, made here, shows
-# that the test sees each kind of mistake.
+# The documents name only things that exist: every relative link and picture of every *.md, with its heading; every path of the tree
+# in backticks; every subcommand and option of the commands they show, and every target of make. And README.md stays short. A broken
+# document, made here, shows that the test sees each kind of mistake.
 . "$(dirname "$0")/lib.sh"
 need perl
 
@@ -14,6 +14,7 @@ use warnings;
 use File::Basename;
 my ($root, $help, @files) = @ARGV;
 my (%options, %headings);
+my %targets = map { $_ => 1 } map { split ' ' } slurp("$root/Makefile") =~ /^([a-z][a-z -]*):/mg;
 
 sub slurp { open my $f, '<', $_[0] or die "$_[0]: $!\n"; local $/; <$f> }
 
@@ -57,6 +58,9 @@ for my $file (@files) {
 	}
 
 	for my $line (@commands) {
+		if ($line =~ /^make (?:[A-Z_]+=\S+ )*([a-z][\w-]*)/ && $file !~ m{/workloads/}) {
+			$wrong->("no target: make $1") unless $targets{$1};
+		}
 		next unless $line =~ m{(?:^|[ /])disco ([a-z]+)(?= |$)(.*)};
 		my ($sub, $rest) = ($1, $2);
 		$rest =~ s/'[^']*'|"[^"]*"/X/g;   # what runs in a guest has options of its own
@@ -89,6 +93,7 @@ lines=$(wc -l <README.md)
 cat >"$work/broken.md" <<'END'
 # A heading, or two
 [here](#a-heading-or-two) [not here](#nowhere) [gone](no/such.md) ![picture](no.png) `numa/no-such.c` `tests/test-NAME.c`
+`make no-such-target` `make SAN=1 check`
 `disco run --share all,-disk --exec 'ls --color' --no-such-inline
 -o x`, `disco stats --traps`
 
@@ -105,6 +110,7 @@ no option: disco run --no-such-inline
 no option: disco run -o
 no option: disco run --no-such-block
 no subcommand: disco dance
+no target: make no-such-target
 END
 check "$work/broken.md" | sed 's/^[^ ]*broken.md: //' | sort >"$work/found"
 diff "$work/expected" "$work/found" || fail "mistakes of a broken document: < not seen, > wrongly seen"
