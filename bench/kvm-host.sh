@@ -119,12 +119,12 @@ doorbell() {
 moves() {
 	: >"$work/d" && : >"$work/q"
 	for pair in $(seq "$pairs"); do
-		for policy in first-touch shuffle,copies=0,stir=20,rate=300; do
+		for policy in first-touch shuffle,copies=0,pages=20,rate=300; do
 			disco run --engine kvm --kernel "$programs/guest.bz" --append 'write pages=1024 seconds=15' --disk none --no-net --memory 64M \
 				--policy $policy --stats "$work/$policy.json" </dev/null >"$work/disco.out" 2>"$work/disco.err" ||
 				fail "disco: $(tail -n 5 "$work/disco.err")"
 		done
-		cat "$work/first-touch.json" "$work/shuffle,copies=0,stir=20,rate=300.json" | awk '$1 == "\"lock_seconds\":" { held[++n] = $2 + 0 }
+		cat "$work/first-touch.json" "$work/shuffle,copies=0,pages=20,rate=300.json" | awk '$1 == "\"lock_seconds\":" { held[++n] = $2 + 0 }
 			$1 == "\"migrations\":" && n < 2 { moved = $2 + 0 } END { if (moved) print int((held[2] - held[1]) * 1e9 / moved) }' >>"$work/d"
 		"$programs/move-pages" 1024 >>"$work/q" || fail "move-pages"
 	done

@@ -21,21 +21,21 @@ enum {
 	CHAIN_MAX = 64, /* a longer list takes no more notes: someone makes hashes collide */
 	COMPARES = 4,   /* pages compared with one page in one look, at most */
 	QUEUE = 4096,   /* hints a VM may have waiting; a power of two */
-	LATELY = 4096,  /* prints of pages delivered to a VM ... */
+	RECENT = 4096,  /* fingerprints of pages delivered to a VM ... */
 	WAYS = 4,       /* ... so many of which may want one place */
-	PEEK = 6,       /* a print takes 1/6 of a look: 5 lines of a page's 32 */
+	SAMPLE = 6,     /* a fingerprint takes 1/6 of a look: 5 lines of a page's 32 */
 	TRIES = 2,      /* a page stored to is peeked at so often: the copy may be under way */
 	LISTEN_MS = 20, /* after a delivery stores are listened to so long */
-	PASS_MS = 10,   /* two looks at a page are so far apart, or they say nothing */
+	PASS_MS = 10,   /* two scans at a page are so far apart, or they say nothing */
 	PASSES = 2,     /* over a VM's memory; then it is left alone until it has run */
 	REUSED_MS = 10, /* from the first store, and the first look, to the next look: 1 to 2 times
 			   that */
 	RAN = 8,        /* it is looked at again when it ran so many times what a pass took */
-	TICK_LOOKS = 65536, /* in one call, at most, however long the machine was idle */
+	CALL_SCANS = 65536, /* in one call, at most, however long the machine was idle */
 	STEPS = 16          /* pages passed over for each look */
 };
 
-struct note {
+struct hash_entry {
 	uint64_t hash;
 	uint32_t next; /* frame + 1, or 0 */
 	uint32_t prev; /* frame + 1, or FIRST; 0: not in the table */
@@ -45,7 +45,7 @@ struct note {
 struct hint {
 	uint32_t ppn;
 	uint16_t tries;
-	bool written; /* by the VM, not by a device: worth a look if it is like what came lately */
+	bool written; /* by the VM, not by a device: worth a look if it is like what came recent */
 };
 
 /* Why a page is looked at. */
@@ -64,8 +64,8 @@ struct watched {
 	uint32_t first, n;
 	struct hint queue[QUEUE];
 	uint8_t *waiting; /* a bit a page: it is in the queue */
-	/* What was delivered lately: prints, in sets of WAYS, the latest first; NULL at first. */
-	uint64_t *lately;
+	/* What was delivered recent: fingerprints, in sets of WAYS, the latest first; NULL at first. */
+	uint64_t *recent;
 	uint64_t listen_until;
 	/* Pages that were given back and are in use again, a bit each: since just now, since some
 	 * ms ago, for long enough to look; and looked at once. NULL until the VM gave one back. */
@@ -81,9 +81,9 @@ struct content {
 	struct content_options o;
 	struct watched **vm;
 	unsigned n_vms;
-	struct note *note; /* by frame; lazily backed */
-	uint32_t *bucket;  /* frame + 1 of the first, or 0 */
-	uint32_t n_buckets, n_notes;
+	struct hash_entry *entry; /* by frame; lazily backed */
+	uint32_t *bucket;         /* frame + 1 of the first, or 0 */
+	uint32_t n_buckets, n_entries;
 	/* Where the pass is. */
 	unsigned hand_vm;
 	uint32_t hand_ppn;
@@ -91,7 +91,7 @@ struct content {
 	unsigned first_hinted; /* VM whose hints come first: another one each time */
 	uint64_t now;
 	uint64_t ripen_at; /* fresh pages become young, and young ones ripe */
-	uint64_t credit;   /* looks due, times cycles in a millisecond */
+	uint64_t credit;   /* scans due, times cycles in a millisecond */
 	uint64_t cycles;   /* spent and not yet accounted for */
 	struct content_cost cost;
 };
@@ -108,31 +108,31 @@ static uint32_t *bucket_of(struct content *c, uint64_t hash)
 	return &c->bucket[hash & (c->n_buckets - 1)];
 }
 
-static void note_unlink(struct content *c, uint32_t mpn)
+static void entry_unlink(struct content *c, uint32_t mpn)
 {
-	struct note *n = &c->note[mpn];
+	struct hash_entry *n = &c->entry[mpn];
 
 	if (!n->prev)
 		return;
 	if (n->prev == FIRST)
 		*bucket_of(c, n->hash) = n->next;
 	else
-		c->note[n->prev - 1].next = n->next;
+		c->entry[n->prev - 1].next = n->next;
 	if (n->next)
-		c->note[n->next - 1].prev = n->prev;
+		c->entry[n->next - 1].prev = n->prev;
 	n->next = n->prev = 0;
-	c->n_notes--;
+	c->n_entries--;
 }
 
-static void note_link(struct content *c, uint32_t mpn)
+static void entry_link(struct content *c, uint32_t mpn)
 {
-	struct note *n = &c->note[mpn];
+	struct hash_entry *n = &c->entry[mpn];
 	uint32_t *first = bucket_of(c, n->hash);
 
 	n->next = *first;
 	n->prev = FIRST;
 	if (*first)
-		c->note[*first - 1].prev = mpn + 1;
+		c->entry[*first - 1].prev = mpn + 1;
 	*first = mpn + 1;
 }
 
@@ -144,54 +144,54 @@ static void grow(struct content *c)
 	c->bucket = xcalloc(c->n_buckets, sizeof(c->bucket[0]));
 	for (uint32_t b = 0; b < n_old; b++)
 		for (uint32_t at = old[b], next; at; at = next) {
-			next = c->note[at - 1].next;
-			note_link(c, at - 1);
+			next = c->entry[at - 1].next;
+			entry_link(c, at - 1);
 		}
 	free(old);
 }
 
 /* Enter a frame that is not in the table. */
-static void note_add(struct content *c, uint32_t mpn, uint64_t hash)
+static void entry_add(struct content *c, uint32_t mpn, uint64_t hash)
 {
 	unsigned length = 0;
 
-	if (c->n_notes >= c->n_buckets)
+	if (c->n_entries >= c->n_buckets)
 		grow(c);
-	for (uint32_t at = *bucket_of(c, hash); at; at = c->note[at - 1].next)
+	for (uint32_t at = *bucket_of(c, hash); at; at = c->entry[at - 1].next)
 		if (++length == CHAIN_MAX)
 			return;
-	c->note[mpn].hash = hash;
-	note_link(c, mpn);
-	c->n_notes++;
+	c->entry[mpn].hash = hash;
+	entry_link(c, mpn);
+	c->n_entries++;
 }
 
 static void freed(void *arg, uint32_t mpn)
 {
-	note_unlink(arg, mpn);
+	entry_unlink(arg, mpn);
 }
 
 /* ---- one page ---------------------------------------------------------------------------- */
 
 /* Hash a frame and see to its note. Did it have the same hash before? */
-static bool note_frame(struct content *c, uint32_t mpn)
+static bool entry_update(struct content *c, uint32_t mpn)
 {
 	uint64_t hash = c->o.hash(frame_data(c->mem, mpn), c->o.seed);
 
-	if (c->note[mpn].prev && c->note[mpn].hash == hash)
+	if (c->entry[mpn].prev && c->entry[mpn].hash == hash)
 		return true;
-	note_unlink(c, mpn);
-	note_add(c, mpn, hash);
-	c->note[mpn].hash = hash;
+	entry_unlink(c, mpn);
+	entry_add(c, mpn, hash);
+	c->entry[mpn].hash = hash;
 	return false;
 }
 
 /* Equal, and to stay so while we are at it. */
-static bool same_held(struct memory *mem, uint32_t a, uint32_t b)
+static bool same_blocked(struct memory *mem, uint32_t a, uint32_t b)
 {
 	if (memcmp(frame_data(mem, a), frame_data(mem, b), PAGE_SIZE))
 		return false;
-	frame_hold(mem, a);
-	frame_hold(mem, b);
+	frame_write_block(mem, a);
+	frame_write_block(mem, b);
 	return !memcmp(frame_data(mem, a), frame_data(mem, b), PAGE_SIZE);
 }
 
@@ -202,21 +202,21 @@ static bool same_held(struct memory *mem, uint32_t a, uint32_t b)
 static bool merge(struct content *c, struct watched *w, uint32_t mpn, bool sure)
 {
 	enum frame_kind kind = frame_kind(c->mem, mpn);
-	uint64_t hash = c->note[mpn].hash;
+	uint64_t hash = c->entry[mpn].hash;
 	unsigned compared = 0;
 
-	for (uint32_t at = *bucket_of(c, hash); at; at = c->note[at - 1].next) {
+	for (uint32_t at = *bucket_of(c, hash); at; at = c->entry[at - 1].next) {
 		uint32_t other = at - 1;
 		enum frame_kind k = frame_kind(c->mem, other);
 		bool private = k == FRAME_PRIVATE;
 
-		if (c->note[other].hash != hash || other == mpn || !frame_kind_info[k].guest ||
+		if (c->entry[other].hash != hash || other == mpn || !frame_kind_info[k].guest ||
 			(private && !sure) || frame_pinned(c->mem, other))
 			continue;
 		if (compared++ == COMPARES)
 			break;
 		c->cycles += c->m->cost.page_copy;
-		if (!same_held(c->mem, mpn, other)) {
+		if (!same_blocked(c->mem, mpn, other)) {
 			w->stats.false_matches++;
 			continue;
 		}
@@ -232,16 +232,16 @@ static bool merge(struct content *c, struct watched *w, uint32_t mpn, bool sure)
 }
 
 /* Zero, and to stay so while we are at it. */
-static bool held_zero(struct memory *mem, uint32_t mpn)
+static bool zero_blocked(struct memory *mem, uint32_t mpn)
 {
 	if (!frame_is_zero(mem, mpn))
 		return false;
-	frame_hold(mem, mpn);
+	frame_write_block(mem, mpn);
 	return frame_is_zero(mem, mpn);
 }
 
 /* Look at a page. True: there is no point in looking again soon. */
-static bool look(struct content *c, struct watched *w, uint32_t ppn, enum why why)
+static bool scan_page(struct content *c, struct watched *w, uint32_t ppn, enum why why)
 {
 	uint32_t mpn = pmap_entry(w->pm, ppn)->mpn;
 	enum frame_kind kind;
@@ -256,17 +256,17 @@ static bool look(struct content *c, struct watched *w, uint32_t ppn, enum why wh
 		pmap_own(w->pm, ppn);
 		kind = FRAME_PRIVATE;
 	}
-	if (frame_kind_info[kind].constant && (c->note[mpn].prev || !c->o.same))
+	if (frame_kind_info[kind].constant && (c->entry[mpn].prev || !c->o.same))
 		return true;
-	w->stats.looks++;
+	w->stats.scans++;
 	w->stats.hinted += why == HINT;
-	w->stats.looks_reused += why == REUSE;
+	w->stats.scans_reused += why == REUSE;
 	c->cycles += c->m->cost.page_scan;
 	zero = kind != FRAME_DISK && !frame_kind_info[kind].of_file && c->o.zero &&
 	       frame_is_zero(c->mem, mpn);
 	if (zero && why == REUSE) /* yet to be filled: it would want a frame again at once */
 		return false;
-	if (zero && held_zero(c->mem, mpn)) {
+	if (zero && zero_blocked(c->mem, mpn)) {
 		pmap_zero(w->pm, ppn);
 		c->cycles += c->m->cost.shootdown;
 		w->stats.found_zero++;
@@ -274,7 +274,7 @@ static bool look(struct content *c, struct watched *w, uint32_t ppn, enum why wh
 	}
 	if (!c->o.same)
 		return true;
-	stable = note_frame(c, mpn);
+	stable = entry_update(c, mpn);
 	if (frame_kind_info[kind].of_file)
 		return true;
 	if (!merge(c, w, mpn, stable || why == HINT || frame_kind_info[kind].constant))
@@ -320,7 +320,7 @@ void content_hint(struct content *c, unsigned vm, uint32_t ppn)
 
 /* Five words of a page tell most pages apart, and the last of them whether a copy is done. 0: they
  * are all zero, which says nothing. */
-static uint64_t print_of(const struct content *c, uint32_t mpn)
+static uint64_t fingerprint_of(const struct content *c, uint32_t mpn)
 {
 	const uint64_t *w = frame_data(c->mem, mpn);
 	enum { QUARTER = PAGE_SIZE / 8 / 4 };
@@ -332,30 +332,30 @@ static uint64_t print_of(const struct content *c, uint32_t mpn)
 	return XXH3_64bits_withSeed(some, sizeof(some), c->o.seed) | 1ull << 63;
 }
 
-static bool came_lately(const struct watched *w, uint64_t print)
+static bool is_recent(const struct watched *w, uint64_t fingerprint)
 {
 	const uint64_t *set;
 
-	if (!print || !w->lately)
+	if (!fingerprint || !w->recent)
 		return false;
-	set = &w->lately[print % (LATELY / WAYS) * WAYS];
+	set = &w->recent[fingerprint % (RECENT / WAYS) * WAYS];
 	for (unsigned i = 0; i < WAYS; i++)
-		if (set[i] == print)
+		if (set[i] == fingerprint)
 			return true;
 	return false;
 }
 
-static void remember(struct watched *w, uint64_t print)
+static void remember(struct watched *w, uint64_t fingerprint)
 {
 	uint64_t *set;
 
-	if (!print || came_lately(w, print))
+	if (!fingerprint || is_recent(w, fingerprint))
 		return;
-	if (!w->lately)
-		w->lately = xcalloc(LATELY, sizeof(w->lately[0]));
-	set = &w->lately[print % (LATELY / WAYS) * WAYS];
+	if (!w->recent)
+		w->recent = xcalloc(RECENT, sizeof(w->recent[0]));
+	set = &w->recent[fingerprint % (RECENT / WAYS) * WAYS];
 	memmove(set + 1, set, (WAYS - 1) * sizeof(*set));
-	*set = print;
+	*set = fingerprint;
 }
 
 void content_delivered(struct content *c, unsigned vm, uint32_t mpn)
@@ -365,11 +365,11 @@ void content_delivered(struct content *c, unsigned vm, uint32_t mpn)
 
 	if (!c->o.same || !frame_kind_info[kind].guest)
 		return;
-	if (!frame_kind_info[kind].constant || !c->note[mpn].prev) {
+	if (!frame_kind_info[kind].constant || !c->entry[mpn].prev) {
 		c->cycles += c->m->cost.page_scan;
-		note_frame(c, mpn);
+		entry_update(c, mpn);
 	}
-	remember(w, print_of(c, mpn));
+	remember(w, fingerprint_of(c, mpn));
 	w->log.fresh = w->log.on = true;
 	w->listen_until = c->now + c->m->clock_hz / 1000 * LISTEN_MS;
 }
@@ -384,14 +384,14 @@ static void read_log(struct content *c, struct watched *w)
 }
 
 /* Peek at a page the VM stored to, and look if it is like one that was delivered. */
-static void peek(struct content *c, struct watched *w, struct hint h)
+static void sample(struct content *c, struct watched *w, struct hint h)
 {
 	uint32_t mpn = pmap_entry(w->pm, h.ppn)->mpn;
 
 	if (mpn == MPN_NONE)
 		return;
-	c->cycles += c->m->cost.page_scan / PEEK;
-	if (came_lately(w, print_of(c, mpn)) && look(c, w, h.ppn, HINT))
+	c->cycles += c->m->cost.page_scan / SAMPLE;
+	if (is_recent(w, fingerprint_of(c, mpn)) && scan_page(c, w, h.ppn, HINT))
 		return;
 	h.tries--;
 	if (h.tries)
@@ -399,33 +399,33 @@ static void peek(struct content *c, struct watched *w, struct hint h)
 }
 
 /*
- * What is waiting, at most `max` looks; how many. Copies of what was delivered do not count: there
+ * What is waiting, at most `max` scans; how many. Copies of what was delivered do not count: there
  * are no more of them than that, and each saves more than it takes.
  */
-static uint64_t look_at_hints(struct content *c, uint64_t max)
+static uint64_t scan_hints(struct content *c, uint64_t max)
 {
-	uint64_t looks = 0;
+	uint64_t scans = 0;
 
 	for (unsigned i = 0; i < c->n_vms; i++) {
 		struct watched *w = c->vm[(c->first_hinted + i) % c->n_vms];
 
 		for (uint32_t left = w->n; left > 0; left--) {
 			struct hint h = dequeue(w);
-			uint64_t before = w->stats.looks;
+			uint64_t before = w->stats.scans;
 
 			if (h.written)
-				peek(c, w, h);
-			else if (looks == max)
+				sample(c, w, h);
+			else if (scans == max)
 				enqueue(w, h);
 			else
-				look(c, w, h.ppn, HINT);
+				scan_page(c, w, h.ppn, HINT);
 			if (!h.written)
-				looks += w->stats.looks - before;
+				scans += w->stats.scans - before;
 		}
 	}
 	if (c->n_vms)
 		c->first_hinted = (c->first_hinted + 1) % c->n_vms;
-	return looks;
+	return scans;
 }
 
 /* ---- pages in use again ------------------------------------------------------------------ */
@@ -451,7 +451,7 @@ void content_given(struct content *c, unsigned vm, uint32_t ppn)
 	w->log.given[ppn >> 3] |= (uint8_t)(1u << (ppn & 7));
 }
 
-static void look_later(struct watched *w, uint32_t ppn)
+static void scan_later(struct watched *w, uint32_t ppn)
 {
 	uint64_t bit = 1ull << (ppn & 63);
 
@@ -464,7 +464,7 @@ static void read_reused(struct watched *w)
 {
 	for (uint32_t i = 0; i < w->log.n_reused; i++) {
 		w->once[w->log.reused[i] >> 6] &= ~(1ull << (w->log.reused[i] & 63));
-		look_later(w, w->log.reused[i]);
+		scan_later(w, w->log.reused[i]);
 	}
 	w->stats.reused += w->log.n_reused;
 	w->log.n_reused = 0;
@@ -503,29 +503,29 @@ static uint32_t next_ripe(struct watched *w)
 	return w->ripe_word * 64 + bit;
 }
 
-/* What is ripe, at most `max` looks; how many. After look_at_hints(), which sees to it that another
+/* What is ripe, at most `max` scans; how many. After scan_hints(), which sees to it that another
  * VM is the first each time. */
-static uint64_t look_at_reused(struct content *c, uint64_t max)
+static uint64_t scan_reused(struct content *c, uint64_t max)
 {
-	uint64_t looks = 0;
+	uint64_t scans = 0;
 
 	for (unsigned i = 0; i < c->n_vms; i++) {
 		struct watched *w = c->vm[(c->first_hinted + i) % c->n_vms];
 
-		while (looks < max && w->n_ripe) {
+		while (scans < max && w->n_ripe) {
 			uint32_t ppn = next_ripe(w);
-			uint64_t before = w->stats.looks, bit = 1ull << (ppn & 63);
+			uint64_t before = w->stats.scans, bit = 1ull << (ppn & 63);
 
-			if (look(c, w, ppn, REUSE) || w->once[ppn >> 6] & bit) {
+			if (scan_page(c, w, ppn, REUSE) || w->once[ppn >> 6] & bit) {
 				w->once[ppn >> 6] &= ~bit;
 			} else {
 				w->once[ppn >> 6] |= bit;
-				look_later(w, ppn);
+				scan_later(w, ppn);
 			}
-			looks += w->stats.looks - before;
+			scans += w->stats.scans - before;
 		}
 	}
-	return looks;
+	return scans;
 }
 
 /* ---- passes ------------------------------------------------------------------------------ */
@@ -560,11 +560,11 @@ static bool next_vm(struct content *c)
 	return false;
 }
 
-static void look_on(struct content *c, uint64_t max)
+static void scan_pass(struct content *c, uint64_t max)
 {
-	uint64_t looks = 0, steps = max * STEPS;
+	uint64_t scans = 0, steps = max * STEPS;
 
-	while (looks < max && steps-- > 0) {
+	while (scans < max && steps-- > 0) {
 		struct watched *w;
 		uint64_t before, cycles = c->cycles;
 
@@ -578,9 +578,9 @@ static void look_on(struct content *c, uint64_t max)
 			c->begun = false;
 			continue;
 		}
-		before = w->stats.looks;
-		look(c, w, c->hand_ppn++, PASS);
-		looks += w->stats.looks - before;
+		before = w->stats.scans;
+		scan_page(c, w, c->hand_ppn++, PASS);
+		scans += w->stats.scans - before;
 		w->pass_cost += c->cycles - cycles;
 	}
 }
@@ -590,11 +590,11 @@ void content_ran(struct content *c, unsigned vm, uint64_t cycles)
 	c->vm[vm]->ran = cycles;
 }
 
-uint64_t content_tick(struct content *c, uint64_t now, uint64_t idle_cycles)
+uint64_t content_scan(struct content *c, uint64_t now, uint64_t idle_cycles)
 {
 	uint64_t ms = MAX(c->m->clock_hz / 1000, (uint64_t)1), due, extra, first, charged;
 
-	c->credit += MIN(now - c->now, ms * TICK_LOOKS) * c->o.rate;
+	c->credit += MIN(now - c->now, ms * CALL_SCANS) * c->o.rate;
 	c->now = now;
 	for (unsigned i = 0; i < c->n_vms; i++) {
 		read_log(c, c->vm[i]);
@@ -604,12 +604,12 @@ uint64_t content_tick(struct content *c, uint64_t now, uint64_t idle_cycles)
 	due = c->credit / ms;
 	c->credit %= ms;
 	extra = MIN(due * (CONTENT_IDLE - 1), idle_cycles / MAX(c->m->cost.page_scan, (uint64_t)1));
-	first = look_at_hints(c, MIN(due * CONTENT_IDLE, (uint64_t)TICK_LOOKS));
-	due = MIN(due + extra, (uint64_t)TICK_LOOKS);
+	first = scan_hints(c, MIN(due * CONTENT_IDLE, (uint64_t)CALL_SCANS));
+	due = MIN(due + extra, (uint64_t)CALL_SCANS);
 	if (first < due)
-		first += look_at_reused(c, due - first);
+		first += scan_reused(c, due - first);
 	if (first < due)
-		look_on(c, due - first);
+		scan_pass(c, due - first);
 	charged = c->cycles > idle_cycles ? c->cycles - idle_cycles : 0;
 	c->cost.cycles += c->cycles;
 	c->cost.charged += charged;
@@ -629,7 +629,7 @@ struct content *content_create(
 	c->o = *o;
 	if (!c->o.hash)
 		c->o.hash = xxh3;
-	c->note = lazy_alloc(mem->n_frames * sizeof(c->note[0]));
+	c->entry = lazy_alloc(mem->n_frames * sizeof(c->entry[0]));
 	c->n_buckets = BUCKETS_MIN;
 	c->bucket = xcalloc(c->n_buckets, sizeof(c->bucket[0]));
 	mem->freed = freed;
@@ -644,7 +644,7 @@ void content_destroy(struct content *c)
 	c->mem->freed = NULL;
 	for (unsigned i = 0; i < c->n_vms; i++) {
 		free(c->vm[i]->waiting);
-		free(c->vm[i]->lately);
+		free(c->vm[i]->recent);
 		free(c->vm[i]->fresh);
 		free(c->vm[i]->young);
 		free(c->vm[i]->ripe);
@@ -653,7 +653,7 @@ void content_destroy(struct content *c)
 		free(c->vm[i]);
 	}
 	free(c->vm);
-	lazy_free(c->note, c->mem->n_frames * sizeof(c->note[0]));
+	lazy_free(c->entry, c->mem->n_frames * sizeof(c->entry[0]));
 	free(c->bucket);
 	free(c);
 }
@@ -687,10 +687,11 @@ uint64_t content_overhead_bytes(const struct content *c)
 
 	for (unsigned i = 0; i < c->n_vms; i++) {
 		bytes += pmap_pages(c->vm[i]->pm) / 8 + 1;
-		bytes += c->vm[i]->lately ? LATELY * sizeof(c->vm[i]->lately[0]) : 0;
+		bytes += c->vm[i]->recent ? RECENT * sizeof(c->vm[i]->recent[0]) : 0;
 		bytes += c->vm[i]->young ? 5 * words_of(c->vm[i]) * sizeof(uint64_t) : 0;
 	}
-	return bytes + c->n_buckets * sizeof(c->bucket[0]) + c->n_notes * sizeof(struct note);
+	return bytes + c->n_buckets * sizeof(c->bucket[0]) +
+	       c->n_entries * sizeof(struct hash_entry);
 }
 
 struct seen {
@@ -743,19 +744,19 @@ void content_check(const struct content *c)
 	for (uint32_t b = 0; b < c->n_buckets; b++) {
 		uint32_t prev = FIRST;
 
-		for (uint32_t at = c->bucket[b]; at; at = c->note[at - 1].next) {
-			const struct note *note = &c->note[at - 1];
+		for (uint32_t at = c->bucket[b]; at; at = c->entry[at - 1].next) {
+			const struct hash_entry *entry = &c->entry[at - 1];
 
-			if (note->prev != prev || (note->hash & (c->n_buckets - 1)) != b)
+			if (entry->prev != prev || (entry->hash & (c->n_buckets - 1)) != b)
 				die("content: the note of frame %u is in a wrong list", at - 1);
 			if (!frame_kind_info[frame_kind(c->mem, at - 1)].guest)
 				die("content: frame %u is noted, and %s", at - 1,
 					frame_kind_info[frame_kind(c->mem, at - 1)].name);
-			if (++n > c->n_notes)
-				die("content: more notes than the %u counted", c->n_notes);
+			if (++n > c->n_entries)
+				die("content: more notes than the %u counted", c->n_entries);
 			prev = at;
 		}
 	}
-	if (n != c->n_notes)
-		die("content: %u notes, counted %u", n, c->n_notes);
+	if (n != c->n_entries)
+		die("content: %u notes, counted %u", n, c->n_entries);
 }

@@ -103,7 +103,7 @@ void content_hint(struct content *c, unsigned vm, uint32_t ppn);
 void content_given(struct content *c, unsigned vm, uint32_t ppn);
 /* The page in frame mpn is being sent to a VM, which may copy it: look out for copies. */
 void content_delivered(struct content *c, unsigned vm, uint32_t mpn);
-/* CPU time a VM has had in all, before content_tick(). */
+/* CPU time a VM has had in all, before content_scan(). */
 void content_ran(struct content *c, unsigned vm, uint64_t cycles);
 
 /*
@@ -111,13 +111,13 @@ void content_ran(struct content *c, unsigned vm, uint64_t cycles);
  * in all. Looks at what is due. Returns the cycles that idle CPUs could not take over, which the
  * caller charges to busy ones.
  */
-uint64_t content_tick(struct content *c, uint64_t now, uint64_t idle_cycles);
+uint64_t content_scan(struct content *c, uint64_t now, uint64_t idle_cycles);
 
 struct content_stats {
-	uint64_t looks;         /* pages hashed, or seen to be zero */
+	uint64_t scans;         /* pages hashed, or seen to be zero */
 	uint64_t hinted;        /* of these, because of a hint of a transfer or delivery */
 	uint64_t reused;        /* pages that were given back and taken into use again: hints */
-	uint64_t looks_reused;  /* of looks, because of these */
+	uint64_t scans_reused;  /* of looks, because of these */
 	uint64_t found_zero;    /* pages that gave their frame back */
 	uint64_t merged;        /* pages that gave it up for an identical one ... */
 	uint64_t merged_hinted; /* ... at a hinted look */

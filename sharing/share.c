@@ -4,5 +4,5 @@
  */
 #include "sharing/share.h"
 
-const char *const share_name[SHARE_WAYS] = {
+const char *const share_name[SHARE_MECHANISMS] = {
 	"boot", "disk", "zero", "content", "net", "files", "free"};

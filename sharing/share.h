@@ -14,11 +14,11 @@ enum share {
 	SHARE_NET = 1 << 4,     /* pages that cross the subnet */
 	SHARE_FILES = 1 << 5,   /* pages of files that the monitor serves */
 	SHARE_FREE = 1 << 6,    /* pages that guests have freed go back to all */
-	SHARE_WAYS = 7,
-	SHARE_ALL = (1 << SHARE_WAYS) - 1,
+	SHARE_MECHANISMS = 7,
+	SHARE_ALL = (1 << SHARE_MECHANISMS) - 1,
 };
 
 /* Their names for users, by number of the bit. */
-extern const char *const share_name[SHARE_WAYS];
+extern const char *const share_name[SHARE_MECHANISMS];
 
 #endif

@@ -181,7 +181,7 @@ static inline uint64_t pass_ms(struct world *w, uint64_t ms, uint64_t idle)
 	w->now += ms * MS;
 	for (unsigned v = 0; v < VMS; v++)
 		content_ran(w->content, v, w->now * 100);
-	return content_tick(w->content, w->now, idle);
+	return content_scan(w->content, w->now, idle);
 }
 
 static inline uint64_t frames_of(struct world *w, enum frame_kind kind)
@@ -192,12 +192,12 @@ static inline uint64_t frames_of(struct world *w, enum frame_kind kind)
 	return u.kind[kind];
 }
 
-static inline uint64_t looks(struct world *w)
+static inline uint64_t scans(struct world *w)
 {
 	uint64_t n = 0;
 
 	for (unsigned v = 0; v < VMS; v++)
-		n += content_vm_stats(w->content, v)->looks;
+		n += content_vm_stats(w->content, v)->scans;
 	return n;
 }
 

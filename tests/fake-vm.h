@@ -158,7 +158,7 @@ static inline void fake_run_phase(void)
 static inline void fake_boundary(void)
 {
 	fake.cluster.mem->boundary = true;
-	pmap_settle(fake.vm.pmap);
+	pmap_release_deferred(fake.vm.pmap);
 	device_run_deferred(&fake.vm);
 }
 

@@ -35,7 +35,7 @@ static struct box board(void)
 	};
 
 	ck_assert_int_eq(
-		disk_open(images, disk_file, DISK_SHARED, 0xc0000000 | b.vm->id, &b.disk), 0);
+		disk_open(images, disk_file, DISK_SHARED, OWNER_DISK | b.vm->id, &b.disk), 0);
 	plic_create(b.vm);
 	testdev_create(b.vm);
 	rtc_create(b.vm);

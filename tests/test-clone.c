@@ -103,7 +103,7 @@ static uint64_t run(struct plan *p, unsigned threads)
 	sim.mem->boundary = true;
 	ck_assert(p->done);
 	for (unsigned i = 0; i < sim.n_vms; i++) {
-		pmap_settle(sim.vm[i]->pmap);
+		pmap_release_deferred(sim.vm[i]->pmap);
 		pmap_check(sim.vm[i]->pmap);
 	}
 	memory_check(sim.mem);

@@ -168,7 +168,7 @@ static void do_tick(struct world *w)
 	w->now += pick(w, 5 * MS);
 	for (unsigned v = 0; v < VMS; v++)
 		content_ran(w->content, v, w->now * 10);
-	content_tick(w->content, w->now, pick(w, 1000));
+	content_scan(w->content, w->now, pick(w, 1000));
 	for (unsigned v = 0; v < VMS; v++) {
 		struct guest *g = &w->vm[v];
 
@@ -269,7 +269,7 @@ static struct outcome walk(uint64_t seed, bool zero, bool threads, unsigned quan
 	w.threads = threads;
 	for (unsigned q = 0; q < quanta; q++) {
 		for (unsigned v = 0; v < VMS; v++)
-			pmap_settle(w.vm[v].pm);
+			pmap_release_deferred(w.vm[v].pm);
 		check_all(&w);
 		for (unsigned n = pick(&w, 12); n > 0; n--) {
 			step(&w);
@@ -287,7 +287,7 @@ static struct outcome walk(uint64_t seed, bool zero, bool threads, unsigned quan
 	for (unsigned v = 0; v < VMS; v++) {
 		const struct content_stats *s = content_vm_stats(w.content, v);
 
-		pmap_settle(w.vm[v].pm);
+		pmap_release_deferred(w.vm[v].pm);
 		ck_assert_uint_eq(w.vm[v].exhausted, 0);
 		ck_assert_uint_eq(s->found_zero, pmap_stats(w.vm[v].pm)->zero_found);
 		o.digest = o.digest * 31 + w.vm[v].trace + pmap_digest(w.vm[v].pm);

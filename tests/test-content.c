@@ -145,7 +145,7 @@ START_TEST(equal_hashes_of_unequal_pages_share_nothing)
 }
 END_TEST
 
-START_TEST(looks_are_bounded_and_charged_to_idle_cpus_first)
+START_TEST(scans_are_bounded_and_charged_to_idle_cpus_first)
 {
 	static struct world w;
 	uint64_t before, charged;
@@ -155,16 +155,16 @@ START_TEST(looks_are_bounded_and_charged_to_idle_cpus_first)
 		for (uint32_t ppn = 0; ppn < VM_PAGES; ppn++)
 			put(&w, v, ppn, (v * VM_PAGES + ppn) * 3 + 1);
 	charged = pass_ms(&w, 4, 0);
-	ck_assert_uint_eq(looks(&w), 20);
+	ck_assert_uint_eq(scans(&w), 20);
 	ck_assert_uint_eq(charged, 20 * 7);
-	before = looks(&w);
+	before = scans(&w);
 	charged = pass_ms(&w, 4, 1000000);
-	ck_assert_uint_eq(looks(&w) - before, 20 * CONTENT_IDLE);
+	ck_assert_uint_eq(scans(&w) - before, 20 * CONTENT_IDLE);
 	ck_assert_uint_eq(charged, 0);
 	/* Idle time for three more looks, not for the five that are due anyway. */
-	before = looks(&w);
+	before = scans(&w);
 	charged = pass_ms(&w, 1, 3 * 7);
-	ck_assert_uint_eq(looks(&w) - before, 5 + 3);
+	ck_assert_uint_eq(scans(&w) - before, 5 + 3);
 	ck_assert_uint_eq(charged, 5 * 7);
 	ck_assert_uint_eq(content_cost(w.content).charged, 25 * 7);
 	end_world(&w);
@@ -180,15 +180,15 @@ START_TEST(vms_that_do_not_run_are_looked_at_twice)
 		put(&w, 1, ppn, ppn + 1);
 	for (unsigned i = 0; i < 20; i++) {
 		w.now += 10 * MS;
-		content_tick(w.content, w.now, 0);
+		content_scan(w.content, w.now, 0);
 	}
-	ck_assert_uint_eq(looks(&w), 60);
+	ck_assert_uint_eq(scans(&w), 60);
 	content_ran(w.content, 1, 8 * 30 * 7 + 1);
 	for (unsigned i = 0; i < 20; i++) {
 		w.now += 10 * MS;
-		content_tick(w.content, w.now, 0);
+		content_scan(w.content, w.now, 0);
 	}
-	ck_assert_uint_eq(looks(&w), 120);
+	ck_assert_uint_eq(scans(&w), 120);
 	end_world(&w);
 }
 END_TEST
@@ -268,23 +268,23 @@ START_TEST(pages_in_use_again_are_looked_at_when_they_are_filled)
 		take(&w, 1, ppn);
 	pass_ms(&w, 10, 0);
 	ck_assert_uint_eq(s->reused, 4);
-	ck_assert_uint_eq(s->looks_reused, 0);
+	ck_assert_uint_eq(s->scans_reused, 0);
 	put(&w, 1, 100, 3);              /* a page of a file */
 	put(&w, 1, 101, get(&w, 0, 40)); /* a page that another VM may be working on */
 	put(&w, 1, 102, 5555);           /* no other VM's; and 103 stays as it was cleared */
 	pass_ms(&w, 10, 0);
-	ck_assert_uint_eq(s->looks_reused, 4);
+	ck_assert_uint_eq(s->scans_reused, 4);
 	ck_assert_uint_eq(s->merged_reused, 1);
 	ck_assert_uint_eq(frame_at(&w, 1, 100), mpn);
 	ck_assert_uint_ne(frame_at(&w, 1, 101), frame_at(&w, 0, 40));
 	pass_ms(&w, 10, 0);
 	pass_ms(&w, 10, 0);
-	ck_assert_uint_eq(s->looks_reused, 7);
+	ck_assert_uint_eq(s->scans_reused, 7);
 	ck_assert_uint_eq(s->merged_reused, 2);
 	ck_assert_uint_eq(frame_at(&w, 1, 101), frame_at(&w, 0, 40));
 	ck_assert_uint_eq(s->found_zero, 0);
 	pass_ms(&w, 100, 0);
-	ck_assert_uint_eq(s->looks_reused, 7);
+	ck_assert_uint_eq(s->scans_reused, 7);
 	ck_assert_uint_eq(s->found_zero, 1); /* by the pass */
 	/* In use for long, it is a page like any other. */
 	content_wrote(w.vm[1].log, 102);
@@ -313,15 +313,15 @@ START_TEST(pages_given_back_are_not_looked_at)
 	pass_ms(&w, 20, 0);
 	pass_ms(&w, 20, 0);
 	ck_assert_uint_eq(content_vm_stats(w.content, 0)->reused, VM_PAGES);
-	ck_assert_uint_eq(content_vm_stats(w.content, 0)->looks, 0);
-	before = content_vm_stats(w.content, 1)->looks;
+	ck_assert_uint_eq(content_vm_stats(w.content, 0)->scans, 0);
+	before = content_vm_stats(w.content, 1)->scans;
 	ck_assert_uint_ge(before, VM_PAGES);
 	check_all(&w);
 	end_world(&w);
 }
 END_TEST
 
-START_TEST(pages_in_use_again_take_no_looks_beyond_the_rate)
+START_TEST(pages_in_use_again_take_no_scans_beyond_the_rate)
 {
 	const struct content_stats *s;
 	static struct world w;
@@ -339,16 +339,16 @@ START_TEST(pages_in_use_again_take_no_looks_beyond_the_rate)
 		pass_ms(&w, 0, 0);
 	}
 	ck_assert_uint_eq(s->reused, 20 * VM_PAGES);
-	before = s->looks;
+	before = s->scans;
 	pass_ms(&w, 10, 0);
 	pass_ms(&w, 10, 0);
 	pass_ms(&w, 30, 0);
-	ck_assert_uint_eq(s->looks - before, 2 * 50);
-	ck_assert_uint_gt(s->looks_reused, 0);
+	ck_assert_uint_eq(s->scans - before, 2 * 50);
+	ck_assert_uint_gt(s->scans_reused, 0);
 	/* However often they were given, each is remembered but once a generation. */
 	for (unsigned i = 0; i < 5; i++)
 		pass_ms(&w, 1000, 0);
-	ck_assert_uint_le(s->looks_reused, 4 * VM_PAGES);
+	ck_assert_uint_le(s->scans_reused, 4 * VM_PAGES);
 	ck_assert_uint_eq(s->hints_lost, 0);
 	check_all(&w);
 	end_world(&w);
@@ -385,12 +385,12 @@ int main(void)
 	tcase_add_test(rules, a_page_of_zeroes_is_written_to_disk);
 	tcase_add_test(rules, private_pages_join_those_of_files);
 	tcase_add_test(rules, equal_hashes_of_unequal_pages_share_nothing);
-	tcase_add_test(rules, looks_are_bounded_and_charged_to_idle_cpus_first);
+	tcase_add_test(rules, scans_are_bounded_and_charged_to_idle_cpus_first);
 	tcase_add_test(rules, vms_that_do_not_run_are_looked_at_twice);
 	tcase_add_test(rules, copies_of_delivered_pages_are_found_at_once);
 	tcase_add_test(rules, pages_in_use_again_are_looked_at_when_they_are_filled);
 	tcase_add_test(rules, pages_given_back_are_not_looked_at);
-	tcase_add_test(rules, pages_in_use_again_take_no_looks_beyond_the_rate);
+	tcase_add_test(rules, pages_in_use_again_take_no_scans_beyond_the_rate);
 	tcase_add_test(rules, without_identical_pages_nothing_is_kept_of_pages_given_back);
 	suite_add_tcase(s, rules);
 	status = run_suite(s);

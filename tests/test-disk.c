@@ -88,7 +88,7 @@ static struct disk *open_disk(enum disk_mode mode, unsigned n)
 {
 	struct disk *d = NULL;
 
-	ck_assert_int_eq(disk_open(cache, path, mode, 0xc0000000 | n, &d), 0);
+	ck_assert_int_eq(disk_open(cache, path, mode, OWNER_DISK | n, &d), 0);
 	ck_assert_int_eq(disk_mode(d), mode);
 	ck_assert_str_eq(disk_path(d), path);
 	return d;
@@ -222,18 +222,18 @@ START_TEST(what_cannot_be_opened_is_refused)
 	ck_assert_int_eq(image_open(cache, dir, FRAME_TEXT, &img), -EINVAL);
 	ck_assert_int_eq(image_open(cache, "/dev/zero", FRAME_TEXT, &img), -EINVAL);
 	for (unsigned mode = DISK_SHARED; mode <= DISK_RO; mode++)
-		ck_assert_int_eq(disk_open(cache, missing, mode, 0xc0000000, &d), -ENOENT);
-	ck_assert_int_eq(disk_open(cache, dir, DISK_PRIVATE, 0xc0000000, &d), -EISDIR);
+		ck_assert_int_eq(disk_open(cache, missing, mode, OWNER_DISK, &d), -ENOENT);
+	ck_assert_int_eq(disk_open(cache, dir, DISK_PRIVATE, OWNER_DISK, &d), -EISDIR);
 	ck_assert_int_eq(truncate(path, 1000), 0);
-	ck_assert_int_eq(disk_open(cache, path, DISK_PRIVATE, 0xc0000000, &d), -EINVAL);
-	ck_assert_int_eq(disk_open(cache, path, DISK_SHARED, 0xc0000000, &d), 0);
+	ck_assert_int_eq(disk_open(cache, path, DISK_PRIVATE, OWNER_DISK, &d), -EINVAL);
+	ck_assert_int_eq(disk_open(cache, path, DISK_SHARED, OWNER_DISK, &d), 0);
 	ck_assert_uint_eq(disk_sectors(d), 1);
 	disk_close(d);
 	ck_assert_int_eq(truncate(path, 511), 0);
-	ck_assert_int_eq(disk_open(cache, path, DISK_SHARED, 0xc0000000, &d), -EINVAL);
+	ck_assert_int_eq(disk_open(cache, path, DISK_SHARED, OWNER_DISK, &d), -EINVAL);
 	ck_assert_int_eq(truncate(path, 0), 0);
 	for (unsigned mode = DISK_SHARED; mode <= DISK_RO; mode++)
-		ck_assert_int_eq(disk_open(cache, path, mode, 0xc0000000, &d), -EINVAL);
+		ck_assert_int_eq(disk_open(cache, path, mode, OWNER_DISK, &d), -EINVAL);
 	ck_assert_int_eq(image_open(cache, path, FRAME_TEXT, &img), -EINVAL);
 	free(missing);
 }

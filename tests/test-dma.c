@@ -293,29 +293,29 @@ END_TEST
 
 static void move_once(struct cluster *c, void *arg, uint64_t idle)
 {
-	unsigned *asker = arg;
+	unsigned *initiator = arg;
 
 	(void)idle;
-	if (c->now == 0 || *asker == UINT32_MAX)
+	if (c->now == 0 || *initiator == UINT32_MAX)
 		return;
-	c->handler = *asker + 1;
+	c->handler = *initiator + 1;
 	ck_assert_int_eq(page_migrate(c->mem, pmap_entry(vm->pmap, SHARED_PAGE)->mpn, 2, NULL), 0);
 	c->handler = 0;
-	*asker = UINT32_MAX;
+	*initiator = UINT32_MAX;
 }
 
 /* The page is moved on a CPU that runs neither hart, then on that of the first. */
 START_TEST(a_move_interrupts_the_harts_that_run)
 {
 	for (unsigned first = 0; first < 2; first++) {
-		unsigned asker;
+		unsigned initiator;
 
 		two_harts();
-		asker = first ? vm->vcpu[0].cpu : 2;
+		initiator = first ? vm->vcpu[0].cpu : 2;
 		ck_assert_uint_ne(vm->vcpu[0].cpu, vm->vcpu[1].cpu);
 		ck_assert(vm->vcpu[0].cpu != 2 && vm->vcpu[1].cpu != 2);
 		sim.at_boundary = move_once;
-		sim.at_boundary_arg = &asker;
+		sim.at_boundary_arg = &initiator;
 		run_for(50 * 1000);
 		ck_assert_uint_eq(vm->interrupted, first ? 1 : 2);
 		ck_assert_uint_eq(sim.interrupted, first ? 1 : 2);
@@ -368,7 +368,7 @@ START_TEST(disks_move_bytes_by_dma)
 	sim.mem->dma = count_dma;
 	sim.mem->model_arg = sim.mem;
 
-	ck_assert_int_eq(disk_open(cache, path, DISK_SHARED, 0xc0000000, &d), 0);
+	ck_assert_int_eq(disk_open(cache, path, DISK_SHARED, OWNER_DISK, &d), 0);
 	/* A whole page is filled from the file, then mapped without a transfer, then written the
 	 * same way. */
 	expect_moved(d, false, 0, 0, PAGE_SIZE, 0, PAGE_SIZE);
@@ -380,7 +380,7 @@ START_TEST(disks_move_bytes_by_dma)
 	expect_moved(d, true, 17, 2 * PAGE_SIZE, 1024, 1024, 1024);
 	disk_close(d);
 
-	ck_assert_int_eq(disk_open(cache, path, DISK_PRIVATE, 0xc0000000, &d), 0);
+	ck_assert_int_eq(disk_open(cache, path, DISK_PRIVATE, OWNER_DISK, &d), 0);
 	expect_moved(d, false, 3, 512, 8192, 0, 8192);
 	expect_moved(d, true, 3, 512, 4096, 4096, 0);
 	disk_close(d);

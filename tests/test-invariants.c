@@ -62,7 +62,7 @@ static void setup(void)
 		struct sim_vcpu *cpu = sim_vm(1, true)->vcpu[0].sim;
 
 		ck_assert_int_eq(
-			disk_open(sim.images, path, DISK_SHARED, 0xc0000000 | v, &disk[v]), 0);
+			disk_open(sim.images, path, DISK_SHARED, OWNER_DISK | v, &disk[v]), 0);
 		transfer(v, false, READ, READ);
 		cpu->picked = cpu->placed = true;
 		sim.vm[v]->vcpu[0].cpu = sim.vm[v]->vcpu[0].home = cpu->node = v;

@@ -504,7 +504,7 @@ START_TEST(moved_table)
 	ck_assert_int_eq(store(pte_pa, PPN_OF(DATA + PAGE_SIZE) | LEAF), -1);
 	ck_assert_int_eq(mem_load(other, VA + PAGE_SIZE, 8, &v), DONE);
 	ck_assert_uint_eq(v, 0x1000000 + PAGE_SIZE / 8);
-	pmap_settle(vm->pmap);
+	pmap_release_deferred(vm->pmap);
 	frame_del_user(sim.mem, shared, (struct frame_user){0x80000001, 0});
 }
 END_TEST
@@ -553,7 +553,7 @@ START_TEST(copy_on_write_reaches_every_hart)
 	ck_assert_uint_eq(v, 77);
 	ck_assert_uint_eq(*(uint64_t *)frame_data(sim.mem, shared), 0x1000000);
 	ck_assert_uint_eq(*(uint64_t *)frame_data(sim.mem, mine), 77);
-	pmap_settle(vm->pmap);
+	pmap_release_deferred(vm->pmap);
 	frame_del_user(sim.mem, shared, (struct frame_user){0x80000001, 0});
 }
 END_TEST

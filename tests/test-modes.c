@@ -395,7 +395,7 @@ START_TEST(a_page_that_moved_is_no_hit)
 	was = pmap_entry(vm->pmap, 3)->mpn;
 	misses = cpu->account.count[EVENT_L2TLB_MISS];
 	pmap_drop(vm->pmap, 3);
-	pmap_settle(vm->pmap);
+	pmap_release_deferred(vm->pmap);
 	put64(vm, VM_RAM_BASE + 11 * PAGE_SIZE, 9); /* may have the frame */
 	put64(vm, VM_RAM_BASE + 3 * PAGE_SIZE, 33);
 	ck_assert_uint_ne(pmap_entry(vm->pmap, 3)->mpn, was);

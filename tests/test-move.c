@@ -338,7 +338,7 @@ static void do_clone(struct world *w, struct guest *from)
 		disk_close(g->disk);
 		memset(g->tlb, 0xff, sizeof(g->tlb));
 		g->pm = new[n++] = pmap_create(w->mem, v, VM_PAGES, &ops, g);
-		MUST(!disk_open(w->cache, disk_file, DISK_SHARED, 0xc0000000 | v, &g->disk));
+		MUST(!disk_open(w->cache, disk_file, DISK_SHARED, OWNER_DISK | v, &g->disk));
 		disk_clone(g->disk, from->disk);
 		memcpy(g->page, from->page, VM_PAGES * PAGE_SIZE);
 		memcpy(g->sectors, from->sectors, BLOCKS * PAGE_SIZE);
@@ -443,7 +443,7 @@ static void make_world(struct world *w, uint64_t seed, uint32_t frames, bool thr
 		for (unsigned at = 0; at < BLOCKS * PAGE_SIZE; at++)
 			g->sectors[at] = (uint8_t)(at >> 9 | 1);
 		ck_assert_int_eq(
-			disk_open(w->cache, disk_file, DISK_SHARED, 0xc0000000 | v, &g->disk), 0);
+			disk_open(w->cache, disk_file, DISK_SHARED, OWNER_DISK | v, &g->disk), 0);
 		for (unsigned c = 0; c < CPUS; c++) {
 			g->node[c] = (v + c) % NODES;
 			memset(g->tlb[c], 0xff, sizeof(g->tlb[c]));
@@ -496,7 +496,7 @@ static struct outcome walk(uint64_t seed, uint32_t frames, bool threads, unsigne
 		memory_set_placement(w.mem, spread, NULL);
 	for (unsigned q = 0; q < quanta; q++) {
 		for (unsigned v = 0; v < VMS; v++)
-			pmap_settle(w.vm[v].pm);
+			pmap_release_deferred(w.vm[v].pm);
 		check_counts(&w);
 		for (unsigned n = pick(&w, 16); n > 0; n--) {
 			step(&w);

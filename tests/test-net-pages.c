@@ -409,7 +409,7 @@ static void boundary(struct world *w)
 	w->now += pick(w, 3) * 1000;
 	for (unsigned i = 0; i < VMS; i++)
 		if (w->vm[i].alive)
-			pmap_settle(w->vm[i].vm.pmap);
+			pmap_release_deferred(w->vm[i].vm.pmap);
 	for (unsigned i = 0; i < VMS; i++)
 		if (w->vm[i].alive)
 			device_run_deferred(&w->vm[i].vm);

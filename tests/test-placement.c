@@ -84,7 +84,7 @@ START_TEST(a_spread_vm_waits_for_the_node_it_needs_and_gets_on_when_all_is_full)
 	memory_set_placement(mem, policy_place, &policy);
 	/* All pages of node 1, until its 60 frames and then all others are used. */
 	do {
-		pmap_settle(pm);
+		pmap_release_deferred(pm);
 		pmap_refill(pm, 0);
 		mem->boundary = false;
 		while (!(err = pmap_fault(pm, 4 * n + 1, 0, true, &host, &writable))) {
@@ -427,7 +427,7 @@ START_TEST(shuffle_moves_pages_that_nobody_uses_and_their_bytes)
 	const struct placement_stats *s;
 	unsigned away = 0, copied = 0;
 
-	rig_up("shuffle,stir=2,copies=50");
+	rig_up("shuffle,pages=2,copies=50");
 	s = placement_stats(rig.pl);
 	ck_assert_uint_eq(placement_trigger(rig.pl), 0);
 	for (uint32_t ppn = 0; ppn < PAGES; ppn++)
@@ -453,7 +453,7 @@ START_TEST(shuffle_moves_pages_that_nobody_uses_and_their_bytes)
 	ck_assert_uint_gt(away, PAGES / 2);
 	ck_assert_uint_gt(copied, PAGES / 2);
 	rig_down();
-	rig_up("shuffle,stir=1000,rate=3");
+	rig_up("shuffle,pages=1000,rate=3");
 	page_of(0, 0);
 	placement_tick(rig.pl, 100 * MS);
 	ck_assert_uint_eq(placement_stats(rig.pl)->why[WHY_RANDOM], 3);

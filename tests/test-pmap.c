@@ -152,7 +152,7 @@ START_TEST(a_store_in_the_run_phase_copies_and_settles_later)
 	ck_assert_uint_eq(frame_users(mem, shared), 2);
 	mem->boundary = true;
 	pmap_check(pm);
-	pmap_settle(pm);
+	pmap_release_deferred(pm);
 	ck_assert_uint_eq(frame_users(mem, shared), 1);
 	ck_assert_uint_eq(*(uint8_t *)frame_data(mem, shared), 0x11);
 	ck_assert_uint_eq(pmap_stats(pm)->faults_cow[FRAME_CACHE], 1);
@@ -187,7 +187,7 @@ START_TEST(the_last_user_keeps_the_frame_at_the_boundary)
 	mem->boundary = false;
 	ck_assert_ptr_ne(must_touch(pm, 4, true), frame_data(mem, shared));
 	mem->boundary = true;
-	pmap_settle(pm);
+	pmap_release_deferred(pm);
 	ck_assert_int_eq(frame_kind(mem, shared), FRAME_FREE);
 
 	/* Mapped onto it once more before the deletion is settled: still one user, one frame. */
@@ -199,7 +199,7 @@ START_TEST(the_last_user_keeps_the_frame_at_the_boundary)
 	mem->boundary = true;
 	pmap_share_in(pm, 6, shared, FRAME_CACHE);
 	ck_assert_uint_eq(frame_users(mem, shared), 2);
-	pmap_settle(pm);
+	pmap_release_deferred(pm);
 	ck_assert_uint_eq(frame_users(mem, shared), 2);
 	pmap_check(pm);
 	memory_check(mem);
@@ -221,7 +221,7 @@ START_TEST(a_page_shared_out_is_copied_by_the_next_store)
 	ck_assert_uint_eq(tlb.shootdowns, 1);
 	ck_assert_uint_eq(pmap_share_out(pm, 9, 0), kept);
 	ck_assert_uint_eq(tlb.shootdowns, 1);
-	frame_add_user(mem, kept, (struct frame_user){0xc0000000, 1});
+	frame_add_user(mem, kept, (struct frame_user){OWNER_DISK, 1});
 	must_touch(pm, 9, true)[100] = 8;
 	ck_assert_uint_ne(pmap_entry(pm, 9)->mpn, kept);
 	ck_assert_uint_eq(((uint8_t *)frame_data(mem, kept))[100], 7);
@@ -251,7 +251,7 @@ START_TEST(what_a_vm_gets_does_not_depend_on_who_runs_first)
 
 		for (unsigned round = 0; round < 4; round++) {
 			for (unsigned v = 0; v < 2; v++) {
-				pmap_settle(pm[v]);
+				pmap_release_deferred(pm[v]);
 				pmap_refill(pm[v], v);
 				pmap_share_in(pm[v], 100 + round, shared, FRAME_CACHE);
 			}
@@ -290,9 +290,9 @@ START_TEST(exhaustion_is_an_error_and_no_frame_is_lost_to_a_reserve)
 	pmap_refill(b, 0);
 	/* B alone runs; A's reserve must not stand in its way. */
 	for (unsigned rounds = 0; rounds < 100 && err != -ENOMEM; rounds++) {
-		pmap_settle(a);
+		pmap_release_deferred(a);
 		pmap_refill(a, 0);
-		pmap_settle(b);
+		pmap_release_deferred(b);
 		pmap_refill(b, 0);
 		mem->boundary = false;
 		while (!(err = touch(b, touched, 0, true, &host)))
@@ -489,7 +489,7 @@ static void walk_share_in(struct world *w, unsigned v)
 static void walk_share_out(struct world *w, unsigned v)
 {
 	uint32_t h = pick(w, HELD), ppn = pick_page(w), mpn;
-	struct frame_user owner = {0xc0000000, h};
+	struct frame_user owner = {OWNER_DISK, h};
 
 	if (w->held[h].mpn != MPN_NONE) {
 		frame_del_user(w->mem, w->held[h].mpn, owner);
@@ -575,7 +575,7 @@ static uint64_t walk(uint64_t seed, struct world *w)
 
 	for (unsigned quantum = 0; quantum < 1200; quantum++) {
 		for (unsigned v = 0; v < VMS; v++) {
-			pmap_settle(w->pm[v]);
+			pmap_release_deferred(w->pm[v]);
 			pmap_refill(w->pm[v], v & 1);
 		}
 		w->mem->boundary = false;
@@ -600,7 +600,7 @@ static uint64_t walk(uint64_t seed, struct world *w)
 	}
 	for (unsigned h = 0; h < HELD; h++)
 		if (w->held[h].mpn != MPN_NONE)
-			frame_del_user(w->mem, w->held[h].mpn, (struct frame_user){0xc0000000, h});
+			frame_del_user(w->mem, w->held[h].mpn, (struct frame_user){OWNER_DISK, h});
 	for (unsigned i = 0; i < IMAGES; i++)
 		image_close(w->image[i]);
 	image_cache_destroy(w->cache);

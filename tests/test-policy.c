@@ -51,7 +51,7 @@ static struct page_view *hot_page(struct hand *h)
 			.read_percent = 99,
 			.requests_per_us = 60},
 		.misses = {0, 0, 128, 0},
-		.page = {.asker = 2, .home = 0, .nodes = 1},
+		.page = {.initiator = 2, .home = 0, .nodes = 1},
 	};
 	h->page.machine = &h->machine;
 	h->page.misses = h->misses;
@@ -248,7 +248,7 @@ START_TEST(carrefour_asks_the_machine_first)
 	expect("carrefour,used=50", v, POLICY_MIGRATE, 2, WHY_ONE_NODE);
 	h.machine.local_percent = 80;
 	expect_left("carrefour", v, WHY_NOT_DONE);
-	h.misses[1] = 13; /* more than a tenth of the asker's: shared */
+	h.misses[1] = 13; /* more than a tenth of the initiator's: shared */
 	expect("carrefour", v, POLICY_REPLICATE, 2, WHY_READ_SHARED);
 	h.machine.read_percent = 94;
 	expect_left("carrefour", v, WHY_NOT_DONE);

@@ -194,7 +194,7 @@ START_TEST(what_the_writer_saw_becomes_the_page)
 	mem->boundary = true;
 	memory_check(mem);
 	pmap_check(pm);
-	pmap_settle(pm);
+	pmap_release_deferred(pm);
 	ck_assert_int_eq(frame_kind(mem, other), FRAME_FREE);
 	ck_assert_int_eq(frame_kind(mem, master), FRAME_FREE);
 	ck_assert_uint_eq(frame_moves(mem, copy), 1);
@@ -264,7 +264,7 @@ START_TEST(a_private_copy_leaves_the_replicas_of_the_others)
 	mem->boundary = true;
 	ck_assert(was_shot(&log[1], 2, copy) && was_shot(&log[1], 2, shared));
 	ck_assert_uint_eq(log[0].n, 0);
-	pmap_settle(b);
+	pmap_release_deferred(b);
 	ck_assert_uint_eq(frame_view(mem, shared, 2), copy);
 	ck_assert_uint_eq(memory_moves(mem)->collapses, 0);
 	ck_assert_uint_eq(touch(a, 1, 2, false)[0], 0x5c);

@@ -58,7 +58,7 @@ static inline void setup_board(enum disk_mode mode)
 	subnet = subnet_create(fake.cluster.mem, NULL);
 	images = image_cache_create(fake.cluster.mem);
 	make_disk();
-	ck_assert_int_eq(disk_open(images, disk_file, mode, 0xc0000000, &disk), 0);
+	ck_assert_int_eq(disk_open(images, disk_file, mode, OWNER_DISK, &disk), 0);
 	virtio_rng_create(vm, RNG);
 	virtio_console_create(vm, CON, stream);
 	virtio_blk_create(vm, BLK, disk);

@@ -108,7 +108,7 @@ static void set_floors(struct run *r, uint32_t frames)
 		struct balloon_state b = balloon_state(r->guest[i].balloon);
 		bool asked = b.live && b.target > b.held && b.available > FLOOR_PAGES;
 
-		pmap_leave(r->guest[i].vm->pmap, asked ? frames / 4 : frames);
+		pmap_set_watermark(r->guest[i].vm->pmap, asked ? frames / 4 : frames);
 	}
 }
 
@@ -121,10 +121,10 @@ void overcommit_boundary(struct run *r)
 		return;
 	r->next_look = c->now + LOOK_MS * (c->machine->clock_hz / 1000);
 	free = frames_free(c->mem);
-	if (free > kept || !c->patient)
+	if (free > kept || !c->waits_for_memory)
 		r->short_since = c->now;
 	else if (c->now - r->short_since > PATIENCE_S * c->machine->clock_hz)
-		c->patient = false;
+		c->waits_for_memory = false;
 	for (unsigned i = 0; i < c->n_vms; i++)
 		balloon_ask(r->guest[i].balloon);
 	if (free > kept)
@@ -133,5 +133,5 @@ void overcommit_boundary(struct run *r)
 		take(r, enough - MIN(enough, free + under_way(r)));
 	else if (free > enough)
 		give(r, (free - enough) / 2);
-	set_floors(r, c->patient ? (uint32_t)kept : 0);
+	set_floors(r, c->waits_for_memory ? (uint32_t)kept : 0);
 }

@@ -285,7 +285,7 @@ static void print_content(const struct run *r)
 {
 	const struct snapshot *s = snapshot_shown(r);
 	struct content_cost cost;
-	uint64_t looks = 0;
+	uint64_t scans = 0;
 	double found = (double)(s->virtual[FRAME_SAME] + s->virtual[FRAME_ZERO]) -
 		       (double)(s->machine[FRAME_SAME] + s->machine[FRAME_ZERO]);
 
@@ -293,11 +293,11 @@ static void print_content(const struct run *r)
 		return;
 	cost = content_cost(r->cluster.content);
 	for (unsigned i = 0; i < r->cluster.n_vms; i++)
-		looks += content_vm_stats(r->cluster.content, i)->looks;
-	printf("%.0f%% of all zero and identical pages found; %llu looks took %.2f%% of the CPUs' "
+		scans += content_vm_stats(r->cluster.content, i)->scans;
+	printf("%.0f%% of all zero and identical pages found; %llu scans took %.2f%% of the CPUs' "
 	       "time, %.2f%% from VMs.\n",
 		100 * MAX(found, 0) / (MAX(found, 0) + (double)s->duplicates),
-		(unsigned long long)looks,
+		(unsigned long long)scans,
 		100 * (double)cost.cycles / ((double)r->cluster.now * r->machine->n_cpus),
 		100 * (double)cost.charged / ((double)r->cluster.now * r->machine->n_cpus));
 }

@@ -42,7 +42,8 @@ static void fill(const struct run *r, struct snapshot *s, const char *event)
 	if (r->cluster.content)
 		s->duplicates = content_census(r->cluster.content);
 	s->n_vms = r->cluster.n_vms;
-	s->sharers = sharers_count(r->cluster.mem, r->cluster.vm, r->cluster.n_vms, &s->idle_cache);
+	s->matrix =
+		share_matrix_count(r->cluster.mem, r->cluster.vm, r->cluster.n_vms, &s->idle_cache);
 }
 
 void snapshots_create(struct run *r)
@@ -53,11 +54,11 @@ void snapshots_create(struct run *r)
 void snapshots_destroy(struct run *r)
 {
 	for (unsigned i = 0; r->snapshots && i < r->snapshots->n; i++)
-		free(r->snapshots->list[i].sharers);
+		free(r->snapshots->list[i].matrix);
 	free(r->snapshots);
 	r->snapshots = NULL;
 	if (r->template.snapshot)
-		free(r->template.snapshot->sharers);
+		free(r->template.snapshot->matrix);
 	free(r->template.snapshot);
 	r->template.snapshot = NULL;
 }

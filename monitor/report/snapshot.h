@@ -8,7 +8,7 @@
 #ifndef MONITOR_REPORT_SNAPSHOT_H
 #define MONITOR_REPORT_SNAPSHOT_H
 
-#include "monitor/report/sharers.h"
+#include "monitor/report/share-matrix.h"
 #include "monitor/run/run.h"
 
 enum { SNAPSHOT_MAX = 4 };
@@ -24,7 +24,7 @@ struct snapshot {
 				while they are searched for */
 	uint64_t idle_cache; /* of the machine's buffer cache, what no VM maps */
 	unsigned n_vms;
-	struct sharer *sharers; /* by VM */
+	struct share_row *matrix; /* by VM */
 };
 
 struct snapshots {

@@ -155,10 +155,10 @@ static json_t *content_vm_json(const struct content_stats *s)
 {
 	json_t *o = json_object();
 
-	set_count(o, "looks", s->looks);
+	set_count(o, "looks", s->scans);
 	set_count(o, "hinted", s->hinted);
 	set_count(o, "reused", s->reused);
-	set_count(o, "looks_reused", s->looks_reused);
+	set_count(o, "looks_reused", s->scans_reused);
 	set_count(o, "found_zero", s->found_zero);
 	set_count(o, "merged", s->merged);
 	set_count(o, "merged_hinted", s->merged_hinted);
@@ -180,10 +180,10 @@ static json_t *content_json(const struct run *r)
 	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
 		const struct content_stats *s = content_vm_stats(r->cluster.content, i);
 
-		sum.looks += s->looks;
+		sum.scans += s->scans;
 		sum.hinted += s->hinted;
 		sum.reused += s->reused;
-		sum.looks_reused += s->looks_reused;
+		sum.scans_reused += s->scans_reused;
 		sum.found_zero += s->found_zero;
 		sum.merged += s->merged;
 		sum.merged_hinted += s->merged_hinted;
@@ -328,7 +328,7 @@ static json_t *snapshot_json(const struct snapshot *s)
 	set_count(o, "monitor_bytes", s->monitor_bytes);
 	set_count(o, "duplicate_bytes", s->duplicates * PAGE_SIZE);
 	set_count(o, "idle_cache_bytes", s->idle_cache * PAGE_SIZE);
-	json_object_set_new(o, "sharers", sharers_json(s->sharers, s->n_vms));
+	json_object_set_new(o, "sharers", share_matrix_json(s->matrix, s->n_vms));
 	return o;
 }
 

@@ -247,7 +247,7 @@ int run_create(struct run *r, const struct run_options *o)
 	c->memsys_options.contention = o->contention;
 	c->stop_at = UINT64_MAX;
 	c->virtual_numa = o->virtual_numa;
-	c->patient = o->overcommit; /* until overcommit.c gives up */
+	c->waits_for_memory = o->overcommit; /* until overcommit.c gives up */
 	c->numa = o->fidelity && !strcmp(o->fidelity, "numa");
 	c->policy = o->policy;
 	c->placement = placement_create(c->mem, r->machine, &policy, c->engine->placement_ops, c);

@@ -272,7 +272,7 @@ static unsigned share_word(const char *word, size_t n)
 {
 	if (n == 3 && !memcmp(word, "all", n))
 		return SHARE_ALL;
-	for (unsigned i = 0; i < SHARE_WAYS; i++)
+	for (unsigned i = 0; i < SHARE_MECHANISMS; i++)
 		if (strlen(share_name[i]) == n && !memcmp(share_name[i], word, n))
 			return 1u << i;
 	return 0;
@@ -731,7 +731,7 @@ static json_t *share_json(const struct run_options *o)
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < SHARE_WAYS; i++)
+	for (unsigned i = 0; i < SHARE_MECHANISMS; i++)
 		if (o->share >> i & 1)
 			json_array_append_new(list, json_string(share_name[i]));
 	return list;

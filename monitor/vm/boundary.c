@@ -8,10 +8,10 @@
 #include "sharing/content.h"
 #include "sharing/subnet.h"
 
-void boundary_settle(struct cluster *c)
+void boundary_release_deferred(struct cluster *c)
 {
 	for (unsigned v = 0; v < c->n_vms; v++)
-		pmap_settle(c->vm[v]->pmap);
+		pmap_release_deferred(c->vm[v]->pmap);
 	for (unsigned v = 0; v < c->n_vms; v++)
 		if (c->vm[v]->state == VM_RUNNING)
 			device_run_deferred(c->vm[v]);
@@ -42,7 +42,7 @@ uint64_t boundary_scan(struct cluster *c, bool idle)
 		ran += mine;
 	}
 	elapsed -= MIN(elapsed, ran - c->content_ran);
-	cycles = content_tick(c->content, c->now, idle ? elapsed : 0);
+	cycles = content_scan(c->content, c->now, idle ? elapsed : 0);
 	c->content_at = c->now;
 	c->content_ran = ran;
 	return cycles;

@@ -9,7 +9,7 @@
 #include "monitor/vm/vm.h"
 
 /* Apply what the run phase deferred: releases of frames, devices' work, packets. First of all. */
-void boundary_settle(struct cluster *c);
+void boundary_release_deferred(struct cluster *c);
 
 /*
  * Scan for zero and identical pages; nothing without c->content. With `idle`, a scan may go beyond

@@ -197,11 +197,11 @@ struct cluster {
 	unsigned handler;     /* CPU + 1 that handles the signal of a hot page now; 0: none */
 	struct placement_load load_before; /* memory's load in all, when the policy last asked */
 	unsigned threads;                  /* host threads for the run phase */
-	bool virtual_numa; /* VMs see the nodes they are on; before any is created */
-	bool patient;      /* a first touch that finds no frame waits; boundary writes */
-	uint64_t now;      /* machine time in cycles; boundary writes, run phase reads */
-	uint64_t stop_at;  /* end the run at this machine time (UINT64_MAX: never) */
-	bool stop;         /* ask engine to return at the next boundary; boundary writes */
+	bool virtual_numa;     /* VMs see the nodes they are on; before any is created */
+	bool waits_for_memory; /* a first touch that finds no frame waits; boundary writes */
+	uint64_t now;          /* machine time in cycles; boundary writes, run phase reads */
+	uint64_t stop_at;      /* end the run at this machine time (UINT64_MAX: never) */
+	bool stop;             /* ask engine to return at the next boundary; boundary writes */
 	/*
 	 * Called at each boundary after device work, before the next quantum: progress, console
 	 * input, host timeouts; VMs may be added. NULL if not wanted. `idle_cycles` is how far

@@ -88,7 +88,7 @@ struct frame_owner_ops {
 	/* No CPU may store to frame `mpn` for `page` before this call to the monitor has ended,
 	 * though the page is where it was. For engines whose CPUs run at the boundary, too; may be
 	 * NULL. */
-	void (*hold)(void *arg, uint32_t page, uint32_t mpn);
+	void (*write_block)(void *arg, uint32_t page, uint32_t mpn);
 	/* die() unless each page this owner has is in a frame that knows it as a user; how many it
 	 * has. For memory_check_owners(); may be NULL. */
 	uint64_t (*check)(const void *arg);
@@ -130,10 +130,10 @@ struct memory {
 	 * Set by the buffer cache. Returns how many were freed. */
 	uint32_t (*reclaim)(void *arg, uint32_t want);
 	void *reclaim_arg;
-	/* Called at the boundary before pages are moved: pmap_settle() of every VM, in order. And
+	/* Called at the boundary before pages are moved: pmap_release_deferred() of every VM, in order. And
 	 * when all pools are empty: take frames of the reserves of VMs back; how many. Both are set
 	 * by the first pmap; NULL before. */
-	void (*settle)(struct memory *mem);
+	void (*release_deferred)(struct memory *mem);
 	uint32_t (*steal)(struct memory *mem);
 	/* Called at the boundary when a frame comes to be one VM's alone (its pmap's id), to read
 	 * and write or in reserve, and when that ends (OWNER_NONE; also again for a frame that was

@@ -173,12 +173,12 @@ void replicas_drop(struct memory *mem, uint32_t mpn);
 bool replicas_give_back(struct memory *mem, unsigned node);
 /*
  * A store ends the replication of a private frame: what `node` saw is the page from now on and
- * returned; the stale copies wait for replicas_settle(), and the caller shoots them down first, by
+ * returned; the stale copies wait for replicas_release(), and the caller shoots them down first, by
  * replicas_each(). Run phase, by the VM that alone maps the frame.
  */
 uint32_t replicas_collapse(struct memory *mem, uint32_t mpn, unsigned node);
 /* At the next boundary, with what replicas_collapse() returned. */
-void replicas_settle(struct memory *mem, uint32_t mpn);
+void replicas_release(struct memory *mem, uint32_t mpn);
 /* fn() with each copy of mpn, by node. Run phase. */
 void replicas_each(
 	const struct memory *mem, uint32_t mpn, void (*fn)(void *arg, uint32_t copy), void *arg);

@@ -16,10 +16,10 @@ const char *const move_refusal_name[MOVE_REFUSALS] = {
 static const int refusal_errno[MOVE_REFUSALS] = {ENOENT, EPERM, EBUSY, EEXIST, ENOSPC, ENOTSUP};
 
 /* Apply what the run phase deferred: the tables of users must be those of now. */
-static void settle(struct memory *mem)
+static void release_deferred(struct memory *mem)
 {
-	if (mem->settle)
-		mem->settle(mem);
+	if (mem->release_deferred)
+		mem->release_deferred(mem);
 }
 
 /* ---- collapse ---------------------------------------------------------------------------- */
@@ -40,7 +40,7 @@ void page_collapse(struct memory *mem, uint32_t mpn)
 {
 	struct forget_copy f = {mem, mpn};
 
-	settle(mem);
+	release_deferred(mem);
 	if (!frame_replicated(mem, mpn))
 		return;
 	replicas_each(mem, mpn, forget_copy, &f);
@@ -81,20 +81,20 @@ static bool owners_known(const struct memory *mem, uint32_t mpn)
 	return true;
 }
 
-void frame_hold(struct memory *mem, uint32_t mpn)
+void frame_write_block(struct memory *mem, uint32_t mpn)
 {
 	for (uint32_t i = 0; i < frame_users(mem, mpn); i++) {
 		struct frame_user u = frame_user(mem, mpn, i);
 		const struct owner *o = memory_owner(mem, u.owner);
 
-		if (o && o->ops->hold)
-			o->ops->hold(o->arg, u.page, mpn);
+		if (o && o->ops->write_block)
+			o->ops->write_block(o->arg, u.page, mpn);
 	}
 }
 
 static void copy_page(struct memory *mem, uint32_t from, uint32_t to)
 {
-	frame_hold(mem, from);
+	frame_write_block(mem, from);
 	memcpy(frame_data(mem, to), frame_data(mem, from), PAGE_SIZE);
 	if (mem->copied)
 		mem->copied(mem->copied_arg, from, to);
@@ -117,7 +117,7 @@ int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to)
 	struct replicas *r;
 	uint32_t target, n;
 
-	settle(mem);
+	release_deferred(mem);
 	mpn = frame_master(mem, mpn);
 	why = obstacle(mem, mpn);
 	if (why == MOVE_REFUSALS && frame_node(mem, mpn) == node)
@@ -180,7 +180,7 @@ int page_replicate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to
 	struct replicas *r;
 	uint32_t copy;
 
-	settle(mem);
+	release_deferred(mem);
 	mpn = frame_master(mem, mpn);
 	why = obstacle(mem, mpn);
 	if (why == MOVE_REFUSALS && frame_on(mem, mpn, node) != MPN_NONE)
@@ -222,7 +222,7 @@ int page_merge(struct memory *mem, uint32_t from, uint32_t to)
 {
 	struct forget_copy forget_from = {mem, from};
 
-	settle(mem);
+	release_deferred(mem);
 	if (from == to || !mergeable(mem, from) || !mergeable(mem, to))
 		return -EINVAL;
 	if ((mem->p->frame[from].flags | mem->p->frame[to].flags) & FRAME_PINNED)

@@ -36,7 +36,7 @@ int page_replicate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to
 
 /* Nobody stores to this frame until the work at hand at the boundary is done: what is copied or
  * compared now stays true. Moves do it themselves. */
-void frame_hold(struct memory *mem, uint32_t mpn);
+void frame_write_block(struct memory *mem, uint32_t mpn);
 
 /*
  * Two pages with the same bytes become one: the users of `from` use `to`, copy-on-write, and `from`

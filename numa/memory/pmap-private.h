@@ -49,7 +49,7 @@ struct pmap {
 	struct reserve *reserve; /* one for each node */
 	uint32_t n_reserved;     /* in all of them */
 	uint32_t *run;           /* by leaf and node: numa/memory/superpage.c; NULL: none yet */
-	uint32_t leave;          /* frames of the machine that refills do not take */
+	uint32_t watermark;      /* frames of the machine that refills do not take */
 	uint64_t n_placed;       /* pages whose node frame_place() chose */
 	struct {
 		uint32_t ppn; /* the first page */

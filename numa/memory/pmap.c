@@ -108,26 +108,26 @@ static void entry_set(
 	*e = (struct pmap_entry){.mpn = mpn, .cow = cow, .kind = (uint8_t)kind};
 }
 
-void pmap_settle(struct pmap *pm)
+void pmap_release_deferred(struct pmap *pm)
 {
 	for (uint32_t i = 0; i < pm->n_pending; i++) {
 		const struct pending *p = &pm->pending[i];
 
 		if (p->collapse)
-			replicas_settle(pm->mem, p->mpn);
+			replicas_release(pm->mem, p->mpn);
 		else
 			frame_del_user(pm->mem, p->mpn, me(pm, p->ppn));
 	}
 	pm->n_pending = 0;
 }
 
-static void settle_all(struct memory *mem)
+static void release_all(struct memory *mem)
 {
 	for (struct pmap *pm = mem->p->pmaps; pm; pm = pm->next)
-		pmap_settle(pm);
+		pmap_release_deferred(pm);
 }
 
-static void settle_later(struct pmap *pm, struct pending what)
+static void defer_release(struct pmap *pm, struct pending what)
 {
 	if (pm->n_pending == pm->cap_pending) {
 		pm->cap_pending = MAX(64u, 2 * pm->cap_pending);
@@ -142,12 +142,12 @@ void pmap_home(struct pmap *pm, uint32_t ppn, unsigned node)
 	pm->home[pm->n_homes++].node = node;
 }
 
-static unsigned home_of(const struct pmap *pm, uint32_t ppn, unsigned toucher)
+static unsigned home_of(const struct pmap *pm, uint32_t ppn, unsigned initiator)
 {
 	for (unsigned i = pm->n_homes; i-- > 0;)
 		if (ppn >= pm->home[i].ppn)
 			return pm->home[i].node;
-	return toucher;
+	return initiator;
 }
 
 /* A frame for ppn with this VM as its user. */
@@ -211,7 +211,7 @@ static void old_frame(struct pmap *pm, uint32_t ppn, uint32_t mpn)
 	if (pm->mem->boundary)
 		frame_del_user(pm->mem, mpn, me(pm, ppn));
 	else
-		settle_later(pm, (struct pending){.mpn = mpn, .ppn = ppn});
+		defer_release(pm, (struct pending){.mpn = mpn, .ppn = ppn});
 }
 
 /* ---- zeroes ------------------------------------------------------------------------------ */
@@ -249,7 +249,7 @@ void pmap_zero(struct pmap *pm, uint32_t ppn)
 	struct pmap_entry *e = entry_get(pm, ppn);
 	uint32_t old = e->mpn;
 
-	pmap_settle(pm);
+	pmap_release_deferred(pm);
 	entry_set(pm, e, MPN_NONE, false, FRAME_ZERO);
 	pm->stats.zero_found++;
 	old_frame(pm, ppn, old);
@@ -285,12 +285,12 @@ static void page_forget(void *arg, uint32_t ppn, uint32_t old)
 	pm->ops->shootdown(pm->engine, ppn, old);
 }
 
-static void page_hold(void *arg, uint32_t ppn, uint32_t mpn)
+static void page_write_block(void *arg, uint32_t ppn, uint32_t mpn)
 {
 	struct pmap *pm = arg;
 
-	if (pm->ops->hold)
-		pm->ops->hold(pm->engine, ppn, mpn);
+	if (pm->ops->write_block)
+		pm->ops->write_block(pm->engine, ppn, mpn);
 }
 
 static void page_merged(void *arg, uint32_t ppn, uint32_t from, uint32_t to)
@@ -376,7 +376,7 @@ static const struct frame_owner_ops owner_ops = {
 	.forget = page_forget,
 	.replicated = page_replicated,
 	.merged = page_merged,
-	.hold = page_hold,
+	.write_block = page_write_block,
 	.check = check_pages,
 };
 
@@ -394,7 +394,7 @@ static void collapse(struct pmap *pm, uint32_t ppn, struct pmap_entry *e, unsign
 	keep = replicas_collapse(pm->mem, e->mpn, node);
 	e->mpn = keep;
 	replicas_each(pm->mem, keep, shoot, &page);
-	settle_later(pm, (struct pending){.mpn = keep, .ppn = ppn, .collapse = true});
+	defer_release(pm, (struct pending){.mpn = keep, .ppn = ppn, .collapse = true});
 }
 
 static int break_cow(struct pmap *pm, uint32_t ppn, struct pmap_entry *e, unsigned node)
@@ -465,7 +465,7 @@ void pmap_share_in(struct pmap *pm, uint32_t ppn, uint32_t mpn, enum frame_kind 
 	struct pmap_entry *e = entry_get(pm, ppn);
 	uint32_t old = e->mpn;
 
-	pmap_settle(pm);
+	pmap_release_deferred(pm);
 	zero_forget(pm, ppn, e);
 	entry_set(pm, e, mpn, true, kind);
 	pm->stats.shared_in++;
@@ -516,7 +516,7 @@ uint32_t pmap_clone(struct pmap *src, struct pmap *const *dst, unsigned n)
 
 	if (!n)
 		goto out;
-	pmap_settle(src);
+	pmap_release_deferred(src);
 	for (unsigned i = 0; i < n; i++)
 		user[i].owner = dst[i]->id;
 	for (uint32_t slot = 0; slot < n_slots(src); slot++) {
@@ -576,7 +576,7 @@ void pmap_drop(struct pmap *pm, uint32_t ppn)
 	struct pmap_entry *e;
 	uint32_t old = pmap_entry(pm, ppn)->mpn;
 
-	pmap_settle(pm);
+	pmap_release_deferred(pm);
 	if (pmap_entry(pm, ppn)->kind == FRAME_FREE)
 		return;
 	e = entry_get(pm, ppn);
@@ -601,7 +601,7 @@ struct pmap *pmap_create(
 	for (tail = &mem->p->pmaps; *tail; tail = &(*tail)->next)
 		;
 	*tail = pm;
-	mem->settle = settle_all;
+	mem->release_deferred = release_all;
 	mem->steal = reserve_steal;
 	memory_add_owner(mem, id, &owner_ops, pm);
 	return pm;
@@ -613,7 +613,7 @@ void pmap_destroy(struct pmap *pm)
 
 	if (!pm)
 		return;
-	pmap_settle(pm);
+	pmap_release_deferred(pm);
 	pmap_drain(pm);
 	runs_end(pm);
 	/* No shootdowns: the VM's CPUs are gone. */
@@ -670,6 +670,6 @@ void pmap_check(const struct pmap *pm)
 	uint64_t pages = check_pages(pm), uses = memory_count_owner(pm->mem, pm->id);
 
 	if (pages != uses)
-		die("pmap %u: %llu pages present or to settle, but the memmap has %llu", pm->id,
+		die("pmap %u: %llu pages present or to release, but the memmap has %llu", pm->id,
 			(unsigned long long)pages, (unsigned long long)uses);
 }

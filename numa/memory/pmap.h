@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * One VM's physical memory: ppn -> frame. An absent page costs nothing; the first touch takes a
- * zeroed frame on the toucher's node; a page mapped onto a shared frame is read-only until the
+ * zeroed frame on the initiator's node; a page mapped onto a shared frame is read-only until the
  * first store copies it. To make a change take effect, the pmap calls the functions its engine
  * registered.
  *
@@ -41,7 +41,7 @@ struct pmap_ops {
 	 * is in frame `mpn`, before the monitor has done what it is at; they may read. NULL: none
 	 * runs then.
 	 */
-	void (*hold)(void *engine, uint32_t ppn, uint32_t mpn);
+	void (*write_block)(void *engine, uint32_t ppn, uint32_t mpn);
 };
 
 struct pmap_entry {
@@ -146,10 +146,10 @@ void pmap_zero(struct pmap *pm, uint32_t ppn);
  * `node` (call once for each node on which a vCPU of this VM may run next), or, where pages are
  * spread, the reserves of all.
  */
-void pmap_settle(struct pmap *pm);
+void pmap_release_deferred(struct pmap *pm);
 void pmap_refill(struct pmap *pm, unsigned node);
 /* From now on refills leave so many frames of the machine free; 0 at first. Boundary. */
-void pmap_leave(struct pmap *pm, uint32_t frames);
+void pmap_set_watermark(struct pmap *pm, uint32_t frames);
 /* Give the reserve back (end of a run, or another VM starves). */
 void pmap_drain(struct pmap *pm);
 

@@ -227,7 +227,7 @@ uint32_t replicas_collapse(struct memory *mem, uint32_t mpn, unsigned node)
 	return keep;
 }
 
-void replicas_settle(struct memory *mem, uint32_t mpn)
+void replicas_release(struct memory *mem, uint32_t mpn)
 {
 	mem->p->moves.collapses++;
 	if (mem->p->frame[mpn].flags & FRAME_COLLAPSED)

@@ -53,10 +53,10 @@ static bool plenty(const struct pmap *pm)
 {
 	struct memory_usage u;
 
-	if (!pm->leave)
+	if (!pm->watermark)
 		return true;
 	memory_usage(pm->mem, -1, &u);
-	return u.free > pm->leave;
+	return u.free > pm->watermark;
 }
 
 static void refill_one(struct pmap *pm, unsigned node, uint32_t want)
@@ -97,9 +97,9 @@ void pmap_refill(struct pmap *pm, unsigned node)
 		refill_one(pm, node, RESERVE_FRAMES);
 }
 
-void pmap_leave(struct pmap *pm, uint32_t frames)
+void pmap_set_watermark(struct pmap *pm, uint32_t frames)
 {
-	pm->leave = frames;
+	pm->watermark = frames;
 }
 
 void pmap_drain(struct pmap *pm)

@@ -25,7 +25,8 @@ static const struct policy_param params[] = {
 		"Carrefour, RECALLED"},
 	{"locality", 80, 0, 101, "percent of local misses below which pages migrate",
 		"Carrefour, RECALLED"},
-	{"others", 10, 0, 100, "other nodes' misses, in percent of the asker's, that it may have",
+	{"others", 10, 0, 100,
+		"other nodes' misses, in percent of the initiator's, that it may have",
 		"here: Carrefour has samples of one node only, which is 0"},
 	{"cap", 100, 1, 255, "a page that moved this often ever stays", "as for disco"},
 };
@@ -64,21 +65,21 @@ static struct policy_answer balance(const uint64_t *p, const struct page_view *v
 static struct policy_answer decide(const uint64_t *p, const struct page_view *v)
 {
 	const struct machine_view *m = v->machine;
-	uint64_t others = 0, own = v->misses[v->asker];
+	uint64_t others = 0, own = v->misses[v->initiator];
 
 	if (m->requests_per_us < p[USED])
 		return policy_leave(WHY_COLD);
 	if (v->moves_ever >= p[CAP])
 		return policy_leave(WHY_MOBILE);
 	for (unsigned i = 0; i < m->n_nodes; i++)
-		others += i == v->asker ? 0 : v->misses[i];
+		others += i == v->initiator ? 0 : v->misses[i];
 	if (others * 100 <= own * p[OTHERS] && !(v->nodes & (v->nodes - 1))) {
 		if (m->local_percent >= p[LOCALITY])
 			return policy_leave(WHY_NOT_DONE);
-		return policy_move(p, v, POLICY_MIGRATE, v->asker, WHY_ONE_NODE);
+		return policy_move(p, v, POLICY_MIGRATE, v->initiator, WHY_ONE_NODE);
 	}
 	if ((v->shared || !v->writes) && m->read_percent >= p[READS])
-		return policy_move(p, v, POLICY_REPLICATE, v->asker, WHY_READ_SHARED);
+		return policy_move(p, v, POLICY_REPLICATE, v->initiator, WHY_READ_SHARED);
 	return balance(p, v);
 }
 

@@ -18,7 +18,7 @@
  * misses are still in the counters, or because a limit was reached. So the signal comes again at
  * twice the trigger, four times, and so on: a page worth leaving costs eight looks for 16,000
  * misses. `sharing` and `write` are for a page just hot; at a later look they are raised as the
- * asker's misses have been, or a second's few writes would weigh what a tenth's did.
+ * initiator's misses have been, or a second's few writes would weigh what a tenth's did.
  */
 #include "numa/policy/policy.h"
 
@@ -37,19 +37,19 @@ static const struct policy_param params[] = {
 static struct policy_answer decide(const uint64_t *p, const struct page_view *v)
 {
 	/* A page with copies is shared already: it has no one node to go to. */
-	bool shared = policy_above(p, v, policy_misses_of_others(v, v->asker), p[SHARING]) ||
+	bool shared = policy_above(p, v, policy_misses_of_others(v, v->initiator), p[SHARING]) ||
 		      (v->nodes & (v->nodes - 1));
 
 	/* Stores to a copy-on-write frame make another frame; they do not end this one's copies. */
 	if (shared && v->shared)
-		return policy_move(p, v, POLICY_REPLICATE, v->asker, WHY_READ_SHARED);
+		return policy_move(p, v, POLICY_REPLICATE, v->initiator, WHY_READ_SHARED);
 	if (shared && policy_above(p, v, v->writes, p[WRITE]))
 		return policy_leave(WHY_WRITTEN);
 	if (v->moves > p[MIGRATE] || v->moves_ever >= p[CAP])
 		return policy_leave(WHY_MOBILE);
 	if (shared)
-		return policy_move(p, v, POLICY_REPLICATE, v->asker, WHY_READ_SHARED);
-	return policy_move(p, v, POLICY_MIGRATE, v->asker, WHY_ONE_NODE);
+		return policy_move(p, v, POLICY_REPLICATE, v->initiator, WHY_READ_SHARED);
+	return policy_move(p, v, POLICY_MIGRATE, v->initiator, WHY_ONE_NODE);
 }
 
 const struct policy_kind policy_disco = {

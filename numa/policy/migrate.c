@@ -18,11 +18,11 @@ static const struct policy_param params[] = {
 
 static struct policy_answer decide(const uint64_t *p, const struct page_view *v)
 {
-	if (policy_above(p, v, policy_misses_of_others(v, v->asker), p[SHARING]))
+	if (policy_above(p, v, policy_misses_of_others(v, v->initiator), p[SHARING]))
 		return policy_leave(WHY_NOT_DONE);
 	if (v->moves > p[MIGRATE] || v->moves_ever >= p[CAP])
 		return policy_leave(WHY_MOBILE);
-	return policy_move(p, v, POLICY_MIGRATE, v->asker, WHY_ONE_NODE);
+	return policy_move(p, v, POLICY_MIGRATE, v->initiator, WHY_ONE_NODE);
 }
 
 const struct policy_kind policy_migrate = {

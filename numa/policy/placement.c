@@ -26,8 +26,8 @@ struct placement {
 	uint64_t interval, next;      /* cycles: length and end of the interval */
 	uint64_t view_interval, seen; /* the same and begin of the view's, which is not longer */
 	uint64_t moves;               /* in this interval */
-	uint64_t random, stirred;     /* for policies that stir: cycles up to which they did */
-	unsigned asker;               /* the node for which the move under way is */
+	uint64_t random, shuffled;    /* for policies that shuffle: cycles up to which they did */
+	unsigned initiator;           /* the node for which the move under way is */
 	uint64_t copy_cycles;         /* what copying took in that move */
 	/* Samples of `stride` intervals each; when the table is full, two become one. */
 	struct placement_sample series[SERIES];
@@ -41,8 +41,8 @@ static void copied(void *arg, uint32_t from, uint32_t to)
 {
 	struct placement *pl = arg;
 
-	pl->copy_cycles +=
-		pl->ops->copy ? pl->ops->copy(pl->arg, pl->asker, from, to) : pl->m->cost.page_copy;
+	pl->copy_cycles += pl->ops->copy ? pl->ops->copy(pl->arg, pl->initiator, from, to)
+					 : pl->m->cost.page_copy;
 }
 
 struct placement *placement_create(struct memory *mem, const struct machine *m,
@@ -81,7 +81,7 @@ uint64_t placement_trigger(const struct placement *pl)
 {
 	const struct policy_kind *k = pl->policy.kind;
 
-	return k->moves && !k->stir ? pl->policy.value[POLICY_TRIGGER] : 0;
+	return k->moves && !k->shuffle ? pl->policy.value[POLICY_TRIGGER] : 0;
 }
 
 const struct policy *placement_policy(const struct placement *pl)
@@ -114,11 +114,12 @@ static bool shared(const struct memory *mem, uint32_t mpn)
 }
 
 /* What the policy sees of the page of this master. `misses` is the caller's. */
-static struct page_view look(struct placement *pl, uint32_t mpn, unsigned asker, uint32_t *misses)
+static struct page_view view_of(
+	struct placement *pl, uint32_t mpn, unsigned initiator, uint32_t *misses)
 {
 	struct page_view v = {
 		.machine = &pl->view,
-		.asker = asker,
+		.initiator = initiator,
 		.home = frame_node(pl->mem, mpn),
 		.nodes = frame_nodes(pl->mem, mpn),
 		.misses = misses,
@@ -141,19 +142,19 @@ static struct page_view look(struct placement *pl, uint32_t mpn, unsigned asker,
 	return v;
 }
 
-static void do_move(struct placement *pl, uint32_t mpn, unsigned asker, struct policy_answer a)
+static void do_move(struct placement *pl, uint32_t mpn, unsigned initiator, struct policy_answer a)
 {
 	uint64_t interrupted = pl->ops->interrupted(pl->arg), cycles = pl->m->cost.page_fault;
 	bool migrate = a.act == POLICY_MIGRATE;
 	int err;
 
-	pl->asker = asker;
+	pl->initiator = initiator;
 	pl->copy_cycles = 0;
 	err = migrate ? page_migrate(pl->mem, mpn, a.node, NULL)
 		      : page_replicate(pl->mem, mpn, a.node, NULL);
 	if (err) {
 		pl->stats.refused++;
-		charge(pl, asker, cycles, &pl->stats.cycles_signal);
+		charge(pl, initiator, cycles, &pl->stats.cycles_signal);
 		return;
 	}
 	pl->moves++;
@@ -163,7 +164,7 @@ static void do_move(struct placement *pl, uint32_t mpn, unsigned asker, struct p
 	pl->stats.interrupted += interrupted;
 	pl->stats.cycles_interrupted += interrupted * pl->m->cost.shootdown_interrupted;
 	cycles += interrupted * pl->m->cost.shootdown;
-	charge(pl, asker, cycles,
+	charge(pl, initiator, cycles,
 		migrate ? &pl->stats.cycles_migrate : &pl->stats.cycles_replicate);
 }
 
@@ -187,14 +188,14 @@ void placement_hot(struct placement *pl, uint32_t mpn, unsigned node)
 		return;
 	}
 	mpn = frame_master(pl->mem, mpn);
-	v = look(pl, mpn, node, misses);
+	v = view_of(pl, mpn, node, misses);
 	a = policy_decide(&pl->policy, &v);
 	pl->stats.why[a.why]++;
 	if (a.act != POLICY_LEAVE)
 		do_move(pl, mpn, node, a);
 }
 
-/* ---- stirring ---------------------------------------------------------------------------- */
+/* ---- shuffling --------------------------------------------------------------------------- */
 
 /* The page of a frame that was used at least once; all are as likely. */
 static uint32_t random_page(struct placement *pl)
@@ -213,9 +214,9 @@ static uint32_t random_page(struct placement *pl)
 	return pool[node].first + (uint32_t)at;
 }
 
-static void stir_page(struct placement *pl)
+static void shuffle_page(struct placement *pl)
 {
-	unsigned asker = (unsigned)(splitmix64(&pl->random) % pl->m->n_nodes);
+	unsigned initiator = (unsigned)(splitmix64(&pl->random) % pl->m->n_nodes);
 	uint32_t mpn = random_page(pl), misses[MACHINE_MAX_NODES];
 	struct policy_answer a;
 	struct page_view v;
@@ -223,25 +224,25 @@ static void stir_page(struct placement *pl)
 	if (mpn == MPN_NONE || !is_page(pl->mem, mpn))
 		return;
 	mpn = frame_master(pl->mem, mpn);
-	v = look(pl, mpn, asker, misses);
+	v = view_of(pl, mpn, initiator, misses);
 	v.random = splitmix64(&pl->random);
 	a = pl->policy.kind->decide(pl->policy.value, &v);
 	pl->stats.why[a.why]++;
 	if (a.act != POLICY_LEAVE)
-		do_move(pl, mpn, asker, a);
+		do_move(pl, mpn, initiator, a);
 }
 
-static void stir(struct placement *pl, uint64_t now)
+static void shuffle(struct placement *pl, uint64_t now)
 {
 	uint64_t ms = MAX(pl->m->clock_hz / 1000, (uint64_t)1), n;
 
-	n = (now - pl->stirred) * pl->policy.kind->stir(pl->policy.value) / ms;
+	n = (now - pl->shuffled) * pl->policy.kind->shuffle(pl->policy.value) / ms;
 	/* What is left of a page's time counts the next time. */
-	pl->stirred += n * ms / pl->policy.kind->stir(pl->policy.value);
-	if (pl->ops->may_stir && !pl->ops->may_stir(pl->arg))
+	pl->shuffled += n * ms / pl->policy.kind->shuffle(pl->policy.value);
+	if (pl->ops->may_shuffle && !pl->ops->may_shuffle(pl->arg))
 		return;
 	while (n-- && pl->moves < pl->policy.value[POLICY_RATE])
-		stir_page(pl);
+		shuffle_page(pl);
 }
 
 /* ---- intervals --------------------------------------------------------------------------- */
@@ -324,8 +325,8 @@ void placement_tick(struct placement *pl, uint64_t now)
 		update_view(pl, now - pl->seen);
 		pl->seen = now;
 	}
-	if (pl->policy.kind->stir)
-		stir(pl, now);
+	if (pl->policy.kind->shuffle)
+		shuffle(pl, now);
 	if (now < pl->next)
 		return;
 	pl->stats.intervals++;

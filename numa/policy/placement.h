@@ -18,7 +18,7 @@ struct placement;
 /* Of the whole machine, since it was asked for last. */
 struct placement_load {
 	uint64_t requests[MACHINE_MAX_NODES]; /* served by each node's memory controller */
-	uint64_t misses, local, writes;       /* all of them; those on the misser's node; stores */
+	uint64_t misses, local, writes; /* all of them; those on the initiator's node; stores */
 };
 
 struct placement_ops {
@@ -40,8 +40,8 @@ struct placement_ops {
 	void (*charge)(void *arg, unsigned node, uint64_t cycles);
 	/* CPUs that moves made forget a mapping so far; each was charged for it. */
 	uint64_t (*interrupted)(void *arg);
-	/* False: a policy that stirs is not to move any more now. NULL: it may. */
-	bool (*may_stir)(void *arg);
+	/* False: a policy that shuffles is not to move any more now. NULL: it may. */
+	bool (*may_shuffle)(void *arg);
 };
 
 struct placement_sample {

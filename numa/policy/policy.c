@@ -206,9 +206,9 @@ unsigned policy_place(const void *policy, uint32_t page, unsigned node, uint64_t
 
 struct policy_answer policy_decide(const struct policy *p, const struct page_view *v)
 {
-	if (policy_has(v, v->asker))
+	if (policy_has(v, v->initiator))
 		return policy_leave(WHY_LOCAL);
-	if (v->misses[v->asker] < p->value[POLICY_TRIGGER])
+	if (v->misses[v->initiator] < p->value[POLICY_TRIGGER])
 		return policy_leave(WHY_COLD);
 	return p->kind->decide(p->value, v);
 }

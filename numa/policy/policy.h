@@ -33,15 +33,15 @@ struct machine_view {
 	const uint32_t (*latency_ns)[MACHINE_MAX_NODES]; /* [from][to] */
 	uint64_t free_frames[MACHINE_MAX_NODES];         /* now */
 	uint64_t requests[MACHINE_MAX_NODES]; /* that each node's memory controller served */
-	unsigned local_percent;               /* of all misses, those served by the misser's node */
-	unsigned read_percent;                /* of all misses, those that were no stores */
-	uint64_t requests_per_us;             /* over all controllers */
+	unsigned local_percent;   /* of all misses, those served by the initiator's node */
+	unsigned read_percent;    /* of all misses, those that were no stores */
+	uint64_t requests_per_us; /* over all controllers */
 };
 
 /* A hot page. */
 struct page_view {
 	const struct machine_view *machine;
-	unsigned asker;         /* the node whose misses reached the trigger */
+	unsigned initiator;     /* the node whose misses reached the trigger */
 	unsigned home;          /* the node of the master */
 	uint64_t nodes;         /* bit set: nodes that have it, the home among them */
 	const uint32_t *misses; /* by node, since the counters were reset */
@@ -50,14 +50,14 @@ struct page_view {
 	unsigned moves_ever;    /* and since the page was taken, at most 255 */
 	bool shared;            /* copy-on-write: nobody ever stores to this frame */
 	uint64_t unseen;        /* bit set: nodes on which nobody would use a copy */
-	uint64_t random;        /* for policies that stir */
+	uint64_t random;        /* for policies that shuffle */
 };
 
 enum policy_act { POLICY_LEAVE, POLICY_MIGRATE, POLICY_REPLICATE };
 
 enum policy_why {
 	WHY_COLD,        /* left: too few misses */
-	WHY_LOCAL,       /* left: the asker has it */
+	WHY_LOCAL,       /* left: the initiator has it */
 	WHY_WRITTEN,     /* left: shared, and stored to */
 	WHY_MOBILE,      /* left: moved too often */
 	WHY_FULL,        /* left: the node is short of frames */
@@ -93,8 +93,8 @@ struct policy_kind {
 	 * .param, the common ones first. Boundary. */
 	struct policy_answer (*decide)(const uint64_t *p, const struct page_view *v);
 	/* NULL, or: this policy is not asked about hot pages but about so many pages taken at
-	 * random in a millisecond of machine time, each with an asker that is as random. */
-	uint64_t (*stir)(const uint64_t *p);
+	 * random in a millisecond of machine time, each with an initiator that is as random. */
+	uint64_t (*shuffle)(const uint64_t *p);
 };
 
 /* Positions of the common parameters; a policy's own come after. */
@@ -125,7 +125,7 @@ const struct policy_param *policy_kind_param(const struct policy_kind *k, unsign
 /* A place_fn (numa/memory/frame.h) whose argument is a struct policy. */
 unsigned policy_place(const void *policy, uint32_t page, unsigned node, uint64_t nth);
 
-/* What to do with a page: nothing if the asker has it or misses less than the trigger, whatever the
+/* What to do with a page: nothing if the initiator has it or misses less than the trigger, whatever the
  * policy; else as its decide() says, which it must have. Boundary. */
 struct policy_answer policy_decide(const struct policy *p, const struct page_view *v);
 
@@ -148,12 +148,12 @@ struct policy_answer policy_move(const uint64_t *p, const struct page_view *v, e
 /* The most misses of any node but `node`. */
 uint32_t policy_misses_of_others(const struct page_view *v, unsigned node);
 
-/* Thresholds are for a page that has just reached the trigger. If the asker has missed more often
+/* Thresholds are for a page that has just reached the trigger. If the initiator has missed more often
  * since, so may the others: is `count` more than its share? */
 static inline bool policy_above(
 	const uint64_t *p, const struct page_view *v, uint64_t count, uint64_t threshold)
 {
-	return count * p[POLICY_TRIGGER] > threshold * v->misses[v->asker];
+	return count * p[POLICY_TRIGGER] > threshold * v->misses[v->initiator];
 }
 
 #endif

@@ -22,7 +22,7 @@ static struct policy_answer decide(const uint64_t *p, const struct page_view *v)
 		return policy_leave(WHY_WRITTEN);
 	if (!v->shared && (v->moves > p[COLLAPSE] || v->moves_ever >= p[CAP]))
 		return policy_leave(WHY_MOBILE);
-	return policy_move(p, v, POLICY_REPLICATE, v->asker, WHY_READ_SHARED);
+	return policy_move(p, v, POLICY_REPLICATE, v->initiator, WHY_READ_SHARED);
 }
 
 const struct policy_kind policy_replicate = {

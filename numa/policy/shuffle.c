@@ -6,19 +6,19 @@
  */
 #include "numa/policy/policy.h"
 
-enum { STIR = POLICY_COMMON, COPIES, SETTLE };
+enum { PAGES = POLICY_COMMON, COPIES, SETTLE };
 
 static const struct policy_param params[] = {
-	{"stir", 4, 1, 100000, "pages taken in a millisecond of machine time",
+	{"pages", 4, 1, 100000, "pages taken in a millisecond of machine time",
 		"half the default rate at which pages are looked at for identical ones"},
 	{"copies", 25, 0, 100, "of a hundred moves, how many make a copy", "a guess"},
 	{"settle", 0, 0, 255, "pages that moved so often come to node 0 and stay (0: none do)",
 		"none"},
 };
 
-static uint64_t stir(const uint64_t *p)
+static uint64_t shuffle(const uint64_t *p)
 {
-	return p[STIR];
+	return p[PAGES];
 }
 
 static struct policy_answer decide(const uint64_t *p, const struct page_view *v)
@@ -27,7 +27,8 @@ static struct policy_answer decide(const uint64_t *p, const struct page_view *v)
 
 	if (p[SETTLE] && v->moves_ever >= p[SETTLE])
 		return policy_move(p, v, POLICY_MIGRATE, 0, WHY_RANDOM);
-	return policy_move(p, v, copy ? POLICY_REPLICATE : POLICY_MIGRATE, v->asker, WHY_RANDOM);
+	return policy_move(
+		p, v, copy ? POLICY_REPLICATE : POLICY_MIGRATE, v->initiator, WHY_RANDOM);
 }
 
 const struct policy_kind policy_shuffle = {
@@ -38,5 +39,5 @@ const struct policy_kind policy_shuffle = {
 	.n_params = sizeof(params) / sizeof(params[0]),
 	.moves = true,
 	.decide = decide,
-	.stir = stir,
+	.shuffle = shuffle,
 };

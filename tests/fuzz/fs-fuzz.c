@@ -153,7 +153,7 @@ static void boundary(void)
 {
 	fake.cluster.mem->boundary = true;
 	for (unsigned v = 0; v < VMS; v++)
-		pmap_settle(guest[v].vm.pmap);
+		pmap_release_deferred(guest[v].vm.pmap);
 	for (unsigned v = 0; v < VMS; v++)
 		if (guest[v].vm.state == VM_RUNNING)
 			device_run_deferred(&guest[v].vm);
@@ -230,7 +230,7 @@ static void look(void)
 	fake.now = fake.cluster.now += 12 * MS;
 	for (unsigned v = 0; v < VMS; v++)
 		content_ran(fake.cluster.content, v, fake.now * 100);
-	content_tick(fake.cluster.content, fake.cluster.now, 0);
+	content_scan(fake.cluster.content, fake.cluster.now, 0);
 	for (unsigned v = 0; v < VMS; v++) {
 		struct guest *g = &guest[v];
 

@@ -139,7 +139,7 @@ static void kvm_shootdown(void *engine, uint32_t ppn, uint32_t old)
 	kvm_memslots_shootdown(&vm->kvm->slots, ppn, old);
 }
 
-static void kvm_hold(void *engine, uint32_t ppn, uint32_t mpn)
+static void kvm_write_block(void *engine, uint32_t ppn, uint32_t mpn)
 {
 	struct vm *vm = engine;
 
@@ -295,7 +295,8 @@ static void kvm_stats(const struct cluster *c, struct json_t *object)
 		json_real(ran ? (double)kvm_sample_ns(h) / (double)ran : 0));
 }
 
-static const struct pmap_ops kvm_pmap_ops = {.shootdown = kvm_shootdown, .hold = kvm_hold};
+static const struct pmap_ops kvm_pmap_ops = {
+	.shootdown = kvm_shootdown, .write_block = kvm_write_block};
 
 const struct engine engine_kvm = {
 	.name = "kvm",

@@ -142,7 +142,7 @@ static void serve_devices(struct kvm_host *h)
 		pthread_mutex_lock(&h->lock);
 		time_passes(h);
 		kvm_bells_ring(h, n);
-		boundary_settle(h->c);
+		boundary_release_deferred(h->c);
 	}
 }
 
@@ -184,7 +184,7 @@ int kvm_loop_run(struct cluster *c)
 
 		time_passes(h);
 		count_time(c);
-		boundary_settle(c);
+		boundary_release_deferred(c);
 		if (!short_of_vmas(h)) {
 			scan(h);
 			kvm_sample(h, kvm_vcpus_ran_ns(c));

@@ -375,7 +375,7 @@ static uint64_t interrupted(void *arg)
 }
 
 /* Moves take VMAs: see loop.c. */
-static bool may_stir(void *arg)
+static bool may_shuffle(void *arg)
 {
 	const struct cluster *c = arg;
 
@@ -389,5 +389,5 @@ const struct placement_ops kvm_placement_ops = {
 	.reset = reset,
 	.charge = charge,
 	.interrupted = interrupted,
-	.may_stir = may_stir,
+	.may_shuffle = may_shuffle,
 };

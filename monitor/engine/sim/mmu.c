@@ -136,7 +136,7 @@ static int ram_page(struct sim_vcpu *cpu, uint64_t pa, bool write, uint8_t **hos
 	}
 	absent = pmap_entry(vm->pmap, ppn)->mpn == MPN_NONE;
 	err = pmap_fault(vm->pmap, ppn, cpu->node, write, &p, writable);
-	switch (err == -ENOMEM && vm->cluster->patient ? -EAGAIN : err) {
+	switch (err == -ENOMEM && vm->cluster->waits_for_memory ? -EAGAIN : err) {
 	case 0:
 		*host = p;
 		if (cpu->mode == MODE_NATIVE)

@@ -305,7 +305,7 @@ void numa_boundary(struct cluster *c, uint64_t elapsed)
 	/* A store that ended a page's replication in this quantum left copies behind: moves must
 	 * not find them. */
 	for (unsigned v = 0; v < c->n_vms; v++)
-		pmap_settle(c->vm[v]->pmap);
+		pmap_release_deferred(c->vm[v]->pmap);
 	for (unsigned i = 0; i < c->machine->n_cpus; i++) {
 		unsigned n;
 		const struct memsys_hot *hot = memsys_hot(c->memsys, i, &n);

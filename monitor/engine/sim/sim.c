@@ -269,7 +269,7 @@ static int sim_run(struct cluster *c)
 
 	c->mem->boundary = true;
 	for (;;) {
-		boundary_settle(c);
+		boundary_release_deferred(c);
 		scan(c);
 		numa_follow(c);
 		if (all_stopped(c) || c->stop || c->now >= c->stop_at)
@@ -352,24 +352,24 @@ static void sim_vm_free(struct vm *vm)
 static void charge_shootdown(struct vm *vm)
 {
 	struct cluster *c = vm->cluster;
-	struct sim_vcpu *asker = vm->sim->acting;
+	struct sim_vcpu *initiator = vm->sim->acting;
 	uint64_t n = 0;
 
-	if ((!asker && !c->handler) || c->mode == MODE_NATIVE)
+	if ((!initiator && !c->handler) || c->mode == MODE_NATIVE)
 		return;
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
 		struct vcpu *v = &vm->vcpu[i];
 
-		if (!v->sim->placed || v->state != VCPU_RUNNABLE || v->sim == asker ||
-			(!asker && v->cpu == c->handler - 1))
+		if (!v->sim->placed || v->state != VCPU_RUNNABLE || v->sim == initiator ||
+			(!initiator && v->cpu == c->handler - 1))
 			continue;
 		monitor_event(v->sim, EVENT_SHOOTDOWN, c->machine->cost.shootdown_interrupted);
 		n++;
 	}
 	vm->interrupted += n;
-	if (asker) {
-		asker->account.count[EVENT_SHOOTDOWN] += n;
-		monitor_charge(asker, EVENT_SHOOTDOWN, n * c->machine->cost.shootdown);
+	if (initiator) {
+		initiator->account.count[EVENT_SHOOTDOWN] += n;
+		monitor_charge(initiator, EVENT_SHOOTDOWN, n * c->machine->cost.shootdown);
 	} else {
 		c->interrupted += n;
 		vm->move_cycles += n * c->machine->cost.shootdown_interrupted;

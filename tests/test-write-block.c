@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Under an engine whose CPUs run while the monitor works, a page may be stored to up to the moment
- * it is held, and not after. Here the engine's hold() makes that last store itself: what is moved,
+ * its stores are blocked, and not after. Here the engine's write_block() makes that last store itself: what is moved,
  * copied, taken for zero or for identical must be the page as it is then.
  */
 #include <string.h>
@@ -16,7 +16,7 @@ enum { PAGES = 8, MS = 1000, ROUNDS = 2000 };
 static struct {
 	struct memory *mem;
 	struct pmap *pm;
-	unsigned holds;
+	unsigned blocks;
 	unsigned stores; /* that are still to come */
 	uint32_t to;     /* the page they go to */
 } w;
@@ -26,19 +26,19 @@ static void shoot(void *engine, uint32_t ppn, uint32_t old)
 	(void)engine, (void)ppn, (void)old;
 }
 
-static void hold(void *engine, uint32_t ppn, uint32_t mpn)
+static void write_block(void *engine, uint32_t ppn, uint32_t mpn)
 {
 	uint64_t *page = frame_data(w.mem, mpn);
 
 	(void)engine;
-	w.holds++;
+	w.blocks++;
 	if (ppn == w.to && w.stores) {
 		w.stores--;
 		page[7]++;
 	}
 }
 
-static const struct pmap_ops ops = {.shootdown = shoot, .hold = hold};
+static const struct pmap_ops ops = {.shootdown = shoot, .write_block = write_block};
 
 static void begin(void)
 {
@@ -108,7 +108,7 @@ static void look(struct content *c)
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		content_ran(c, 0, now * MS); /* much, or its memory is not worth a look */
-		content_tick(c, now += MS, MS);
+		content_scan(c, now += MS, MS);
 	}
 }
 
@@ -155,8 +155,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("hold");
-	TCase *tc = tcase_create("hold");
+	Suite *s = suite_create("write block");
+	TCase *tc = tcase_create("write block");
 
 	tcase_add_test(tc, the_last_store_moves_along);
 	tcase_add_test(tc, a_page_stored_to_at_last_is_not_zero);

@@ -15,7 +15,7 @@ struct vm;
 enum { SHARERS_MAX = 16 }; /* the first VMs, with whom sharing is told one by one */
 
 /* One VM's pages. Those up to `zero` add up to all it has mapped. */
-struct sharer {
+struct share_row {
 	uint64_t own;         /* in frames that nobody else uses, no cache either */
 	uint64_t disk;        /* that no other VM uses, but buffer cache or disk */
 	uint64_t first_disk;  /* of the buffer cache, that VM 0 and another use */
@@ -29,9 +29,9 @@ struct sharer {
 };
 
 /* An array of n, by VM; the caller frees it. *idle: frames of the buffer cache that no VM maps. */
-struct sharer *sharers_count(
+struct share_row *share_matrix_count(
 	const struct memory *mem, struct vm *const *vm, unsigned n, uint64_t *idle);
 /* The array of STATS.md, in bytes. */
-json_t *sharers_json(const struct sharer *s, unsigned n);
+json_t *share_matrix_json(const struct share_row *s, unsigned n);
 
 #endif

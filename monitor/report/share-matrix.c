@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Counting who shares with whom; see sharers.h. Of a frame's users only the VMs among the first
+ * Counting who shares with whom; see share-matrix.h. Of a frame's users only the VMs among the first
  * SHARERS_MAX matter one by one: a mask of these, and whether there is more than one VM at all, say
  * for each of the frame's pages what it counts as.
  */
 #include <stdlib.h>
 
-#include "monitor/report/sharers.h"
+#include "monitor/report/share-matrix.h"
 #include "monitor/vm/vm.h"
 #include "numa/util.h"
 
@@ -41,7 +41,7 @@ static struct party party_of(const struct memory *mem, uint32_t mpn, unsigned n)
 	return p;
 }
 
-static void count_page(struct sharer *s, uint32_t vm, const struct party *p)
+static void count_page(struct share_row *s, uint32_t vm, const struct party *p)
 {
 	uint32_t self = vm < SHARERS_MAX ? 1u << vm : 0;
 
@@ -60,7 +60,7 @@ static void count_page(struct sharer *s, uint32_t vm, const struct party *p)
 }
 
 /* False: no VM maps it. */
-static bool count_frame(const struct memory *mem, uint32_t mpn, struct sharer *s, unsigned n)
+static bool count_frame(const struct memory *mem, uint32_t mpn, struct share_row *s, unsigned n)
 {
 	struct party p = party_of(mem, mpn, n);
 
@@ -77,10 +77,10 @@ static bool count_frame(const struct memory *mem, uint32_t mpn, struct sharer *s
 	return p.vm != OWNER_NONE;
 }
 
-struct sharer *sharers_count(
+struct share_row *share_matrix_count(
 	const struct memory *mem, struct vm *const *vm, unsigned n, uint64_t *idle)
 {
-	struct sharer *s = xcalloc(n, sizeof(*s));
+	struct share_row *s = xcalloc(n, sizeof(*s));
 
 	*idle = 0;
 	for (uint32_t mpn = 0; mpn < mem->n_frames; mpn++) {
@@ -109,7 +109,7 @@ static json_t *row_json(const uint64_t *pages, unsigned n)
 	return row;
 }
 
-json_t *sharers_json(const struct sharer *s, unsigned n)
+json_t *share_matrix_json(const struct share_row *s, unsigned n)
 {
 	json_t *list = json_array();
 
