@@ -33,9 +33,6 @@ struct fake_vm {
 
 static struct fake_vm fake;
 
-const char sim_isa_string[] = "rv64imafdc_zicsr_zifencei";
-const char sim_mmu_type[] = "riscv,sv48";
-
 void vm_fail(struct vm *vm, const char *fmt, ...)
 {
 	va_list ap;

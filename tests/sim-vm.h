@@ -10,6 +10,14 @@
 #include <string.h>
 
 #include "monitor/engine/sim/code.h"
+#include "monitor/engine/sim/csr.h"
+#include "monitor/engine/sim/exec.h"
+#include "monitor/engine/sim/mmu.h"
+#include "monitor/engine/sim/mode.h"
+#include "monitor/engine/sim/numa.h"
+#include "monitor/engine/sim/sbi.h"
+#include "monitor/engine/sim/service.h"
+#include "monitor/engine/sim/trap.h"
 #include "monitor/vm/guestmem.h"
 #include "tests/small-machine.h"
 
@@ -103,6 +111,40 @@ static inline void set_privilege(struct sim_vcpu *cpu, enum priv priv)
 {
 	cpu->priv = priv;
 	mmu_update_context(cpu);
+}
+
+/* Slow accesses as the executor makes them: what one leaves pending is raised. */
+static inline int do_load(struct sim_vcpu *cpu, uint64_t va, unsigned size, uint64_t *value)
+{
+	int left = mem_load(cpu, va, size, value);
+
+	trap_fault(cpu);
+	return left;
+}
+
+static inline int do_store(struct sim_vcpu *cpu, uint64_t va, unsigned size, uint64_t value)
+{
+	int left = mem_store(cpu, va, size, value);
+
+	trap_fault(cpu);
+	return left;
+}
+
+static inline int do_atomic(
+	struct sim_vcpu *cpu, uint64_t va, unsigned size, bool write, void **host)
+{
+	int left = mem_atomic(cpu, va, size, write, host);
+
+	trap_fault(cpu);
+	return left;
+}
+
+static inline int do_fetch_pa(struct sim_vcpu *cpu, uint64_t va, uint64_t *pa)
+{
+	int left = mem_fetch_pa(cpu, va, pa);
+
+	trap_fault(cpu);
+	return left;
 }
 
 /* Execute instructions from pc until `n` have passed or the hart stops by itself. */

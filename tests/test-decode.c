@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "monitor/engine/sim/code.h"
+#include "monitor/engine/sim/decode.h"
 #include "tests/small-machine.h"
 
 /* One word for each row of insn.def, in its order, seen at address 0x10000; one blank before the

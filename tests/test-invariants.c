@@ -33,15 +33,15 @@ static void load(unsigned v, uint32_t ppn)
 {
 	uint64_t value;
 
-	ck_assert_int_eq(mem_load(sim.vm[v]->vcpu[0].sim,
+	ck_assert_int_eq(do_load(sim.vm[v]->vcpu[0].sim,
 				 VM_RAM_BASE + ((uint64_t)ppn << PAGE_SHIFT), 8, &value),
 		DONE);
 }
 
 static void store(unsigned v, uint32_t ppn)
 {
-	ck_assert_int_eq(mem_store(sim.vm[v]->vcpu[0].sim,
-				 VM_RAM_BASE + ((uint64_t)ppn << PAGE_SHIFT), 8, 1),
+	ck_assert_int_eq(
+		do_store(sim.vm[v]->vcpu[0].sim, VM_RAM_BASE + ((uint64_t)ppn << PAGE_SHIFT), 8, 1),
 		DONE);
 }
 

@@ -72,7 +72,7 @@ static int load(uint64_t va, uint64_t *v)
 
 	cpu->mcause = cpu->scause = 99;
 	cpu->medeleg = 0;
-	if (mem_load(cpu, va, 8, v ? v : &dummy) == DONE)
+	if (do_load(cpu, va, 8, v ? v : &dummy) == DONE)
 		return -1;
 	ck_assert_uint_eq(cpu->mtval, va);
 	trap_mret(cpu);
@@ -82,7 +82,7 @@ static int load(uint64_t va, uint64_t *v)
 static int store(uint64_t va, uint64_t v)
 {
 	cpu->medeleg = 0;
-	if (mem_store(cpu, va, 8, v) == DONE)
+	if (do_store(cpu, va, 8, v) == DONE)
 		return -1;
 	ck_assert_uint_eq(cpu->mtval, va);
 	trap_mret(cpu);
@@ -94,7 +94,7 @@ static int fetch(uint64_t va, uint64_t *pa)
 	uint64_t dummy;
 
 	cpu->medeleg = 0;
-	if (mem_fetch_pa(cpu, va, pa ? pa : &dummy) == DONE)
+	if (do_fetch_pa(cpu, va, pa ? pa : &dummy) == DONE)
 		return -1;
 	ck_assert_uint_eq(cpu->mtval, va);
 	trap_mret(cpu);
@@ -302,13 +302,13 @@ START_TEST(crossing_a_page)
 	/* The second page refuses: it is named, and the first one is as it was. */
 	map(edge, 0, DATA + 4 * PAGE_SIZE, V | R | A | D);
 	before = get64(vm, DATA + PAGE_SIZE - 8);
-	ck_assert_int_eq(mem_store(cpu, edge - 3, 8, 0), LEAVE);
+	ck_assert_int_eq(do_store(cpu, edge - 3, 8, 0), LEAVE);
 	ck_assert_uint_eq(cpu->mcause, CAUSE_STORE_PAGE);
 	ck_assert_uint_eq(cpu->mtval, edge);
 	trap_mret(cpu);
 	ck_assert_uint_eq(get64(vm, DATA + PAGE_SIZE - 8), before);
 	map(edge, 0, 0, 0);
-	ck_assert_int_eq(mem_load(cpu, edge - 3, 8, &v), LEAVE);
+	ck_assert_int_eq(do_load(cpu, edge - 3, 8, &v), LEAVE);
 	ck_assert_uint_eq(cpu->mcause, CAUSE_LOAD_PAGE);
 	ck_assert_uint_eq(cpu->mtval, edge);
 }
@@ -319,13 +319,13 @@ START_TEST(atomics_are_aligned_and_in_memory)
 	void *host;
 
 	set_privilege(cpu, PRIV_M);
-	ck_assert_int_eq(mem_atomic(cpu, DATA + 8, 8, true, &host), DONE);
+	ck_assert_int_eq(do_atomic(cpu, DATA + 8, 8, true, &host), DONE);
 	ck_assert_uint_eq(*(uint64_t *)host, 0x1000001);
-	ck_assert_int_eq(mem_atomic(cpu, DATA + 4, 8, true, &host), LEAVE);
+	ck_assert_int_eq(do_atomic(cpu, DATA + 4, 8, true, &host), LEAVE);
 	ck_assert_uint_eq(cpu->mcause, CAUSE_STORE_MISALIGNED);
-	ck_assert_int_eq(mem_atomic(cpu, DATA + 2, 4, false, &host), LEAVE);
+	ck_assert_int_eq(do_atomic(cpu, DATA + 2, 4, false, &host), LEAVE);
 	ck_assert_uint_eq(cpu->mcause, CAUSE_LOAD_MISALIGNED);
-	ck_assert_int_eq(mem_atomic(cpu, 0x1000, 8, true, &host), LEAVE);
+	ck_assert_int_eq(do_atomic(cpu, 0x1000, 8, true, &host), LEAVE);
 	ck_assert_uint_eq(cpu->mcause, CAUSE_STORE_ACCESS);
 }
 END_TEST
@@ -336,15 +336,15 @@ START_TEST(mprv_lends_a_privilege)
 	map(VA, 0, DATA, LEAF | U);
 	set_privilege(cpu, PRIV_M);
 	csr_set(cpu, MSTATUS, MSTATUS_MPRV); /* MPP: U */
-	ck_assert_int_eq(mem_load(cpu, VA, 8, &(uint64_t){0}), DONE);
+	ck_assert_int_eq(do_load(cpu, VA, 8, &(uint64_t){0}), DONE);
 	ck_assert_int_eq(fetch(RAM, NULL), -1); /* fetches are M's own */
 	csr_set(cpu, MSTATUS, MSTATUS_MPRV | 1ull << 11);
-	ck_assert_int_eq(mem_load(cpu, VA, 8, &(uint64_t){0}), LEAVE);
+	ck_assert_int_eq(do_load(cpu, VA, 8, &(uint64_t){0}), LEAVE);
 	ck_assert_uint_eq(cpu->mcause, CAUSE_LOAD_PAGE);
 	csr_set(cpu, MSTATUS, MSTATUS_MPRV | 1ull << 11 | MSTATUS_SUM);
-	ck_assert_int_eq(mem_load(cpu, VA, 8, &(uint64_t){0}), DONE);
+	ck_assert_int_eq(do_load(cpu, VA, 8, &(uint64_t){0}), DONE);
 	csr_set(cpu, MSTATUS, MSTATUS_MPRV | MSTATUS_MPP);
-	ck_assert_int_eq(mem_load(cpu, VA, 8, &(uint64_t){0}), LEAVE);
+	ck_assert_int_eq(do_load(cpu, VA, 8, &(uint64_t){0}), LEAVE);
 	ck_assert_uint_eq(cpu->mcause, CAUSE_LOAD_ACCESS);
 }
 END_TEST
@@ -498,11 +498,11 @@ START_TEST(moved_table)
 	csr_set(other, PMPCFG0 + 2, 0x1full << 56);
 	csr_set(other, SATP, csr_get(cpu, SATP));
 	set_privilege(other, PRIV_S);
-	ck_assert_int_eq(mem_load(other, VA, 8, &v), DONE);
+	ck_assert_int_eq(do_load(other, VA, 8, &v), DONE);
 
 	set_privilege(cpu, PRIV_M);
 	ck_assert_int_eq(store(pte_pa, PPN_OF(DATA + PAGE_SIZE) | LEAF), -1);
-	ck_assert_int_eq(mem_load(other, VA + PAGE_SIZE, 8, &v), DONE);
+	ck_assert_int_eq(do_load(other, VA + PAGE_SIZE, 8, &v), DONE);
 	ck_assert_uint_eq(v, 0x1000000 + PAGE_SIZE / 8);
 	pmap_release_deferred(vm->pmap);
 	frame_del_user(sim.mem, shared, (struct frame_user){0x80000001, 0});
@@ -540,7 +540,7 @@ START_TEST(copy_on_write_reaches_every_hart)
 	frame_add_user(sim.mem, shared, (struct frame_user){0x80000001, 0});
 	set_privilege(cpu, PRIV_M);
 	set_privilege(other, PRIV_M);
-	ck_assert_int_eq(mem_load(other, DATA, 8, &v), DONE);
+	ck_assert_int_eq(do_load(other, DATA, 8, &v), DONE);
 	ck_assert_int_eq(load(DATA, &v), -1);
 	ck_assert(in_tlb(other, DATA, false));
 	ck_assert(!in_tlb(cpu, DATA, true));
@@ -549,7 +549,7 @@ START_TEST(copy_on_write_reaches_every_hart)
 	mine = pmap_entry(vm->pmap, ppn)->mpn;
 	ck_assert_uint_ne(mine, shared);
 	ck_assert(!in_tlb(other, DATA, false));
-	ck_assert_int_eq(mem_load(other, DATA, 8, &v), DONE);
+	ck_assert_int_eq(do_load(other, DATA, 8, &v), DONE);
 	ck_assert_uint_eq(v, 77);
 	ck_assert_uint_eq(*(uint64_t *)frame_data(sim.mem, shared), 0x1000000);
 	ck_assert_uint_eq(*(uint64_t *)frame_data(sim.mem, mine), 77);
@@ -581,7 +581,7 @@ START_TEST(rewritten_code)
 	ck_assert_uint_eq(vm->sim->page_code[ppn], CODE_PRESENT);
 	/* addi a0,a0,2, by a store: it must be slow, or it would go unnoticed. */
 	ck_assert(!in_tlb(cpu, DATA, true));
-	ck_assert_int_eq(mem_store(cpu, DATA, 4, 0x00250513), DONE);
+	ck_assert_int_eq(do_store(cpu, DATA, 4, 0x00250513), DONE);
 	ck_assert_uint_eq(vm->sim->page_code[ppn], CODE_PRESENT | CODE_DIRTY);
 	cpu->pc = DATA + PAGE_SIZE;
 	step(cpu, 2);

@@ -209,9 +209,9 @@ START_TEST(a_page_fault_has_been_looked_for)
 	create(mode, false, 64);
 	put64(vm, root, 0);
 	cpu->satp = 8ull << 60 | root >> PAGE_SHIFT;
-	ck_assert_int_eq(mem_load(cpu, 0x1000, 8, &charge), LEAVE);
+	ck_assert_int_eq(do_load(cpu, 0x1000, 8, &charge), LEAVE);
 	charge = cpu->charge;
-	ck_assert_int_eq(mem_load(cpu, 0x1000, 8, &root), LEAVE);
+	ck_assert_int_eq(do_load(cpu, 0x1000, 8, &root), LEAVE);
 	ck_assert_uint_eq(cpu->charge - charge,
 		1 + (mode == MODE_TRAP ? m->cost.trap + m->cost.reflect + m->cost.tlb_fill : 0));
 	ck_assert_uint_eq(cpu->account.count[EVENT_PAGE_FAULT], 2);
@@ -264,10 +264,10 @@ START_TEST(calls_and_first_touches)
 	uint32_t ecall = ECALL;
 
 	create(mode, false, 64);
-	mem_store(cpu, VM_RAM_BASE + 0x5000, 8, 1);
+	do_store(cpu, VM_RAM_BASE + 0x5000, 8, 1);
 	ck_assert_uint_eq(cpu->charge, touch[mode]);
 	ck_assert_uint_eq(cpu->account.monitor, touch[mode]);
-	mem_load(cpu, VM_RAM_BASE + 0x5000, 8, &v);
+	do_load(cpu, VM_RAM_BASE + 0x5000, 8, &v);
 	ck_assert_uint_eq(v, 1);
 	ck_assert_uint_eq(cpu->charge, touch[mode]);
 	cpu->x[17] = 0x10; /* base: which specification */
@@ -310,7 +310,7 @@ static uint64_t load(unsigned page)
 {
 	uint64_t v, before = cpu->charge;
 
-	ck_assert_int_eq(mem_load(cpu, VM_RAM_BASE + page * PAGE_SIZE, 8, &v), DONE);
+	ck_assert_int_eq(do_load(cpu, VM_RAM_BASE + page * PAGE_SIZE, 8, &v), DONE);
 	return cpu->charge - before;
 }
 
@@ -432,13 +432,13 @@ START_TEST(walks_have_one_dimension_or_two)
 	csr_set(cpu, 0x180, 8ull << 60 | root >> PAGE_SHIFT);
 	before = memsys_counts(sim.memsys, 0)->walks;
 	cpu->charge = 0;
-	ck_assert_int_eq(mem_load(cpu, 0x5008 - 8, 8, &v), DONE);
+	ck_assert_int_eq(do_load(cpu, 0x5008 - 8, 8, &v), DONE);
 	ck_assert_uint_eq(v, 77);
 	ck_assert_uint_eq(memsys_counts(sim.memsys, 0)->walks - before, walks[mode]);
 	/* Once more, with everything in the caches: the fixed price. */
 	tlb_flush(cpu);
 	cpu->charge = 0;
-	mem_load(cpu, 0x5000, 8, &v);
+	do_load(cpu, 0x5000, 8, &v);
 	ck_assert_uint_eq(cpu->charge, mode == MODE_TRAP ? miss_price() : m->cost.tlb_refill);
 	ck_assert_uint_eq(vm->n_tables, mode == MODE_NESTED ? 1 + 1 + SIM_RAM_BYTES / (2 << 20)
 					: mode == MODE_TRAP ? 1
@@ -464,7 +464,7 @@ START_TEST(refills_are_booked_by_who_needs_them)
 		kernel += load(page);
 	set_privilege(cpu, PRIV_U);
 	user = cpu->charge;
-	ck_assert_int_eq(mem_load(cpu, VM_RAM_BASE + 9 * PAGE_SIZE, 8, &v), DONE);
+	ck_assert_int_eq(do_load(cpu, VM_RAM_BASE + 9 * PAGE_SIZE, 8, &v), DONE);
 	user = cpu->charge - user;
 	ck_assert_uint_gt(kernel, 0);
 	ck_assert_uint_eq(cpu->account.tlb[PRIV_S], mode == MODE_TRAP ? 0 : kernel);

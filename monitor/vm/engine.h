@@ -77,9 +77,4 @@ const struct engine *engine_find(const char *name);
 /* Can this host run VMs under KVM? Opens what that needs, and closes it. */
 bool kvm_possible(void);
 
-/* `riscv,isa` of the simulated CPU, and its translation mode ("riscv,sv48"), for the device tree.
- */
-extern const char sim_isa_string[];
-extern const char sim_mmu_type[];
-
 #endif

@@ -5,7 +5,7 @@
  * model lets host threads work on frames side by side, which is right only as long as it knows
  * whose each is. Here both are compared with the pmaps, from which they follow.
  */
-#include "monitor/engine/sim/cpu.h"
+#include "monitor/engine/sim/check.h"
 #include "numa/memory/move.h"
 
 /* Frame mpn, to which a TLB of this CPU leads: is it what the CPU sees of a page of its VM? The

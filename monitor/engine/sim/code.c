@@ -9,6 +9,9 @@
 #include <string.h>
 
 #include "monitor/engine/sim/code.h"
+#include "monitor/engine/sim/mmu.h"
+
+const void *exec_label[2][INSN_COUNT];
 
 enum { BLOCK_BYTES_MAX = sizeof(struct block) + (BLOCK_MAX + 1) * sizeof(struct op) };
 
@@ -89,16 +92,6 @@ static void drop_page(struct sim_vm *evm, uint32_t ppn)
 	evm->page_code[ppn] = 0;
 }
 
-void code_page_written(struct sim_vm *evm, uint32_t ppn)
-{
-	if (evm->page_code[ppn] != CODE_PRESENT)
-		return;
-	evm->page_code[ppn] |= CODE_DIRTY;
-	if (evm->n_dirty < ARRAY_SIZE(evm->dirty))
-		evm->dirty[evm->n_dirty] = ppn;
-	evm->n_dirty++;
-}
-
 void code_fence(struct sim_vm *evm, struct vm *vm)
 {
 	if (!evm->n_dirty)
@@ -139,7 +132,7 @@ static uint32_t ppn_of(uint64_t pa)
  * Decode from (va, pa). An instruction that crosses the page's end is a block of its own that is
  * not kept: its second half is another page, with a mapping and a life of its own. Nor is one from
  * a page that PMP divides: each of its instructions is checked when it is fetched. NULL: the first
- * instruction could not be fetched, and the exception was taken.
+ * instruction could not be fetched, and the exception is pending.
  */
 static struct block *decode_block(struct sim_vcpu *cpu, uint64_t va, uint64_t pa)
 {
@@ -157,7 +150,7 @@ static struct block *decode_block(struct sim_vcpu *cpu, uint64_t va, uint64_t pa
 		unsigned bytes;
 
 		if (!mem_code16(cpu, pa + off, &low)) {
-			trap_exception(cpu, CAUSE_FETCH_ACCESS, va);
+			mem_fault(cpu, CAUSE_FETCH_ACCESS, va);
 			return NULL;
 		}
 		bytes = (low & 3) == 3 ? 4 : 2;
@@ -169,12 +162,12 @@ static struct block *decode_block(struct sim_vcpu *cpu, uint64_t va, uint64_t pa
 			if (mem_fetch_pa(cpu, va + 2, &pa2))
 				return NULL;
 			if (!mem_code16(cpu, pa2, &high)) {
-				trap_exception(cpu, CAUSE_FETCH_ACCESS, va + 2);
+				mem_fault(cpu, CAUSE_FETCH_ACCESS, va + 2);
 				return NULL;
 			}
 			b->kept = false;
 		} else if (bytes == 4 && !mem_code16(cpu, pa + off + 2, &high)) {
-			trap_exception(cpu, CAUSE_FETCH_ACCESS, va);
+			mem_fault(cpu, CAUSE_FETCH_ACCESS, va);
 			return NULL;
 		}
 		word = bytes == 4 ? low | (uint32_t)high << 16 : decode_expand(low);

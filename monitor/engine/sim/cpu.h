@@ -162,8 +162,10 @@ struct sim_vcpu {
 	int64_t cycle_offset, instret_offset; /* mcycle and minstret are writable */
 	uint32_t ext_lines;                   /* SEIP and MEIP as the PLIC drives them */
 	uint8_t pmpcfg[PMP_COUNT];
+	unsigned pmp_active; /* entries of PMP that are not OFF */
 	uint64_t pmpaddr[PMP_COUNT];
-	unsigned pmp_active; /* entries that are not OFF */
+	/* The exception that a failed access left (mmu.h), until it is raised. */
+	uint64_t fault_tval;
 
 	struct vcpu *vcpu;
 	uint64_t fetch_page; /* of cpu->code, that whose code is executed, or FETCH_NONE */
@@ -173,10 +175,11 @@ struct sim_vcpu {
 	struct vm *vm;
 	struct sim_vm *evm;
 	unsigned hart;
-	unsigned node; /* of the CPU it runs on */
-	bool picked;   /* the scheduler gave it a CPU for this quantum */
-	bool queued;   /* waits in a CPU's queue */
-	bool placed;   /* is the current one of its CPU */
+	unsigned node;       /* of the CPU it runs on */
+	bool picked;         /* the scheduler gave it a CPU for this quantum */
+	bool queued;         /* waits in a CPU's queue */
+	bool placed;         /* is the current one of its CPU */
+	uint8_t fault_cause; /* 0: none pending. (No access leaves CAUSE_FETCH_MISALIGNED.) */
 	uint64_t queued_at;
 	uint64_t traps; /* taken in all */
 	uint64_t sbi_calls;
@@ -208,201 +211,25 @@ struct sim_vcpu {
 	struct jump_entry jump[JUMP_ENTRIES];
 };
 
-/* ---- mmu.c */
+enum { CODE_PRESENT = 1, CODE_DIRTY = 2 };
 
-/* Result of a slow access: 0, or LEAVE when the instruction did not complete (a trap was taken, or
- * the VM must wait for a frame): the executor must not go on with this instruction. */
-enum { DONE = 0, LEAVE = 1 };
-
-int mem_load(struct sim_vcpu *cpu, uint64_t va, unsigned size, uint64_t *value);
-int mem_store(struct sim_vcpu *cpu, uint64_t va, unsigned size, uint64_t value);
-/* Host address for an atomic access of naturally aligned `size` bytes in RAM, writable when asked.
- */
-int mem_atomic(struct sim_vcpu *cpu, uint64_t va, unsigned size, bool write, void **host);
-/* Physical address of the instruction at va, or LEAVE after a fetch exception. */
-int mem_fetch_pa(struct sim_vcpu *cpu, uint64_t va, uint64_t *pa);
-/* Enter the page of code at va into cpu->code for the model, or LEAVE after a fetch exception. */
-int mem_fetch_model(struct sim_vcpu *cpu, uint64_t va);
-/* The page of va, if cpu->code has it, becomes the one that is executed. */
-static inline bool code_page(struct sim_vcpu *cpu, uint64_t va)
-{
-	const struct code_entry *f = &cpu->code[va >> PAGE_SHIFT & (FETCH_ENTRIES - 1)];
-
-	if (f->page != (va & ~(uint64_t)(PAGE_SIZE - 1)) || f->context != cpu->context)
-		return false;
-	cpu->fetch_page = f->page;
-	cpu->fetch_ma = f->ma;
-	return true;
-}
-/* No PMP boundary lies within the page of pa. */
-bool pmp_uniform(const struct sim_vcpu *cpu, uint64_t pa);
-/* Two bytes of code at a physical address in RAM (absent memory reads as zero); false: no RAM
- * there. */
-bool mem_code16(const struct sim_vcpu *cpu, uint64_t pa, uint16_t *half);
-
-/* As the guest demands: */
-void tlb_flush(struct sim_vcpu *cpu);
-void tlb_flush_page(struct sim_vcpu *cpu, uint64_t va);
-/* What the hardware knows: the monitor's own TLB in software, if it has one, stays. */
-void tlb_flush_hardware(struct sim_vcpu *cpu);
-/* Forget every mapping (or only the right to write) of one frame. */
-void tlb_forget_host(struct sim_vcpu *cpu, const uint8_t *host, bool only_write);
-/* Forget every right to write: the next store to each page takes the slow path. */
-void tlb_forget_writes(struct sim_vcpu *cpu);
-/* Choose cpu->tlb and cpu->context anew after a change of privilege, SUM, MPRV. */
-void mmu_update_context(struct sim_vcpu *cpu);
-void pmp_update(struct sim_vcpu *cpu);
-
-/* What the guest's page tables say of va now: the leaf, with the page of va as its frame; 0: none.
- * And whether that page is all zeroes. Neither changes anything. */
-uint64_t mmu_peek(const struct sim_vcpu *cpu, uint64_t va);
-bool mmu_peek_zero(const struct sim_vcpu *cpu, uint64_t pte);
-
-/* ---- trap.c */
-
-/* Take an exception at cpu->pc. */
-void trap_exception(struct sim_vcpu *cpu, enum cause cause, uint64_t tval);
-/* Take the highest pending enabled interrupt, if any; true when one was taken. */
-bool trap_interrupt(struct sim_vcpu *cpu);
-/* Some interrupt is pending and enabled in mie (whatever the privilege): what ends WFI. */
-bool trap_pending(const struct sim_vcpu *cpu);
-void trap_mret(struct sim_vcpu *cpu);
-void trap_sret(struct sim_vcpu *cpu);
-/* Recompute timer pending bits at cpu->now and cpu->timer_at. */
-void timer_update(struct sim_vcpu *cpu);
-
-/* ---- csr.c */
-
-enum csr_op { CSR_WRITE, CSR_SET, CSR_CLEAR };
-/*
- * Execute a CSR instruction: *old gets the value before. do_read: rd is not x0 (or not CSRRW);
- * do_write: as the specification says for x0/zero immediates. false: illegal instruction.
- */
-bool csr_access(struct sim_vcpu *cpu, unsigned csr, enum csr_op op, uint64_t operand, bool do_read,
-	bool do_write, uint64_t *old);
-const char *csr_name(unsigned csr); /* NULL if unknown */
-void csr_reset(struct sim_vcpu *cpu);
-uint64_t cpu_time(const struct sim_vcpu *cpu); /* the time CSR */
-
-/* ---- sbi.c */
-
-/* The guest's S-mode called its M-mode: us. pc is already past the ecall. */
-void sbi_call(struct sim_vcpu *cpu);
-
-/* ---- exec.c */
-
-/* Run blocks until cpu->now reaches cpu->stop, or attention or yield is set. */
-void exec_run(struct sim_vcpu *cpu);
-
-/* ---- sched.c */
-
-struct sched;
-struct sched *sched_create(struct cluster *c);
-void sched_destroy(struct sched *s);
-/* Decide who runs in [now, now + quantum): sets picked, node and vcpu->cpu of every vCPU. Boundary.
- */
-void sched_pick(struct sched *s);
-
-/* Does this vCPU want a CPU before machine time `end`? */
-bool cpu_wants(const struct sim_vcpu *cpu, uint64_t end);
-
-/* ---- numa.c */
-
-struct placement_ops;
-extern const struct placement_ops numa_placement_ops;
-
-/* The guest executed a marker: remember it for the boundary, and go no further in this quantum. */
-void vm_mark(struct sim_vcpu *cpu, int value);
-/* The vCPU came to another CPU, or the fidelity changed: it has that CPU's caches and an empty TLB.
- */
-void cpu_attach_model(struct sim_vcpu *cpu);
-/* At a boundary, in this order around a quantum: follow markers and the wanted fidelity; the CPUs
- * have been dealt out; the quantum is over (what was put off happens, hot pages move). */
-void numa_follow(struct cluster *c);
-void numa_quantum(struct cluster *c);
-void numa_boundary(struct cluster *c, uint64_t elapsed);
-/* The run is over: a region of interest still open ends here. */
-void numa_end(struct cluster *c);
-
-/* ---- mode.c: by the owner thread */
-
-/* The monitor works for (or on) the vCPU: its time, by event. */
-static inline void monitor_charge(struct sim_vcpu *cpu, enum account_event e, uint64_t cycles)
-{
-	cpu->charge += cycles;
-	cpu->account.cycles[e] += cycles;
-	cpu->account.monitor += cycles;
-}
-
-static inline void monitor_event(struct sim_vcpu *cpu, enum account_event e, uint64_t cycles)
-{
-	cpu->account.count[e]++;
-	monitor_charge(cpu, e, cycles);
-}
-
-/* An event enters the monitor: see mode_event(). */
-void mode_enter(struct sim_vcpu *cpu, enum account_event e);
-
-/* The guest executed a sensitive instruction, or takes a trap. True: that enters the monitor, which
- * has been charged. */
-static inline bool mode_event(struct sim_vcpu *cpu, enum account_event e)
-{
-	cpu->account.count[e]++;
-	if (likely(!(cpu->enters >> e & 1)))
-		return false;
-	mode_enter(cpu, e);
-	return true;
-}
-
-/* Time up to cpu->now, and what is to be charged then, belongs to the present privilege. */
-void account_now(struct sim_vcpu *cpu);
-/* Time from here on has not been accounted for. */
-void account_begin(struct sim_vcpu *cpu);
-
-/* The modelled TLB missed the page of va, at machine address ma, physical pa, to which a walk of n
- * entries at walked_ma led: charge what a refill takes. */
-void mode_tlb_miss(struct sim_vcpu *cpu, uint64_t va, uint64_t pa, uint64_t ma,
-	const uint64_t *walked_ma, unsigned n);
-/* sfence.vma: the guest's translation of va, if the L2TLB has it. */
-void l2tlb_forget(struct sim_vcpu *cpu, uint64_t va);
-
-/* After the vCPUs have been made, before they are freed; boundary. */
-void mode_init(struct vm *vm);
-void mode_free(struct vm *vm);
-/* Tell the memory system, which exists, whose the tables are. Boundary. */
-void mode_own_tables(const struct vm *vm);
-uint64_t mode_overhead_bytes(const struct vm *vm);
-/* engine->vcpu_account. */
-void sim_vcpu_account(const struct vcpu *vcpu, struct account *out);
-
-/* ---- service.c: by the owner thread */
-
-/* A trap from user mode into the kernel, before anything is charged for it. */
-void service_begin(struct sim_vcpu *cpu, uint64_t cause, uint64_t tval);
-/* The kernel returns to user mode; what that takes has been charged. */
-void service_end(struct sim_vcpu *cpu);
-/* The kernel accesses a control register. */
-void service_switch(struct sim_vcpu *cpu);
-static inline void service_look(struct sim_vcpu *cpu, unsigned csr)
-{
-	if (cpu->priv == PRIV_S && unlikely(cpu->x[4] != cpu->task) && csr != 0x140)
-		service_switch(cpu); /* not sscratch, around which tp is the program's */
-}
-/* A TLB miss at va took so long. */
-void service_refill(struct sim_vcpu *cpu, uint64_t va, uint64_t cycles);
-
-void service_init(struct sim_vm *evm);
-void service_free(struct sim_vm *evm);
-uint64_t service_overhead_bytes(const struct sim_vm *evm);
-
-/* ---- check.c */
-
-/* engine->check. */
-void sim_check(const struct cluster *c);
-
-/* ---- sim.c */
-
-/* Wake an idle hart if an interrupt is pending for it. */
-void cpu_wake(struct sim_vcpu *cpu);
+struct sim_vm {
+	uint8_t *arena;
+	size_t arena_used;
+	struct block **hash;
+	uint32_t *page_blocks; /* by ppn: the first block decoded from this page, as arena offset +
+				  1 */
+	uint8_t *page_code;    /* by ppn: CODE_* */
+	uint32_t dirty[256];
+	unsigned n_dirty;        /* > 256: too many to list */
+	struct sim_vcpu *acting; /* the hart that is being executed; NULL at the boundary */
+	bool model;          /* blocks are decoded for the executor with the memory-system model */
+	uint64_t generation; /* the last given to any hart of this VM */
+	uint64_t flushes;    /* of the whole arena */
+	uint64_t decoded;    /* instructions */
+	uint32_t *table;     /* frames of the monitor's tables (mode.c), vm->n_tables of them; */
+	uint32_t level[3];   /* mode nested: where those of each level begin */
+	struct service_trace *trace; /* of service.c */
+};
 
 #endif

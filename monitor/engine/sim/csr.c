@@ -9,6 +9,11 @@
 #include <stddef.h>
 
 #include "monitor/engine/sim/code.h"
+#include "monitor/engine/sim/csr.h"
+#include "monitor/engine/sim/mmu.h"
+#include "monitor/engine/sim/mode.h"
+#include "monitor/engine/sim/service.h"
+#include "monitor/engine/sim/trap.h"
 
 struct csr_row {
 	uint16_t number;
@@ -77,15 +82,6 @@ static void write_fcsr(struct sim_vcpu *cpu, unsigned i, uint64_t v)
 }
 
 /* ---- counters and time */
-
-uint64_t cpu_time(const struct sim_vcpu *cpu)
-{
-	const struct machine *m = cpu->vm->cluster->machine;
-
-	if (m->clock_hz % m->timebase_hz == 0)
-		return cpu->now / (m->clock_hz / m->timebase_hz);
-	return (unsigned __int128)cpu->now * m->timebase_hz / m->clock_hz;
-}
 
 static uint64_t read_cycle(const struct sim_vcpu *cpu, unsigned i)
 {

@@ -7,7 +7,8 @@
  */
 #include <string.h>
 
-#include "monitor/engine/sim/code.h"
+#include "monitor/engine/sim/decode.h"
+#include "numa/util.h"
 
 const struct insn_info insn_info[INSN_COUNT] = {
 #define INSN(id, text, m, k, fmt, ...) [I_##id] = {text, m, k, fmt},

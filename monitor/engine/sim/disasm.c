@@ -6,7 +6,8 @@
  */
 #include <stdio.h>
 
-#include "monitor/engine/sim/code.h"
+#include "monitor/engine/sim/csr.h"
+#include "monitor/engine/sim/decode.h"
 
 static const char *const xreg[] = {"zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1",
 	"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8",

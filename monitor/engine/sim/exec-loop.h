@@ -134,7 +134,7 @@ dispatch: /* go on at cpu->pc, if we may */
 	cpu->now = cpu->stop - budget;
 	next = code_lookup(cpu);
 	if (unlikely(!next))
-		goto dispatch;
+		goto fault;
 	ENTER(next);
 
 resolve: /* find the block at cpu->pc and remember it in `link`, unless something was dropped
@@ -145,7 +145,7 @@ resolve: /* find the block at cpu->pc and remember it in `link`, unless somethin
 		goto dispatch;
 	next = code_lookup(cpu);
 	if (unlikely(!next))
-		goto dispatch;
+		goto fault;
 	if (likely(next->kept && flushes == cpu->evm->flushes)) {
 		bool same_page = ((next->pa ^ b->pa) | (next->va ^ b->va)) < PAGE_SIZE;
 
@@ -164,7 +164,7 @@ fetch_page: /* b, which was not begun, lies in another page than the last: find 
 		cpu->pc = b->va;
 		cpu->now = cpu->stop - budget;
 		if (mem_fetch_model(cpu, b->va) == LEAVE)
-			goto dispatch;
+			goto fault;
 		ENTER(b);
 	}
 fetch_lines : {
@@ -179,8 +179,10 @@ fetch_lines : {
 }
 #endif
 
-left: /* the instruction was not done: a trap was taken, or it has to be repeated later */
+left: /* the instruction was not done: it raises an exception, or has to be repeated later */
 	budget += UNEXECUTED;
+fault:
+	trap_fault(cpu);
 	goto dispatch;
 
 illegal:

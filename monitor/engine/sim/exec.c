@@ -13,9 +13,14 @@
  * caches.
  */
 #include "monitor/engine/sim/code.h"
+#include "monitor/engine/sim/csr.h"
+#include "monitor/engine/sim/exec.h"
 #include "monitor/engine/sim/fastfloat.h"
-
-const void *exec_label[2][INSN_COUNT];
+#include "monitor/engine/sim/mmu.h"
+#include "monitor/engine/sim/mode.h"
+#include "monitor/engine/sim/numa.h"
+#include "monitor/engine/sim/sbi.h"
+#include "monitor/engine/sim/trap.h"
 
 static int64_t div64(int64_t a, int64_t b)
 {
@@ -58,8 +63,11 @@ static uint32_t insn_word(struct sim_vcpu *cpu, const struct block *b, const str
 	mem_code16(cpu, pa, &low);
 	if ((low & 3) != 3)
 		return low;
-	if ((pa2 & (PAGE_SIZE - 1)) == 0 && mem_fetch_pa(cpu, b->va + op->off * 2u + 2, &pa2))
+	if ((pa2 & (PAGE_SIZE - 1)) == 0 && mem_fetch_pa(cpu, b->va + op->off * 2u + 2, &pa2)) {
+		cpu->fault_cause =
+			0; /* the instruction was fetched before: only its text is lost */
 		return low;
+	}
 	mem_code16(cpu, pa2, &high);
 	return low | (uint32_t)high << 16;
 }

@@ -11,7 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "monitor/engine/sim/code.h"
+#include "monitor/engine/sim/mmu.h"
+#include "monitor/engine/sim/mode.h"
 #include "sharing/content.h"
 
 enum walk_result { WALK_OK, WALK_PAGE_FAULT, WALK_ACCESS_FAULT, WALK_WAIT };
@@ -380,7 +381,7 @@ static enum walk_result walk(struct sim_vcpu *cpu, uint64_t va, enum access acce
 	}
 }
 
-/* Take the exception a failed walk means. Always LEAVE. */
+/* Leave the exception that a failed walk means. Always LEAVE. */
 static int walk_failed(struct sim_vcpu *cpu, enum walk_result r, uint64_t va, enum access access)
 {
 	static const uint8_t page_fault[] = {CAUSE_LOAD_PAGE, CAUSE_STORE_PAGE, CAUSE_FETCH_PAGE};
@@ -388,9 +389,9 @@ static int walk_failed(struct sim_vcpu *cpu, enum walk_result r, uint64_t va, en
 		CAUSE_LOAD_ACCESS, CAUSE_STORE_ACCESS, CAUSE_FETCH_ACCESS};
 
 	if (r == WALK_PAGE_FAULT)
-		trap_exception(cpu, page_fault[access], va);
-	else if (r == WALK_ACCESS_FAULT)
-		trap_exception(cpu, access_fault[access], va);
+		return mem_fault(cpu, page_fault[access], va);
+	if (r == WALK_ACCESS_FAULT)
+		return mem_fault(cpu, access_fault[access], va);
 	return LEAVE;
 }
 
@@ -640,6 +641,16 @@ static void tlb_fill(struct sim_vcpu *cpu, uint64_t va, const struct translation
 
 /* ---- slow accesses */
 
+void mem_code_written(struct sim_vm *evm, uint32_t ppn)
+{
+	if (evm->page_code[ppn] != CODE_PRESENT)
+		return;
+	evm->page_code[ppn] |= CODE_DIRTY;
+	if (evm->n_dirty < ARRAY_SIZE(evm->dirty))
+		evm->dirty[evm->n_dirty] = ppn;
+	evm->n_dirty++;
+}
+
 /*
  * Make `size` bytes at va, within one page, accessible: host address in *host, or NULL when *pa is
  * not RAM.
@@ -660,7 +671,7 @@ static int reach(struct sim_vcpu *cpu, uint64_t va, unsigned size, enum access a
 	if (ram_page(cpu, t.pa, access == ACCESS_WRITE, &page, &writable))
 		return LEAVE;
 	if (access == ACCESS_WRITE) {
-		code_page_written(cpu->evm, (t.pa - VM_RAM_BASE) >> PAGE_SHIFT);
+		mem_code_written(cpu->evm, (t.pa - VM_RAM_BASE) >> PAGE_SHIFT);
 		content_wrote(cpu->vm->log, (uint32_t)((t.pa - VM_RAM_BASE) >> PAGE_SHIFT));
 	}
 	if (cpu->model)
@@ -758,10 +769,8 @@ int mem_atomic(struct sim_vcpu *cpu, uint64_t va, unsigned size, bool write, voi
 	uint64_t pa;
 	uint8_t *p;
 
-	if (va & (size - 1)) {
-		trap_exception(cpu, write ? CAUSE_STORE_MISALIGNED : CAUSE_LOAD_MISALIGNED, va);
-		return LEAVE;
-	}
+	if (va & (size - 1))
+		return mem_fault(cpu, write ? CAUSE_STORE_MISALIGNED : CAUSE_LOAD_MISALIGNED, va);
 	if (reach(cpu, va, size, write ? ACCESS_WRITE : ACCESS_READ, &p, &pa))
 		return LEAVE;
 	if (!p)

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/engine/sim/code.h"
+#include "monitor/engine/sim/mode.h"
 
 enum { L2TLB_ENTRY_BYTES = 16, ENTRY_BYTES = 8, LEVEL_BITS = 9 };
 
@@ -91,6 +91,19 @@ void sim_vcpu_account(const struct vcpu *vcpu, struct account *out)
 }
 
 /* ---- a TLB miss: numa fidelity */
+
+/* What a miss at va took, for the statistics of the kernel's services (service.c). */
+static void book_refill(struct sim_vcpu *cpu, uint64_t va, uint64_t cycles)
+{
+	struct service_sum *sum = &cpu->vm->services.of[SERVICE_TLB_MISS];
+
+	if (cpu->priv == PRIV_U) {
+		sum->count++;
+		sum->cycles[PART_TLB] += cycles;
+	} else if (cpu->priv == PRIV_S && !(va >> 63)) {
+		cpu->user_half_refills += cycles;
+	}
+}
 
 static uint64_t table_entry_ma(const struct sim_vm *evm, uint32_t table, uint64_t index)
 {
@@ -170,7 +183,7 @@ static void fill_by_monitor(
 			*e = (struct l2tlb_entry){key, ma, cpu->l2tlb_generation};
 	}
 	monitor_event(cpu, hit ? EVENT_L2TLB_HIT : EVENT_L2TLB_MISS, cycles);
-	service_refill(cpu, va, cycles);
+	book_refill(cpu, va, cycles);
 }
 
 void mode_tlb_miss(struct sim_vcpu *cpu, uint64_t va, uint64_t pa, uint64_t ma,
@@ -186,7 +199,7 @@ void mode_tlb_miss(struct sim_vcpu *cpu, uint64_t va, uint64_t pa, uint64_t ma,
 					   : walk_guest(cpu, walked_ma, n);
 	cpu->charge += cycles;
 	cpu->account.tlb[account_index(cpu)] += cycles;
-	service_refill(cpu, va, cycles);
+	book_refill(cpu, va, cycles);
 }
 
 void l2tlb_forget(struct sim_vcpu *cpu, uint64_t va)

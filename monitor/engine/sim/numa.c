@@ -9,6 +9,9 @@
 
 #include "monitor/vm/counts.h"
 #include "monitor/engine/sim/code.h"
+#include "monitor/engine/sim/mmu.h"
+#include "monitor/engine/sim/mode.h"
+#include "monitor/engine/sim/numa.h"
 #include "monitor/vm/moves.h"
 #include "numa/memory/move.h"
 

@@ -10,6 +10,10 @@
 
 #include "monitor/vm/console.h"
 #include "monitor/engine/sim/code.h"
+#include "monitor/engine/sim/mmu.h"
+#include "monitor/engine/sim/mode.h"
+#include "monitor/engine/sim/sbi.h"
+#include "monitor/engine/sim/trap.h"
 #include "monitor/vm/guestmem.h"
 
 enum sbi_error {

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 
 #include "monitor/vm/counts.h"
-#include "monitor/engine/sim/cpu.h"
+#include "monitor/engine/sim/mode.h"
+#include "monitor/engine/sim/numa.h"
+#include "monitor/engine/sim/sched.h"
 
 struct run_queue {
 	struct sim_vcpu *current;

@@ -24,7 +24,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/engine/sim/code.h"
+#include "monitor/engine/sim/mmu.h"
+#include "monitor/engine/sim/mode.h"
+#include "monitor/engine/sim/service.h"
 
 /* Services begun and not ended: tasks that sleep in one, mostly. */
 enum { OPEN_MAX = 4096, BUCKETS = 64 };
@@ -246,18 +248,6 @@ void service_end(struct sim_vcpu *cpu)
 		sum->cycles[p] += s->cycles[p];
 	drop(t, cpu->serving);
 	cpu->serving = 0;
-}
-
-void service_refill(struct sim_vcpu *cpu, uint64_t va, uint64_t cycles)
-{
-	struct service_sum *sum = &cpu->vm->services.of[SERVICE_TLB_MISS];
-
-	if (cpu->priv == PRIV_U) {
-		sum->count++;
-		sum->cycles[PART_TLB] += cycles;
-	} else if (cpu->priv == PRIV_S && !(va >> 63)) {
-		cpu->user_half_refills += cycles;
-	}
 }
 
 /* ---- */

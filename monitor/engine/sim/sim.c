@@ -12,13 +12,19 @@
 
 #include "monitor/vm/board.h"
 #include "monitor/vm/boundary.h"
+#include "monitor/engine/sim/check.h"
 #include "monitor/engine/sim/code.h"
+#include "monitor/engine/sim/csr.h"
+#include "monitor/engine/sim/exec.h"
+#include "monitor/engine/sim/mmu.h"
+#include "monitor/engine/sim/mode.h"
+#include "monitor/engine/sim/numa.h"
 #include "monitor/engine/sim/pool.h"
+#include "monitor/engine/sim/sched.h"
+#include "monitor/engine/sim/service.h"
+#include "monitor/engine/sim/trap.h"
 #include "sharing/content.h"
 #include "sharing/subnet.h"
-
-const char sim_isa_string[] = "rv64imafdc_zicntr_zicsr_zifencei_zihintpause_zba_zbb_zbs_sstc_svadu";
-const char sim_mmu_type[] = "riscv,sv57";
 
 /* ---- one vCPU */
 
@@ -42,12 +48,6 @@ static void spin(struct sim_vcpu *cpu, uint64_t to)
 	advance(cpu, to, &cpu->account.pause);
 	if (cpu->priv == PRIV_U)
 		cpu->account.user_pause += cpu->account.pause - before;
-}
-
-void cpu_wake(struct sim_vcpu *cpu)
-{
-	if (cpu->vcpu->state == VCPU_IDLE && trap_pending(cpu))
-		cpu->vcpu->state = VCPU_RUNNABLE;
 }
 
 /*
@@ -460,7 +460,7 @@ static void sim_vcpu_mtimecmp(struct vcpu *vcpu, uint64_t ticks)
 
 static void sim_page_written(struct vm *vm, uint32_t ppn)
 {
-	code_page_written(vm->sim, ppn);
+	mem_code_written(vm->sim, ppn);
 }
 
 static uint64_t sim_vcpu_instructions(const struct vcpu *vcpu)

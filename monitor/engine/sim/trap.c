@@ -4,7 +4,10 @@
  * Registers" and following). In a VM without firmware of its own there is no M-mode: everything is
  * delegated to the guest's kernel but its calls to the SBI, which sbi.c answers.
  */
-#include "monitor/engine/sim/code.h"
+#include "monitor/engine/sim/mmu.h"
+#include "monitor/engine/sim/mode.h"
+#include "monitor/engine/sim/service.h"
+#include "monitor/engine/sim/trap.h"
 
 #define CAUSE_INTERRUPT (1ull << 63)
 
@@ -96,9 +99,24 @@ void trap_exception(struct sim_vcpu *cpu, enum cause cause, uint64_t tval)
 	}
 }
 
+void trap_fault(struct sim_vcpu *cpu)
+{
+	enum cause cause = cpu->fault_cause;
+
+	cpu->fault_cause = 0;
+	if (cause)
+		trap_exception(cpu, cause, cpu->fault_tval);
+}
+
 bool trap_pending(const struct sim_vcpu *cpu)
 {
 	return (cpu->mip | cpu->ext_lines) & cpu->mie;
+}
+
+void cpu_wake(struct sim_vcpu *cpu)
+{
+	if (cpu->vcpu->state == VCPU_IDLE && trap_pending(cpu))
+		cpu->vcpu->state = VCPU_RUNNABLE;
 }
 
 bool trap_interrupt(struct sim_vcpu *cpu)
@@ -170,6 +188,15 @@ void trap_sret(struct sim_vcpu *cpu)
 	set_priv(cpu, to);
 	if (trap_pending(cpu))
 		cpu->attention = true;
+}
+
+uint64_t cpu_time(const struct sim_vcpu *cpu)
+{
+	const struct machine *m = cpu->vm->cluster->machine;
+
+	if (m->clock_hz % m->timebase_hz == 0)
+		return cpu->now / (m->clock_hz / m->timebase_hz);
+	return (unsigned __int128)cpu->now * m->timebase_hz / m->clock_hz;
 }
 
 /* First machine time at which the time CSR is at least `ticks`. */

@@ -109,6 +109,10 @@ static void chosen(
 	fdt_end(fdt);
 }
 
+/* What the CPUs implement (insn.def, csr.c). */
+static const char isa_string[] =
+	"rv64imafdc_zicntr_zicsr_zifencei_zihintpause_zba_zbb_zbs_sstc_svadu";
+
 /* "rv64imac_zicsr" as the list "i", "m", "a", "c", "zicsr", which newer kernels prefer. */
 static void isa_extensions(void *fdt, const char *isa)
 {
@@ -187,9 +191,9 @@ static void cpus(struct vm *vm, void *fdt)
 		numa_node(vm, fdt, vm->vcpu[hart].vnode);
 		fdt_ok(fdt_property_string(fdt, "status", "okay"));
 		fdt_ok(fdt_property_string(fdt, "compatible", "riscv"));
-		fdt_ok(fdt_property_string(fdt, "riscv,isa", sim_isa_string));
-		isa_extensions(fdt, sim_isa_string);
-		fdt_ok(fdt_property_string(fdt, "mmu-type", sim_mmu_type));
+		fdt_ok(fdt_property_string(fdt, "riscv,isa", isa_string));
+		isa_extensions(fdt, isa_string);
+		fdt_ok(fdt_property_string(fdt, "mmu-type", "riscv,sv57"));
 		fdt_begin(fdt, "interrupt-controller");
 		fdt_ok(fdt_property_u32(fdt, "#interrupt-cells", 1));
 		fdt_ok(fdt_property(fdt, "interrupt-controller", NULL, 0));
