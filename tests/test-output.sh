@@ -3,6 +3,7 @@
 # Whether what a command writes has arrived is in its exit status: standard output on a full device or closed, standard descriptors
 # that are closed, pictures, console logs and private disks on a full disk or over the limit of a file's size. And gnuplot's absence.
 . "$(dirname "$0")/lib.sh"
+need jq
 bare count
 bare chatter
 cd "$work" || exit 1
@@ -40,7 +41,7 @@ done
 for closing in '0<&-' '1>&-' '2>&-' '0<&- 1>&- 2>&-'; do
 	rm -f stats.json
 	(eval "exec $closing" && exec "$disco" run --bios count.elf --memory 4M --quiet --stats stats.json)
-	python3 -m json.tool stats.json >/dev/null 2>&1 || fail "with $closing the statistics are: $(head -c 200 stats.json)"
+	jq -e .schema stats.json >/dev/null 2>&1 || fail "with $closing the statistics are: $(head -c 200 stats.json)"
 done
 truncate -s 1M disk.img
 (exec 0<&- 1>&- 2>&- && exec "$disco" run --bios chatter.elf --memory 4M --disk disk.img,private)
@@ -72,7 +73,7 @@ need gnuplot
 fails '/no/dir/x.png: cannot be written: No such file' "$disco" plot run.json -o /no/dir/x.png
 "$disco" plot run.json -o run.png >out || fail "plot"
 cp run.png earlier.png
-fails 'run.png: cannot be written: File too large' small_files "$disco" plot run.json -o run.png
+fails 'run.png: cannot be written: ' small_files "$disco" plot run.json -o run.png
 cmp -s run.png earlier.png || fail "a picture that cannot be written replaces the earlier one"
 [ -z "$(find . -name '*.tmp*')" ] || fail "left over: $(find . -name '*.tmp*')"
 mkdir bin

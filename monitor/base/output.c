@@ -24,6 +24,11 @@ int output_close_stream(FILE *f, bool sync)
 	return err;
 }
 
+static const char *reason(int err)
+{
+	return err == -EIO ? "a write failed; is there room?" : strerror(-err);
+}
+
 static void close_stdout(int status, void *unused)
 {
 	int err = output_close_stream(stdout, false);
@@ -31,7 +36,7 @@ static void close_stdout(int status, void *unused)
 	(void)unused;
 	if (!err)
 		return;
-	complain(-err, "standard output: %s: some of the output is lost", strerror(-err));
+	complain(-err, "standard output: some of it is lost: %s", reason(err));
 	if (!status)
 		_exit(EXIT_FAILURE);
 }
@@ -69,7 +74,7 @@ int output_close(struct output *o, bool keep)
 	if (keep && !err && rename(o->temporary, o->name))
 		err = -errno;
 	if (keep && err)
-		complain(-err, "%s: cannot be written: %s", o->name, strerror(-err));
+		complain(-err, "%s: cannot be written: %s", o->name, reason(err));
 	if (!keep || err)
 		unlink(o->temporary);
 	free(o->name);

@@ -173,16 +173,19 @@ void compare_print(const json_t *runs, const char *vary, const char *const *valu
 
 /* --- the picture: run time as a percentage of the first run's, divided as CPU time was --- */
 
-static void write_bars(FILE *out, const json_t *runs, enum measure m, double first, double *top)
+static void write_bars(
+	FILE *out, const json_t *runs, enum measure m, double first, double *top, bool *local)
 {
 	fprintf(out, "$bars << END\n");
 	for (size_t i = 0; i < json_array_size(runs); i++) {
 		struct result r = read_result(json_array_get(runs, i), m);
 		double height = 100 * r.seconds / first, low;
+		char number[PLOT_NUMBER];
 
 		if (!r.there)
 			continue;
 		*top = MAX(*top, height);
+		*local |= r.local >= 0;
 		low = height * (100 - MAX(r.stalls, 0)) / 100;
 		fprintf(out, "%zu 0 %.4f", i, low);
 		for (int k = 0; k < MEMSYS_STALLS; k++) {
@@ -190,7 +193,7 @@ static void write_bars(FILE *out, const json_t *runs, enum measure m, double fir
 			fprintf(out, " %.4f", low);
 		}
 		if (r.local >= 0)
-			fprintf(out, " %.4f \"%.0f%% local\"\n", height, r.local);
+			fprintf(out, " %.4f \"%s%%\"\n", height, plot_number(number, r.local));
 		else
 			fprintf(out, " %.4f \"\"\n", height);
 	}
@@ -225,6 +228,7 @@ int plot_compare(FILE *out, const json_t *runs)
 		[MEASURE_ALL] = "whole run"};
 	enum measure m = choose_measure(runs);
 	size_t n = json_array_size(runs);
+	bool local = false;
 	double first = 0, top = 100, room = n < 4 ? (4 - (double)n) / 2 : 0;
 
 	for (size_t i = 0; i < n && !(first > 0); i++) {
@@ -234,15 +238,16 @@ int plot_compare(FILE *out, const json_t *runs)
 	}
 	if (!(first > 0))
 		return -EINVAL;
-	write_bars(out, runs, m, first, &top);
+	write_bars(out, runs, m, first, &top, &local);
 	write_labels(out, runs, m);
 	fprintf(out,
-		"set title 'Time of the %s '\n"
+		"set title 'Time of the %s%s'\n"
 		"set border 3\nset ytics nomirror\nset grid ytics lc rgb '#dddddd'\n"
 		"set ylabel '%% of the first run'\nset yrange [0:%g]\nset xrange [%g:%g]\n"
 		"set key outside right top Left reverse invert samplen 1.5\n"
 		"set style fill solid 1.0 noborder\nplot ",
-		what[m], top * 1.12, -0.6 - room, (double)n - 0.4 + room);
+		what[m], local ? "; above a bar: local misses" : "", top * 1.12, -0.6 - room,
+		(double)n - 0.4 + room);
 	for (int k = -1; k < MEMSYS_STALLS; k++)
 		fprintf(out,
 			"$bars using 1:%d:($1-0.35):($1+0.35):%d:%d with boxxyerror lc rgb '%s' "

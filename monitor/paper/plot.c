@@ -99,50 +99,92 @@ static void write_bars(FILE *out, const json_t *bars, size_t panel)
 	fprintf(out, "$bars%zu << END\n", panel);
 	json_array_foreach(bars, i, bar)
 	{
+		char number[PLOT_NUMBER];
 		double low = 0, total = json_number_value(json_object_get(bar, "total"));
+		char *point = strstr(plot_number(number, total), ".0");
 
+		if (point && !point[2])
+			*point = '\0'; /* short, and the paper's are whole numbers */
 		fprintf(out, "%g 0", json_number_value(json_object_get(bar, "x")));
 		json_array_foreach(json_object_get(bar, "values"), k, v)
 		{
 			low += json_number_value(v);
 			fprintf(out, " %.6g", low);
 		}
-		fprintf(out, " %.6g \"%.*f\"\n", low, total < 10 ? 1 : 0, total);
+		fprintf(out, " %.6g \"%s\"\n", low, number);
 	}
 	fprintf(out, "END\n");
 }
 
-/* What a pair is, below it: a long name in two lines where there is little room. */
-static void write_group(FILE *out, const char *label, double x, bool narrow)
+/* The longest label, and the longest word of any. */
+static unsigned longest(const json_t *list, bool word)
 {
-	enum { LONG = 9 };
-	const char *space = narrow && strlen(label) > LONG ? strrchr(label, ' ') : NULL;
-	char *line[2] = {
-		space ? strndup(label, (size_t)(space - label)) : xstrdup(label),
-		xstrdup(space ? space + 1 : ""),
-	};
+	const json_t *item;
+	unsigned n = 1;
+	size_t i;
 
-	for (int i = 0; i < 2; i++) {
+	json_array_foreach(list, i, item)
+	{
+		const char *label = text_at(item, "label");
+
+		n = MAX(n, word ? plot_longest_word(label) : (unsigned)strlen(label));
+	}
+	return n;
+}
+
+/* How many lines the labels take, in so many characters each. */
+static unsigned most_lines(const json_t *list, unsigned width)
+{
+	const json_t *item;
+	unsigned n = 1;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+	{
+		n = MAX(n, plot_lines(text_at(item, "label"), width));
+	}
+	return n;
+}
+
+/* What each pair is, below it. */
+static void write_groups(FILE *out, const json_t *groups, unsigned width, int font)
+{
+	const json_t *group;
+	size_t i;
+
+	json_array_foreach(groups, i, group)
+	{
 		fprintf(out, "set label ");
-		plot_quoted(out, line[i]);
-		fprintf(out, " at first %g, graph %g center noenhanced\n", x, -0.11 - 0.05 * i);
-		free(line[i]);
+		plot_wrapped(out, text_at(group, "label"), width);
+		fprintf(out, " at first %g, graph -0.11 center noenhanced font ',%d'\n",
+			json_number_value(json_object_get(group, "x")), font);
 	}
 }
 
-static void write_axes(FILE *out, const json_t *panel)
+/*
+ * Labels stand below their bars, in as many lines as the room for each asks for; where not even
+ * their words fit, they are turned, and the margin is what the longest takes.
+ */
+static void write_axes(FILE *out, const json_t *panel, double width, bool many)
 {
-	const json_t *bars = json_object_get(panel, "bars"), *bar, *group;
+	enum { FONT = 12, SMALL = 8 };
+	const json_t *bars = json_object_get(panel, "bars"), *bar;
 	const json_t *groups = json_object_get(panel, "groups");
-	size_t n = json_array_size(groups);
+	size_t n = json_array_size(groups ? groups : bars);
+	/* Characters of a panel, and what is left of them for one label. */
+	unsigned room = (unsigned)(70 * width / (double)MAX(n, (size_t)1));
+	unsigned word = longest(groups ? groups : bars, true);
+	int font = room >= word ? FONT : MAX(FONT * (int)room / (int)word, (int)SMALL);
+	bool turned = !groups && room < word;
 	double first = 0, last = 0;
 	size_t i;
 
+	room = MAX(room, word);
 	fprintf(out, "set xtics nomirror scale 0 noenhanced font ',%d' %s (",
-		n > 6   ? 8
-		: n > 4 ? 10
-			: 12,
-		groups ? "norotate" : "rotate by 45 right");
+		turned   ? (many ? 9 : 11)
+		: groups ? (n > 6 ? 8 : 10)
+			 : FONT,
+		turned ? "rotate by 45 right" : "norotate");
 	json_array_foreach(bars, i, bar)
 	{
 		double x = json_number_value(json_object_get(bar, "x"));
@@ -150,16 +192,15 @@ static void write_axes(FILE *out, const json_t *panel)
 		first = i ? MIN(first, x) : x;
 		last = MAX(last, x);
 		fprintf(out, "%s", i ? ", " : "");
-		plot_quoted(out, text_at(bar, "label"));
+		plot_wrapped(out, text_at(bar, "label"), turned ? UINT16_MAX : room);
 		fprintf(out, " %g", x);
 	}
-	fprintf(out, ")\nset xrange [%g:%g]\nset bmargin %d\nunset label\n", first - 0.8,
-		last + 0.8, groups ? 6 : 8);
-	json_array_foreach(groups, i, group)
-	{
-		write_group(out, text_at(group, "label"),
-			json_number_value(json_object_get(group, "x")), n > 4);
-	}
+	fprintf(out, ")\nset xrange [%g:%g]\nset bmargin %g\nunset label\n", first - 0.8,
+		last + 0.8,
+		turned   ? 1.5 + 0.34 * longest(bars, false)
+		: groups ? 3.5 + most_lines(groups, room)
+			 : 1.5 + most_lines(bars, room));
+	write_groups(out, groups, room, font);
 }
 
 static void write_stack(FILE *out, const json_t *parts, size_t panel, bool titles, bool many)
@@ -190,6 +231,7 @@ static int plot_figure(FILE *out, const json_t *figure)
 {
 	const json_t *panels = json_object_get(figure, "panels"), *panel;
 	size_t n = json_array_size(panels), i;
+	bool many = false; /* bars in a panel, for letters of the usual size */
 
 	fprintf(out, "set border 3\nset ytics nomirror\nset grid ytics lc rgb '#dddddd'\n"
 		     "set style fill solid 1.0 noborder\nset yrange [0:*]\nset offsets 0,0,graph "
@@ -200,6 +242,7 @@ static int plot_figure(FILE *out, const json_t *figure)
 	json_array_foreach(panels, i, panel)
 	{
 		write_bars(out, json_object_get(panel, "bars"), i);
+		many |= json_array_size(json_object_get(panel, "bars")) > (n > 1 ? 8 : 16);
 	}
 	fprintf(out, "set multiplot title ");
 	plot_quoted(out, text_at(figure, "title"));
@@ -215,9 +258,8 @@ static int plot_figure(FILE *out, const json_t *figure)
 			fprintf(out, "set key outside right top Left reverse invert samplen 1\n");
 		else
 			fprintf(out, "unset key\n");
-		write_axes(out, panel);
-		write_stack(out, json_object_get(figure, "parts"), i, i + 1 == n,
-			n > 1 && json_array_size(json_object_get(panel, "bars")) > 8);
+		write_axes(out, panel, n == 1 ? 0.95 : 0.5, many);
+		write_stack(out, json_object_get(figure, "parts"), i, i + 1 == n, many);
 	}
 	fprintf(out, "unset multiplot\n");
 	return 0;

@@ -5,7 +5,6 @@
  * is a function of the results alone: no date, no host, no time of the host.
  */
 #include <errno.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "monitor/base/json.h"
 #include "monitor/base/output.h"
 #include "monitor/paper/paper.h"
+#include "monitor/plot/plot.h"
 #include "numa/util.h"
 
 struct doc {
@@ -138,11 +138,9 @@ static void picture(struct doc *d, const char *name, const char *title)
 /* Three digits that matter. */
 static char *number_text(double v)
 {
-	double a = fabs(v);
+	char text[PLOT_NUMBER];
 
-	if (a < 0.0005)
-		return xstrdup("0");
-	return xasprintf("%.*f", a >= 100 ? 0 : a >= 10 ? 1 : a >= 1 ? 2 : 3, v);
+	return xstrdup(plot_number(text, v));
 }
 
 static char *number_or_dash(bool there, double v)

@@ -16,14 +16,14 @@
 static const struct {
 	const char *key, *title, *colour;
 } kinds[] = {
-	{"private", "private", "#4c72b0"},
-	{"text", "kernel and boot files", "#dd8452"},
-	{"cache", "buffer cache", "#55a868"},
-	{"disk", "modified disk blocks", "#8172b3"},
-	{"same", "identical pages", "#ccb974"},
-	{"zero", "pages of zeroes", "#64b5cd"},
-	{"cloned", "cloned", "#da8bc3"},
-	{"monitor", "monitor", "#937860"},
+	{"private", "private", PLOT_BLUE},
+	{"text", "kernel and boot files", PLOT_ORANGE},
+	{"cache", "buffer cache", PLOT_GREEN},
+	{"disk", "modified disk blocks", PLOT_PURPLE},
+	{"same", "identical pages", PLOT_YELLOW},
+	{"zero", "pages of zeroes", PLOT_SKY},
+	{"cloned", "cloned", PLOT_RED},
+	{"monitor", "monitor", PLOT_GREY},
 };
 
 struct bar {
@@ -66,12 +66,13 @@ static int read_picture(const json_t *root, struct picture *p)
 	const json_t *o = json_object_get(inputs, "options");
 	const char *name = json_string_value(json_object_get(machine, "name"));
 	double hz = json_number_value(json_object_get(machine, "clock_hz"));
+	long long vms = json_integer_value(json_object_get(o, "vms"));
 	size_t i;
 
 	if (json_integer_value(json_object_get(root, "schema")) != 1 || !name || !(hz > 0))
 		return -EINVAL;
-	snprintf(p->title, sizeof(p->title), "Memory of %lld VMs of %lld MB on %s",
-		(long long)json_integer_value(json_object_get(o, "vms")),
+	snprintf(p->title, sizeof(p->title), "Memory of %lld VM%s of %lld MB on %s", vms,
+		vms == 1 ? "" : "s",
 		(long long)json_integer_value(json_object_get(o, "memory")) >> 20, name);
 	json_array_foreach(json_object_get(root, "snapshots"), i, snapshot)
 	{
@@ -102,6 +103,7 @@ static void write_data(FILE *out, const struct picture *p)
 {
 	fprintf(out, "$bars << END\n");
 	for (unsigned b = 0; b < p->n_bars; b++) {
+		char number[PLOT_NUMBER];
 		double low = 0;
 
 		fprintf(out, "%g", p->bar[b].at);
@@ -109,7 +111,7 @@ static void write_data(FILE *out, const struct picture *p)
 			fprintf(out, " %.3f %.3f", low, low + p->bar[b].mb[k]);
 			low += p->bar[b].mb[k];
 		}
-		fprintf(out, " %.3f\n", low);
+		fprintf(out, " %.3f \"%s\"\n", low, plot_number(number, low));
 	}
 	fprintf(out, "END\n");
 }
@@ -153,9 +155,8 @@ static void write_script(FILE *out, const struct picture *p)
 			"$bars using 1:%zu:($1-0.375):($1+0.375):%zu:%zu with boxxyerror "
 			"lc rgb '%s' title '%s', \\\n",
 			3 + 2 * k, 2 + 2 * k, 3 + 2 * k, kinds[k].colour, kinds[k].title);
-	fprintf(out,
-		"$bars using 1:%zu:(sprintf('%%.0f', $%zu)) with labels offset 0,0.7 notitle\n",
-		2 + 2 * ARRAY_SIZE(kinds), 2 + 2 * ARRAY_SIZE(kinds));
+	fprintf(out, "$bars using 1:%zu:%zu with labels offset 0,0.7 notitle\n",
+		2 + 2 * ARRAY_SIZE(kinds), 3 + 2 * ARRAY_SIZE(kinds));
 }
 
 int plot_memory(FILE *out, const json_t *root)

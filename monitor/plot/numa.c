@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "monitor/plot/plot.h"
+#include "monitor/vm/counts.h"
 #include "monitor/vm/vm.h"
 #include "numa/util.h"
 
@@ -31,12 +32,15 @@ static void write_title(FILE *out, const json_t *root, const char *what)
 	const char *machine =
 		json_string_value(json_object_get(get(root, "inputs", "machine"), "name"));
 	const char *policy = json_string_value(get(root, "numa", "policy"));
-	char text[200];
+	json_int_t region = json_integer_value(json_object_get(root, PLOT_REGION));
+	char text[200], part[32] = "";
 
-	snprintf(text, sizeof(text), "%s: %zu VM%s on %s, %.60s", what,
+	if (region)
+		snprintf(part, sizeof(part), ", region %lld", (long long)region);
+	snprintf(text, sizeof(text), "%s: %zu VM%s on %s, %.60s%s", what,
 		json_array_size(json_object_get(root, "vms")),
 		json_array_size(json_object_get(root, "vms")) == 1 ? "" : "s",
-		machine ? machine : "?", policy ? policy : "?");
+		machine ? machine : "?", policy ? policy : "?", part);
 	plot_quoted(out, text);
 }
 
@@ -83,44 +87,72 @@ static int write_series(FILE *out, const json_t *series, double hz)
 	return 0;
 }
 
-/* The part of a series in which there were misses: a job may have been positioned without caches.
+/*
+ * The time that is shown: the region that was asked for, or the part of a series in which there
+ * were misses, as a job may have been positioned without caches.
  */
-static void write_range(FILE *out, const json_t *series, double hz)
+static int write_range(FILE *out, const json_t *root, const json_t *series, double hz)
 {
 	const json_t *cycles = json_object_get(series, "cycles");
 	const json_t *local = json_object_get(series, "local");
 	const json_t *remote = json_object_get(series, "remote");
 	size_t first = 0, last = json_array_size(cycles) - 1;
+	json_int_t region = json_integer_value(json_object_get(root, PLOT_REGION));
+	struct plot_span span[REGIONS_MAX];
 
+	if (region) {
+		if (region < 1 || region > plot_regions(root, span))
+			return -EINVAL;
+		fprintf(out, "set xrange [%.9g:%.9g]\n", span[region - 1].from / hz,
+			span[region - 1].to / hz);
+		return 0;
+	}
 	while (first + 1 < last && !(at(local, first + 1) + at(remote, first + 1) > 0))
 		first++;
 	while (last > first + 1 &&
 		at(local, last) + at(remote, last) == at(local, last - 1) + at(remote, last - 1))
 		last--;
 	fprintf(out, "set xrange [%.9g:%.9g]\n", at(cycles, first) / hz, at(cycles, last) / hz);
+	return 0;
 }
 
-/* Vertical lines where regions of interest begin and end. */
-static void write_marks(FILE *out, const json_t *root, double hz)
+/* Did all CPUs go without a miss for some time between others? */
+static bool has_gap(const json_t *series)
 {
-	const json_t *vm, *mark;
-	size_t i, j;
+	const json_t *local = json_object_get(series, "local");
+	const json_t *remote = json_object_get(series, "remote");
+	size_t n = json_array_size(local);
+	bool some = false, none = false;
 
-	json_array_foreach(get(root, "numa", "vms"), i, vm)
-	{
-		json_array_foreach(json_object_get(vm, "marks"), j, mark)
-		{
-			json_int_t value = json_integer_value(json_object_get(mark, "value"));
+	for (size_t i = 1; i < n; i++) {
+		double misses = at(local, i) + at(remote, i) - at(local, i - 1) - at(remote, i - 1);
 
-			if (value != MARK_BEGIN && value != MARK_END)
-				continue;
-			fprintf(out,
-				"set arrow from first %.9g, graph 0 to first %.9g, graph 1 nohead "
-				"dt 2 lc rgb '#555555' front\n",
-				json_number_value(json_object_get(mark, "cycles")) / hz,
-				json_number_value(json_object_get(mark, "cycles")) / hz);
-		}
+		if (misses > 0 && some && none)
+			return true;
+		some |= misses > 0;
+		none = some && !(misses > 0);
 	}
+	return false;
+}
+
+/* Vertical lines where regions of interest begin and end: how many regions. */
+static unsigned write_regions(FILE *out, const json_t *root, double hz)
+{
+	json_int_t region = json_integer_value(json_object_get(root, PLOT_REGION));
+	struct plot_span span[REGIONS_MAX];
+	unsigned n = plot_regions(root, span);
+
+	for (unsigned i = 0; i < 2 * n; i++) {
+		double x = (i % 2 ? span[i / 2].to : span[i / 2].from) / hz;
+
+		if (region && i / 2 + 1 != region)
+			continue;
+		fprintf(out,
+			"set arrow from first %.9g, graph 0 to first %.9g, graph 1 nohead "
+			"dt 2 lw 1.5 lc rgb '" PLOT_BLACK "' front\n",
+			x, x);
+	}
+	return n;
 }
 
 int plot_misses(FILE *out, const json_t *root)
@@ -129,34 +161,42 @@ int plot_misses(FILE *out, const json_t *root)
 	double hz = clock_hz(root);
 	bool moves = json_is_object(get(root, "numa", "moves"));
 	const char *key = "set key at graph 1.02, graph 1 left top Left reverse samplen 1.5\n";
+	const char *time;
+	unsigned regions;
 
 	if (write_series(out, series, hz))
 		return -EINVAL;
 	fprintf(out, "set border 3\nset tics nomirror out\nset grid ytics lc rgb '#dddddd'\n%s",
 		key);
-	fprintf(out, "set lmargin 11\nset rmargin 16\nset yrange [0:*]\n");
-	write_range(out, series, hz);
-	write_marks(out, root, hz);
-	if (moves)
-		fprintf(out, "set multiplot layout 2,1\n");
-	else
-		fprintf(out, "set xlabel 'machine time (s)'\n");
+	fprintf(out, "set lmargin 11\nset rmargin 19\nset yrange [0:*]\n");
+	if (write_range(out, root, series, hz))
+		return -EINVAL;
+	regions = write_regions(out, root, hz);
+	time = has_gap(series) ? "set xlabel 'machine time (s); gaps: CPUs idle, or in functional "
+				 "fidelity'\n"
+			       : "set xlabel 'machine time (s)'\n";
+	fprintf(out, "%s", moves ? "set multiplot layout 2,1\n" : time);
 	title(out, root, "L2 misses");
 	fprintf(out,
 		"set ylabel 'misses per ms'\nset style fill solid 1.0 noborder\n"
 		"plot $series using 1:($2+$3) with filledcurves y1=0 lc rgb '%s' title 'remote', "
 		"\\\n"
-		"$series using 1:2 with filledcurves y1=0 lc rgb '%s' title 'local'\n",
-		plot_stall_colour[STALL_REMOTE], plot_stall_colour[STALL_LOCAL]);
+		"$series using 1:2 with filledcurves y1=0 lc rgb '%s' title 'local'%s\n",
+		plot_stall_colour[STALL_REMOTE], plot_stall_colour[STALL_LOCAL],
+		regions ? ", \\\nNaN with lines dt 2 lw 1.5 lc rgb '" PLOT_BLACK
+			  "' title \"region's limits\""
+			: "");
 	if (moves)
 		fprintf(out,
-			"unset title\nset xlabel 'machine time (s)'\nset ylabel 'moves per ms'\n"
-			"plot $series using 1:4 with lines lw 2 lc rgb '#55a868' title "
+			"unset title\n%sset ylabel 'moves per ms'\n"
+			"plot $series using 1:4 with lines lw 2 lc rgb '" PLOT_GREEN "' title "
 			"'migrations', \\\n"
-			"$series using 1:5 with lines lw 2 lc rgb '#8172b3' title 'replications', "
-			"\\\n"
-			"$series using 1:6 with lines lw 2 lc rgb '#dd8452' title 'collapses'\n"
-			"unset multiplot\n");
+			"$series using 1:5 with lines lw 2 lc rgb '" PLOT_PURPLE "' title "
+			"'replications', \\\n"
+			"$series using 1:6 with lines lw 2 lc rgb '" PLOT_ORANGE
+			"' title 'collapses'\n"
+			"unset multiplot\n",
+			time);
 	return 0;
 }
 
@@ -174,7 +214,10 @@ static int write_bar(FILE *out, const json_t *vm, size_t i)
 			return -EINVAL;
 		stalls += json_number_value(v);
 	}
-	all = all > 0 ? all : 1;
+	if (!(all > 0)) { /* it never ran in numa fidelity: no bar */
+		fprintf(out, "%zu 0 0 0 0 0 0 0 0\n", i);
+		return 0;
+	}
 	low = MAX(0, 100 - 100 * stalls / all);
 	fprintf(out, "%zu 0 %.4f", i, low);
 	for (int k = 0; k < MEMSYS_STALLS; k++) {
@@ -188,14 +231,18 @@ static int write_bar(FILE *out, const json_t *vm, size_t i)
 int plot_stall(FILE *out, const json_t *root)
 {
 	const json_t *vms = get(root, "numa", "vms"), *vm;
-	size_t n = json_array_size(vms), every = n / 14 + 1, i;
+	json_int_t region = json_integer_value(json_object_get(root, PLOT_REGION));
+	size_t n = region ? 1 : json_array_size(vms), every = plot_every(n), i;
 
 	if (!n)
 		return -EINVAL;
 	fprintf(out, "$bars << END\n");
+	if (region &&
+		write_bar(out, json_array_get(get(root, "numa", "regions"), (size_t)region - 1), 0))
+		return -EINVAL;
 	json_array_foreach(vms, i, vm)
 	{
-		if (write_bar(out, vm, i))
+		if (!region && write_bar(out, vm, i))
 			return -EINVAL;
 	}
 	fprintf(out, "END\n");
@@ -206,7 +253,7 @@ int plot_stall(FILE *out, const json_t *root)
 			json_string_value(json_object_get(json_array_get(vms, i), "name"));
 
 		fprintf(out, "%s", i ? ", " : "");
-		plot_quoted(out, name ? name : "?");
+		plot_quoted(out, region ? "all VMs" : name ? name : "?");
 		fprintf(out, " %zu", i);
 	}
 	fprintf(out,
@@ -229,8 +276,8 @@ int plot_stall(FILE *out, const json_t *root)
 /* --- pages --- */
 
 enum {
-	PANELS_MAX = 16,     /* VMs shown */
-	CELLS_MAX = 1 << 16, /* of one of them; beyond, a cell is several pages */
+	PANELS_MAX = 64,     /* VMs shown */
+	CELLS_MAX = 1 << 18, /* of all of them; beyond, a cell is several pages */
 	PAGE_ABSENT = -1,    /* as values of a cell; else the node */
 	PAGE_REPLICATED = 0xff,
 };
@@ -272,12 +319,12 @@ static uint64_t map_pages(const char *text)
 	return text ? n : 0;
 }
 
-/* Pages a cell stands for. */
-static uint64_t map_group(uint64_t pages)
+/* Pages a cell stands for, where `panels` VMs are shown. */
+static uint64_t map_group(uint64_t pages, size_t panels)
 {
 	uint64_t group = 1;
 
-	while (pages / group > CELLS_MAX)
+	while (pages / group > CELLS_MAX / panels)
 		group *= 2;
 	return group;
 }
@@ -292,34 +339,46 @@ static uint64_t map_columns(uint64_t cells)
 	return columns;
 }
 
-/* 0xRRGGBB */
-static uint32_t colour(int place)
+/*
+ * 0xRRGGBB. A few nodes have colours of their own, Okabe and Ito's; many have a scale from dark to
+ * light, viridis, of which a reader can tell neighbourhoods.
+ */
+static uint32_t colour(int place, uint64_t nodes)
 {
-	static const uint32_t first[] = {0x4c72b0, 0xdd8452, 0x55a868, 0xc44e52, 0x8172b3, 0x937860,
-		0xda8bc3, 0xccb974, 0x64b5cd, 0x1b4f1f, 0x7a0019, 0x12206b, 0xb6e388, 0xffb3a7,
-		0x00a5a5, 0x5d4037};
-	uint32_t n = (uint32_t)place;
+	static const uint32_t first[] = {
+		0x0072b2, 0xe69f00, 0x009e73, 0xd55e00, 0x56b4e9, 0xf0e442, 0xcc79a7, 0x999999};
+	static const uint32_t scale[] = {0x472d7b, 0x3b528b, 0x2c728e, 0x21918c, 0x28ae80, 0x5ec962,
+		0xaddc30, 0xfde725}; /* viridis without its darkest eighth: black is replicated */
+	uint32_t n = (uint32_t)place, rgb = 0;
+	double x, part;
 
 	if (place == PAGE_ABSENT)
 		return 0xf0f0f0;
 	if (place == PAGE_REPLICATED)
 		return 0;
-	if (n < ARRAY_SIZE(first))
-		return first[n];
-	/* Steps by numbers prime to the range: neighbours are far from each other. */
-	return (40 + n * 97 % 200) << 16 | (40 + n * 57 % 200) << 8 | (40 + n * 151 % 200);
+	if (nodes <= ARRAY_SIZE(first))
+		return first[n % ARRAY_SIZE(first)];
+	x = (double)MIN(n, nodes - 1) / (double)(nodes - 1) * (ARRAY_SIZE(scale) - 1);
+	n = MIN((uint32_t)x, (uint32_t)ARRAY_SIZE(scale) - 2);
+	part = x - n;
+	for (int shift = 0; shift < 24; shift += 8)
+		rgb |= (uint32_t)((scale[n] >> shift & 255) * (1 - part) +
+				  (scale[n + 1] >> shift & 255) * part + 0.5)
+		       << shift;
+	return rgb;
 }
 
-static void write_cell(FILE *out, uint64_t cell, uint64_t columns, int place)
+static void write_cell(FILE *out, uint64_t cell, uint64_t columns, int place, uint64_t nodes)
 {
-	uint32_t rgb = colour(place);
+	uint32_t rgb = colour(place, nodes);
 
 	fprintf(out, "%llu %llu %u %u %u\n", (unsigned long long)(cell % columns),
 		(unsigned long long)(cell / columns), rgb >> 16, rgb >> 8 & 255, rgb & 255);
 }
 
 /* x, y, red, green, blue of each cell, which stands for the first of `group` pages. */
-static void write_cells(FILE *out, const char *text, size_t vm, uint64_t group, uint64_t columns)
+static void write_cells(
+	FILE *out, const char *text, size_t vm, uint64_t group, uint64_t columns, uint64_t nodes)
 {
 	uint64_t page = 0, count, cells = 0;
 	int place;
@@ -328,26 +387,28 @@ static void write_cells(FILE *out, const char *text, size_t vm, uint64_t group, 
 	while (*text) {
 		text = read_run(text, &place, &count);
 		for (; cells * group < page + count; cells++)
-			write_cell(out, cells, columns, place);
+			write_cell(out, cells, columns, place, nodes);
 		page += count;
 	}
 	for (; cells % columns; cells++)
-		write_cell(out, cells, columns, PAGE_ABSENT);
+		write_cell(out, cells, columns, PAGE_ABSENT, nodes);
 	fprintf(out, "END\n");
 }
 
-static void write_panel(FILE *out, const json_t *vm, size_t i)
+static void write_panel(FILE *out, const json_t *vm, size_t i, size_t panels, uint64_t nodes)
 {
 	const char *text = json_string_value(json_object_get(vm, "pages"));
 	const char *name = json_string_value(json_object_get(vm, "name"));
-	uint64_t pages = map_pages(text), group = map_group(pages);
+	uint64_t pages = map_pages(text), group = map_group(pages, panels);
 	uint64_t columns = map_columns(pages / group);
 
-	write_cells(out, text, i, group, columns);
+	write_cells(out, text, i, group, columns, nodes);
 	fprintf(out, "set title ");
 	plot_quoted(out, name ? name : "?");
 	fprintf(out,
-		" noenhanced offset 0,-0.7\nset xrange [-0.5:%llu.5]\nset yrange [%llu.5:-0.5]\n",
+		" noenhanced offset 0,%s font ',%d'\nset xrange [-0.5:%llu.5]\nset yrange "
+		"[%llu.5:-0.5]\n",
+		panels > 16 ? "-0.9" : "-0.7", panels > 16 ? 9 : 12,
 		(unsigned long long)columns - 1,
 		(unsigned long long)((pages / group + columns - 1) / columns) - 1);
 	fprintf(out, "plot $map%zu using 1:2:3:4:5 with rgbimage notitle\n", i);
@@ -357,20 +418,20 @@ static void write_panel(FILE *out, const json_t *vm, size_t i)
 static void write_legend(FILE *out, const json_t *root, uint64_t nodes)
 {
 	bool moves = json_is_object(get(root, "numa", "moves"));
-	uint64_t step = nodes > 16 ? (nodes + 15) / 16 : 1;
+	uint64_t step = (nodes + 15) / 16;
 
 	fprintf(out,
-		"set origin 0.86,0.02\nset size 0.14,0.88\nunset title\nunset border\nset xrange "
+		"set origin 0.84,0.02\nset size 0.16,0.88\nunset title\nunset border\nset xrange "
 		"[0:1]\n"
-		"set yrange [0:1]\nset key at screen 0.99,0.9 top Left reverse samplen 1\nplot ");
+		"set yrange [0:1]\nset key at screen 0.99,0.9 top Left reverse samplen 0.5\nplot ");
 	for (uint64_t i = 0; i < nodes; i += step)
 		fprintf(out, "-1 with points pt 5 ps 2 lc rgb %u title 'node %llu', \\\n",
-			colour((int)i), (unsigned long long)i);
+			colour((int)i, nodes), (unsigned long long)i);
 	if (moves)
 		fprintf(out, "-1 with points pt 5 ps 2 lc rgb %u title 'replicated', \\\n",
-			colour(PAGE_REPLICATED));
+			colour(PAGE_REPLICATED, nodes));
 	fprintf(out, "-1 with points pt 5 ps 2 lc rgb %u title 'untouched'\nunset multiplot\n",
-		colour(PAGE_ABSENT));
+		colour(PAGE_ABSENT, nodes));
 }
 
 int plot_pages(FILE *out, const json_t *root)
@@ -390,20 +451,22 @@ int plot_pages(FILE *out, const json_t *root)
 		across++;
 	down = (shown_vms + across - 1) / across;
 	pages = map_pages(json_string_value(json_object_get(json_array_get(vms, 0), "pages")));
-	row = map_group(pages) * map_columns(pages / map_group(pages));
+	row = map_group(pages, shown_vms) * map_columns(pages / map_group(pages, shown_vms));
 	snprintf(what, sizeof(what), "Pages by node (a row is %llu KB%s%s)",
 		(unsigned long long)(row * PAGE_SIZE >> 10),
-		map_group(pages) > 1 ? ", sampled" : "", n > shown_vms ? "; first 16 VMs" : "");
+		map_group(pages, shown_vms) > 1 ? ", sampled" : "",
+		n > shown_vms ? "; the first VMs" : "");
 	fprintf(out, "unset tics\nunset key\nset border lc rgb '#999999'\nset multiplot title ");
 	write_title(out, root, what);
 	fprintf(out, " noenhanced\n");
-	fprintf(out, "set tmargin 1.5\nset bmargin 0.5\nset lmargin 1\nset rmargin 1\n");
+	fprintf(out, "set tmargin %s\nset bmargin 0.3\nset lmargin 0.5\nset rmargin 0.5\n",
+		shown_vms > 16 ? "0.9" : "1.5");
 	for (size_t i = 0; i < shown_vms; i++) {
 		fprintf(out, "set origin %.4f,%.4f\nset size %.4f,%.4f\n",
-			0.86 * (double)(i % across) / (double)across,
+			0.83 * (double)(i % across) / (double)across,
 			0.92 - 0.92 * (double)(i / across + 1) / (double)down,
-			0.86 / (double)across, 0.92 / (double)down);
-		write_panel(out, json_array_get(vms, i), i);
+			0.83 / (double)across, 0.92 / (double)down);
+		write_panel(out, json_array_get(vms, i), i, shown_vms, nodes);
 	}
 	write_legend(out, root, nodes);
 	return 0;

@@ -19,12 +19,12 @@
 #include "numa/util.h"
 
 const char *const plot_stall_colour[MEMSYS_STALLS] = {
-	[STALL_L2] = "#9bc9a0",
-	[STALL_LOCAL] = "#4c72b0",
-	[STALL_REMOTE] = "#c44e52",
-	[STALL_UPGRADE] = "#dd8452",
-	[STALL_TLB] = "#8172b3",
-	[STALL_QUEUE] = "#333333",
+	[STALL_L2] = PLOT_SKY,
+	[STALL_LOCAL] = PLOT_BLUE,
+	[STALL_REMOTE] = PLOT_RED,
+	[STALL_UPGRADE] = PLOT_YELLOW,
+	[STALL_TLB] = PLOT_PURPLE,
+	[STALL_QUEUE] = PLOT_BLACK,
 };
 const char *const plot_stall_title[MEMSYS_STALLS] = {
 	[STALL_L2] = "L2 hits",
@@ -45,6 +45,75 @@ void plot_quoted(FILE *out, const char *text)
 		fputc(*text == '\n' ? ' ' : *text, out);
 	}
 	fputc('\'', out);
+}
+
+const char *plot_number(char text[PLOT_NUMBER], double v)
+{
+	double a = v < 0 ? -v : v;
+
+	snprintf(text, PLOT_NUMBER, "%.*f",
+		a < 0.0005  ? 0
+		: a < 0.995 ? 3
+		: a < 9.995 ? 2
+		: a < 99.95 ? 1
+			    : 0,
+		a < 0.0005 ? 0 : v);
+	return text;
+}
+
+size_t plot_every(size_t bars)
+{
+	return bars <= 10 ? 1 : (bars + 7) / 8;
+}
+
+/* How much of text, which begins with a word, the next line takes. */
+static size_t line_length(const char *text, unsigned width)
+{
+	size_t n = strcspn(text, " "), more;
+
+	while (text[n]) {
+		more = n + 1 + strcspn(text + n + 1, " ");
+		if (more > width)
+			break;
+		n = more;
+	}
+	return n;
+}
+
+unsigned plot_lines(const char *text, unsigned width)
+{
+	unsigned lines = 1;
+
+	for (text += line_length(text, width); *text; lines++)
+		text += 1 + line_length(text + 1, width);
+	return lines;
+}
+
+unsigned plot_longest_word(const char *text)
+{
+	size_t longest = 0, n;
+
+	for (;; text += n + 1) {
+		n = strcspn(text, " ");
+		longest = MAX(longest, n);
+		if (!text[n])
+			return (unsigned)longest;
+	}
+}
+
+void plot_wrapped(FILE *out, const char *text, unsigned width)
+{
+	for (;;) {
+		size_t n = line_length(text, width);
+		char *line = xasprintf("%.*s", (int)n, text);
+
+		plot_quoted(out, line);
+		free(line);
+		if (!text[n])
+			return;
+		fprintf(out, ".\"\\n\".");
+		text += n + 1;
+	}
 }
 
 const json_t *plot_last_snapshot(const json_t *run)

@@ -15,13 +15,13 @@
 static const struct {
 	const char *key, *title, *colour;
 } parts[] = {
-	{"own", "its own", "#4c72b0"},
-	{"disk", "disk blocks it alone uses", "#9bb7e0"},
-	{"first_disk", "shared with vm0: disk blocks", "#2e7d4f"},
-	{"first_other", "shared with vm0: others", "#8fce9f"},
-	{"others", "shared without vm0", "#ccb974"},
-	{"text", "kernel and boot files", "#dd8452"},
-	{"zero", "zeroes, without a frame", "#d9d9d9"},
+	{"own", "its own", PLOT_BLUE},
+	{"disk", "disk blocks it alone uses", PLOT_SKY},
+	{"first_disk", "shared with vm0: disk blocks", PLOT_GREEN},
+	{"first_other", "shared with vm0: others", PLOT_YELLOW},
+	{"others", "shared without vm0", PLOT_PURPLE},
+	{"text", "kernel and boot files", PLOT_ORANGE},
+	{"zero", "zeroes, without a frame", PLOT_PALE},
 };
 
 static int write_bars(FILE *out, const json_t *sharers, double *top)
@@ -32,6 +32,7 @@ static int write_bars(FILE *out, const json_t *sharers, double *top)
 	fprintf(out, "$bars << END\n");
 	json_array_foreach(sharers, i, vm)
 	{
+		char number[PLOT_NUMBER];
 		double low = 0;
 
 		fprintf(out, "%zu 0", i);
@@ -43,7 +44,7 @@ static int write_bars(FILE *out, const json_t *sharers, double *top)
 			low += (double)json_integer_value(v) / (1 << 20);
 			fprintf(out, " %.3f", low);
 		}
-		fprintf(out, "\n");
+		fprintf(out, " \"%s\"\n", plot_number(number, low));
 		*top = MAX(*top, low);
 	}
 	fprintf(out, "END\n");
@@ -55,7 +56,7 @@ static void write_axes(FILE *out, const json_t *root, const json_t *snapshot, si
 	const json_t *machine = json_object_get(json_object_get(root, "inputs"), "machine");
 	const char *event = json_string_value(json_object_get(snapshot, "event"));
 	double hz = json_number_value(json_object_get(machine, "clock_hz"));
-	size_t step = (n + 15) / 16;
+	size_t step = plot_every(n);
 	char title[160];
 
 	snprintf(title, sizeof(title), "Memory of each VM by who uses its frames (%.20s, %.2f s)",
@@ -91,11 +92,9 @@ int plot_sharing(FILE *out, const json_t *root)
 			"$bars using 1:%zu:($1-0.38):($1+0.38):%zu:%zu with boxxyerror lc rgb '%s' "
 			"title '%s', \\\n",
 			3 + k, 2 + k, 3 + k, parts[k].colour, parts[k].title);
-	if (n <= 16)
-		fprintf(out,
-			"$bars using 1:%zu:(sprintf('%%.0f', $%zu)) with labels offset 0,0.7 "
-			"notitle\n",
-			2 + ARRAY_SIZE(parts), 2 + ARRAY_SIZE(parts));
+	if (n <= 10)
+		fprintf(out, "$bars using 1:%zu:%zu with labels offset 0,0.7 notitle\n",
+			2 + ARRAY_SIZE(parts), 3 + ARRAY_SIZE(parts));
 	else
 		fprintf(out, "1/0 notitle\n");
 	return 0;
