@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # The documents name only things that exist: every relative link and picture of every *.md, with its heading; every path of the tree
-# in backticks; every subcommand and option of the commands they show, and every target of make. And README.md stays short. A broken
+# in backticks, and functions of them; every subcommand and option of the commands they show, and every target of make. And README.md stays short. A broken
 # document, made here, shows that the test sees each kind of mistake.
 . "$(dirname "$0")/lib.sh"
 need perl
@@ -44,6 +44,9 @@ for my $file (@files) {
 		next if $span =~ /\b[A-Z]{3,}\b/ && $span !~ /\.md$/; # a placeholder, as in test-NAME.c
 		my ($first) = glob "$root/$span";
 		$wrong->("no $span") unless defined $first && -e $first;
+	}
+	while ($text =~ /`(\w+)\(\)`\s+(?:of|in)\s+`([\w.\/-]+)`/g) {
+		$wrong->("no $1() in $2") unless -f "$root/$2" && slurp("$root/$2") =~ /\b$1\(/;
 	}
 	$text =~ s/`[^`]*`//g;
 	@commands = () if $file =~ /CHANGELOG/; # those of other versions
@@ -93,6 +96,7 @@ lines=$(wc -l <README.md)
 cat >"$work/broken.md" <<'END'
 # A heading, or two
 [here](#a-heading-or-two) [not here](#nowhere) [gone](no/such.md) ![picture](no.png) `numa/no-such.c` `tests/test-NAME.c`
+`no_such()` of `numa/util.h` `xcalloc()` of `numa/util.h`
 `make no-such-target` `make SAN=1 check`
 `disco run --share all,-disk --exec 'ls --color' --no-such-inline
 -o x`, `disco stats --traps`
@@ -103,6 +107,7 @@ cat >"$work/broken.md" <<'END'
 END
 sort >"$work/expected" <<'END'
 no heading #nowhere
+no no_such() in numa/util.h
 no no/such.md
 no no.png
 no numa/no-such.c
