@@ -11,7 +11,10 @@
 #include "monitor/report/report.h"
 #include "monitor/report/stats.h"
 #include "monitor/run/run.h"
+#include "monitor/vm/engine.h"
 #include "numa/util.h"
+
+enum { MAX_ENGINE_READS = 8 };
 
 static int status_of(const struct run *r)
 {
@@ -21,6 +24,23 @@ static int status_of(const struct run *r)
 		if (r->guest[i].phase == GUEST_FAILED)
 			return STATUS_FAILED;
 	return STATUS_OK;
+}
+
+/* Exported directories, and what the engine reads. */
+static int give_up_rights(const struct run *r)
+{
+	const struct run_options *o = r->options;
+	const char *const *more = r->cluster.engine->reads;
+	const char *read[OPTIONS_MAX_FS + MAX_ENGINE_READS + 1];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < o->n_fs; i++)
+		read[n++] = o->fs[i].path;
+	for (unsigned i = 0; more && more[i] && i < MAX_ENGINE_READS; i++)
+		read[n++] = more[i];
+	read[n] = NULL;
+	return confine(&(struct confinement){
+		.read = read, .dir = inputs_dir(r), .read_all = o->n_fs > 0, .outside = o->nat});
 }
 
 int cmd_run(int argc, char **argv)
@@ -36,7 +56,7 @@ int cmd_run(int argc, char **argv)
 		return STATUS_USAGE;
 	}
 	r = xcalloc(1, sizeof(*r)); /* too large for a small stack */
-	if (!run_create(r, &o) && !inputs_open(r) && !confine(o.n_fs > 0, o.nat)) {
+	if (!run_create(r, &o) && !inputs_open(r) && !give_up_rights(r)) {
 		report_open(r);
 		status = drive(r) ? STATUS_FAILED : status_of(r);
 		if (o.stats && stats_write(r, &stats) && status == STATUS_OK)

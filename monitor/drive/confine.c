@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * See confine.h. What a run needs from now on is a short list: files it has open, memory, threads,
- * time, and to read. It is what the engines, glibc and the libraries we link do; what they try
- * beside it (a newer kernel's better way of doing a thing, say) fails as on a kernel that has no
- * such call, and they do it the old way.
+ * See confine.h. A run needs a short list from now on: its open files, memory, threads, time, and
+ * files to read. It is what the engines, glibc and the libraries we link do. Any other call (a newer
+ * kernel's better way of doing a thing, say) fails as on a kernel that does not have it, and they
+ * take the older way.
+ *
+ * seccomp sees the arguments of a call, but not a path that one points to. Landlock limits the paths.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
@@ -17,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
@@ -50,7 +54,6 @@ static const int allowed[] = {
 	SCMP_SYS(fdatasync),
 	SCMP_SYS(ftruncate),
 	SCMP_SYS(fallocate),
-	SCMP_SYS(fcntl),
 	SCMP_SYS(fstat),
 	SCMP_SYS(getdents64),
 	SCMP_SYS(dup),
@@ -64,8 +67,7 @@ static const int allowed[] = {
 	SCMP_SYS(faccessat2),
 	SCMP_SYS(readlink),
 	SCMP_SYS(readlinkat),
-	/* the socket of `disco console`, in the end */
-	SCMP_SYS(unlink),
+	/* the socket of `disco console` */
 	SCMP_SYS(accept4),
 	SCMP_SYS(sendto),
 	SCMP_SYS(recvfrom),
@@ -81,7 +83,6 @@ static const int allowed[] = {
 	SCMP_SYS(mbind),
 	SCMP_SYS(get_mempolicy),
 	SCMP_SYS(set_mempolicy),
-	SCMP_SYS(move_pages),
 	SCMP_SYS(membarrier),
 	/* threads and signals */
 	SCMP_SYS(futex),
@@ -128,12 +129,9 @@ static const int allowed[] = {
 	/* whose search for leaks stops all threads from a process of its own */
 	SCMP_SYS(ptrace),
 	SCMP_SYS(wait4),
-	SCMP_SYS(clone),
-	SCMP_SYS(prctl),
 	SCMP_SYS(getppid),
+	SCMP_SYS(getdents),
 	SCMP_SYS(prlimit64),
-	SCMP_SYS(open),
-	SCMP_SYS(openat),
 #endif
 };
 
@@ -151,7 +149,20 @@ static const struct {
 	{SCMP_SYS(mprotect), 2, PROT_EXEC, 0},
 	{SCMP_SYS(clone), 0, CLONE_VM | CLONE_THREAD, CLONE_VM | CLONE_THREAD},
 	{SCMP_SYS(prctl), 0, UINT64_MAX, PR_SET_NAME},
-	{SCMP_SYS(prlimit64), 2, UINT64_MAX, 0}, /* to ask */
+	{SCMP_SYS(prlimit64), 2, UINT64_MAX, 0},  /* to ask */
+	/* of descriptors, what sends no signal: not F_SETOWN, F_SETSIG, F_SETLEASE, F_NOTIFY */
+	{SCMP_SYS(fcntl), 1, UINT32_MAX, F_DUPFD},
+	{SCMP_SYS(fcntl), 1, UINT32_MAX, F_DUPFD_CLOEXEC},
+	{SCMP_SYS(fcntl), 1, UINT32_MAX, F_GETFD},
+	{SCMP_SYS(fcntl), 1, UINT32_MAX, F_SETFD},
+	{SCMP_SYS(fcntl), 1, UINT32_MAX, F_GETFL},
+#ifdef SANITIZED
+	/* that process has all memory of the monitor */
+	{SCMP_SYS(clone), 0, CLONE_VM | CLONE_UNTRACED, CLONE_VM | CLONE_UNTRACED},
+	{SCMP_SYS(prctl), 0, UINT64_MAX, PR_GET_DUMPABLE},
+	{SCMP_SYS(prctl), 0, UINT64_MAX, PR_SET_DUMPABLE},
+	{SCMP_SYS(prctl), 0, UINT64_MAX, PR_SET_PTRACER},
+#endif
 	/* KVM, userfaultfd, perf; of terminals their modes, not typing on them for the user */
 	{SCMP_SYS(ioctl), 1, 0xff00, 0xae00},
 	{SCMP_SYS(ioctl), 1, 0xff00, 0xaa00},
@@ -185,7 +196,24 @@ static int allow_outside(scmp_filter_ctx filter)
 	return err;
 }
 
-static int filter_calls(bool outside)
+/* Calls whose arguments are allowed together. */
+static int allow_pairs(scmp_filter_ctx filter, int dir)
+{
+	int err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 2,
+		SCMP_A1_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, F_SETFL),
+		SCMP_A2_64(SCMP_CMP_MASKED_EQ, O_ASYNC, 0));
+
+	if (!err && dir >= 0)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(unlinkat), 2,
+			SCMP_A0_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint64_t)dir),
+			SCMP_A2_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, 0));
+	if (!err) /* to oneself: abort() */
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+			SCMP_A0_64(SCMP_CMP_EQ, (uint64_t)getpid(), 0));
+	return err;
+}
+
+static int filter_calls(const struct confinement *c)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	int err = filter ? 0 : -ENOMEM;
@@ -197,11 +225,10 @@ static int filter_calls(bool outside)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_if[i].call, 1,
 			SCMP_CMP64(allowed_if[i].arg, SCMP_CMP_MASKED_EQ, allowed_if[i].mask,
 				allowed_if[i].value));
-	if (!err && outside)
+	if (!err && c->outside)
 		err = allow_outside(filter);
-	if (!err) /* to oneself: abort() */
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-			SCMP_A0_64(SCMP_CMP_EQ, (uint64_t)getpid(), 0));
+	if (!err)
+		err = allow_pairs(filter, c->dir);
 	if (!err)
 		err = seccomp_load(filter);
 	if (filter)
@@ -209,7 +236,7 @@ static int filter_calls(bool outside)
 	return err ? complain(-err, "the monitor cannot confine itself: %s", strerror(-err)) : 0;
 }
 
-/* Who called sudo; else nobody. */
+/* The number in an environment variable of sudo; else that of the user `nobody`. */
 static unsigned number(const char *name)
 {
 	const char *text = getenv(name);
@@ -241,9 +268,85 @@ static int stop_being_root(bool read_all)
 	return 0;
 }
 
-int confine(bool read_all, bool outside)
-{
-	int err = stop_being_root(read_all);
+/* ---- files by path */
 
-	return err ? err : filter_calls(outside);
+enum {
+	READ = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
+	ALL_OF_LINUX_5_13 = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1,
+};
+
+/* glibc reads the first to count CPUs; KVM's threads and the sanitizers are in the second. */
+static const char *const always_read[] = {"/sys/devices/system/cpu", "/proc/self", NULL};
+/* libslirp follows changes of the first. */
+static const char *const outside_read[] = {"/etc/resolv.conf", NULL};
+
+static int allow_beneath(int ruleset, int fd, uint64_t access)
+{
+	struct landlock_path_beneath_attr rule = {.allowed_access = access, .parent_fd = fd};
+
+	return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0)
+		       ? -errno
+		       : 0;
+}
+
+/* Descriptors stay open: /proc makes a directory anew once its last user is gone, and the rule would
+ * not be for the new one. */
+static int allow_read(int ruleset, const char *const *path)
+{
+	int err = 0;
+
+	for (; *path && !err; path++) {
+		int fd = open(*path, O_PATH | O_CLOEXEC);
+		struct stat st;
+
+		if (fd >= 0 && !fstat(fd, &st))
+			err = allow_beneath(ruleset, fd,
+				S_ISDIR(st.st_mode) ? READ : LANDLOCK_ACCESS_FS_READ_FILE);
+	}
+	return err;
+}
+
+/* Make rules for the paths of `c`; *ruleset is -1 if the kernel has no Landlock. 0, or a negative
+ * errno. */
+static int make_rules(const struct confinement *c, int *ruleset)
+{
+	struct landlock_ruleset_attr attr = {.handled_access_fs = ALL_OF_LINUX_5_13};
+	int err = 0;
+
+	*ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	if (*ruleset < 0)
+		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -errno;
+	err = allow_read(*ruleset, always_read);
+	if (!err && c->read)
+		err = allow_read(*ruleset, c->read);
+	if (!err && c->outside)
+		err = allow_read(*ruleset, outside_read);
+	if (!err && c->dir >= 0)
+		err = allow_beneath(*ruleset, c->dir, LANDLOCK_ACCESS_FS_REMOVE_FILE);
+	return err;
+}
+
+static int filter_paths(int ruleset)
+{
+	if (ruleset < 0)
+		return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+		syscall(SYS_landlock_restrict_self, ruleset, 0))
+		return complain(
+			errno, "the monitor cannot confine itself: Landlock: %s", strerror(errno));
+	close(ruleset);
+	return 0;
+}
+
+int confine(const struct confinement *c)
+{
+	int ruleset, err = make_rules(c, &ruleset);
+
+	if (err)
+		return complain(
+			-err, "the monitor cannot confine itself: Landlock: %s", strerror(-err));
+	err = stop_being_root(c->read_all);
+	if (!err)
+		err = filter_paths(ruleset);
+	return err ? err : filter_calls(c);
 }

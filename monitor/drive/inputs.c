@@ -7,6 +7,7 @@
  * from outside through the subnet's gateway does not pass here (sharing/gateway.h).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -40,7 +41,7 @@ struct inputs {
 	struct terminal_filter filter;
 	char pending[4096]; /* read from stdin, not yet taken by the guest */
 	size_t n_pending;
-	int listener;
+	int listener, dir; /* dir: the directory that the socket is in */
 	struct sockaddr_un address;
 	struct client client[MAX_CLIENTS];
 	unsigned n_clients;
@@ -68,6 +69,9 @@ static int open_listener(const struct run *r)
 		err = rundir_address(dir, name, &in->address);
 	if (err)
 		return err;
+	in->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (in->dir < 0)
+		return complain(errno, "%s: %s", dir, strerror(errno));
 	in->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (in->listener < 0)
 		return complain(errno, "socket: %s", strerror(errno));
@@ -90,7 +94,7 @@ int inputs_open(struct run *r)
 	struct inputs *in = r->inputs = xcalloc(1, sizeof(*in));
 	int err;
 
-	in->stdin_fd = in->listener = -1;
+	in->stdin_fd = in->listener = in->dir = -1;
 	err = open_listener(r);
 	if (err)
 		return err;
@@ -125,10 +129,18 @@ void inputs_close(struct run *r)
 		drop_client(in, 0);
 	if (in->listener >= 0) {
 		close(in->listener);
-		unlink(in->address.sun_path);
+		/* Confined, the monitor may remove files in this directory alone. */
+		unlinkat(in->dir, strrchr(in->address.sun_path, '/') + 1, 0);
 	}
+	if (in->dir >= 0)
+		close(in->dir);
 	free(in);
 	r->inputs = NULL;
+}
+
+int inputs_dir(const struct run *r)
+{
+	return r->inputs->dir;
 }
 
 /* --- output --- */

@@ -13,6 +13,8 @@
 int inputs_open(struct run *r);
 /* Give the terminal back and stop listening; nothing happens if it has been done. */
 void inputs_close(struct run *r);
+/* A descriptor of the directory that the run's socket is in; between the two above. */
+int inputs_dir(const struct run *r);
 /* New console output of guest g goes to the terminal and the clients that watch it. */
 void inputs_show(struct run *r, const struct guest *g, const char *bytes, size_t n);
 /* Take input and honour time limits; with idle_cycles, sleep as a real machine would. */

@@ -61,6 +61,8 @@ struct engine {
 	 * errno after one line on stderr. */
 	int (*open)(struct cluster *c, struct machine *m, uint64_t limit, bool huge);
 	void (*close)(struct cluster *c); /* after memory_destroy(); NULL like open */
+	/* NULL, or: files and directory trees that it opens to read during a run; NULL ends. */
+	const char *const *reads;
 	/* NULL, or: adds what the engine counted to its JSON object in the statistics. */
 	void (*stats)(const struct cluster *c, struct json_t *object);
 	/* Host bytes this VM's engine part takes. */

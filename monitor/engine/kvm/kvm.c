@@ -298,11 +298,15 @@ static void kvm_stats(const struct cluster *c, struct json_t *object)
 static const struct pmap_ops kvm_pmap_ops = {
 	.shootdown = kvm_shootdown, .write_block = kvm_write_block};
 
+/* The VMAs allowed (host.c), idle CPUs (place.c). What is in /proc/self every run may read. */
+static const char *const kvm_reads[] = {"/proc/stat", "/proc/sys/vm/max_map_count", NULL};
+
 const struct engine engine_kvm = {
 	.name = "kvm",
 	.board = &board_pc,
 	.open = kvm_open,
 	.close = kvm_close,
+	.reads = kvm_reads,
 	.vm_init = kvm_vm_init,
 	.vm_free = kvm_vm_free,
 	.pmap_ops = &kvm_pmap_ops,
