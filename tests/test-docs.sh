@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # The documents name only things that exist: every relative link and picture of every *.md, with its heading; every path of the tree
-# in backticks, and functions of them; every subcommand and option of the commands they show, and every target of make. And README.md stays short. A broken
-# document, made here, shows that the test sees each kind of mistake.
+# in backticks, and functions of them; every subcommand and option of the commands they show, and every target of make. And README.md
+# stays short. A broken document, made here, shows that the test sees each kind of mistake.
 . "$(dirname "$0")/lib.sh"
 need perl
 
