@@ -25,7 +25,7 @@ B       ?= build
 PREFIX  ?= /usr/local
 COMPLETIONS := $(PREFIX)/share/bash-completion/completions
 DATA    ?= $(CURDIR)
-CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DDISCO_GUESTS_DIR='"$(DATA)/guests"' \
+CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DINSTRUMENTED=$(if $(SANFLAGS),1,0) -DDISCO_GUESTS_DIR='"$(DATA)/guests"' \
             -DDISCO_MACHINES_DIR='"$(DATA)/numa/machine/machines"' -DDISCO_PAPERS_DIR='"$(DATA)/papers"'
 CFLAGS  += -std=gnu17 -g $(OPT) $(WARN) $(SANFLAGS) -ffp-contract=off -fno-strict-aliasing -pthread
 LDFLAGS += $(SANFLAGS) -pthread

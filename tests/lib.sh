@@ -34,6 +34,17 @@ need() { # TOOL...
 	done
 }
 
+# What clang makes under the sanitizers, for several tests: the first of them builds it, the others wait.
+sanitized_build() {
+	need make clang
+	mkdir -p "$root/build"
+	unset MAKEFLAGS MAKELEVEL MFLAGS
+	flock "$root/build/fuzz.lock" make -C "$root" -s -j2 fuzzers >"$work/make.log" 2>&1 || {
+		echo "FAIL: clang cannot build all: $(grep -v -e '^  CC' -e '^  LD' "$work/make.log" | tail -n 40)"
+		exit 1
+	}
+}
+
 # bare NAME: build tests/guests/NAME.S as $work/NAME.elf.
 bare() {
 	need riscv64-linux-gnu-as riscv64-linux-gnu-ld

@@ -574,6 +574,7 @@ END_TEST
 
 int main(void)
 {
+	const int walks = INSTRUMENTED ? 2 : 6; /* slow */
 	Suite *s = suite_create("move");
 	TCase *tc = tcase_create("move");
 	int fd = mkstemp(disk_file), status;
@@ -586,8 +587,8 @@ int main(void)
 			die("cannot write %s", disk_file);
 	}
 	tcase_set_timeout(tc, 300);
-	tcase_add_loop_test(tc, no_byte_is_lost_with_memory_to_spare, 0, 6);
-	tcase_add_loop_test(tc, no_byte_is_lost_when_nodes_run_short, 0, 6);
+	tcase_add_loop_test(tc, no_byte_is_lost_with_memory_to_spare, 0, walks);
+	tcase_add_loop_test(tc, no_byte_is_lost_when_nodes_run_short, 0, walks);
 	tcase_add_loop_test(tc, threads_change_nothing, 0, 2);
 	suite_add_tcase(s, tc);
 	status = run_suite(s);

@@ -17,11 +17,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char disk_path[] = "/tmp/disco-fuzz-XXXXXX";
+static char image_path[] = "/tmp/disco-fuzz-XXXXXX";
 
 static void remove_disk(void)
 {
-	unlink(disk_path);
+	unlink(image_path);
 }
 
 static const char *disk_image(void)
@@ -31,15 +31,15 @@ static const char *disk_image(void)
 	int fd;
 
 	if (made)
-		return disk_path;
+		return image_path;
 	made = true;
-	fd = mkstemp(disk_path);
+	fd = mkstemp(image_path);
 	atexit(remove_disk);
 	for (unsigned i = 0; i < 16; i++)
 		if (write(fd, block, sizeof(block)) != sizeof(block))
-			die("cannot write %s", disk_path);
+			die("cannot write %s", image_path);
 	close(fd);
-	return disk_path;
+	return image_path;
 }
 
 static const char *files(void)
