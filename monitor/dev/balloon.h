@@ -26,7 +26,7 @@ struct balloon_state {
 	uint32_t available;
 };
 struct balloon_state balloon_state(const struct device *d);
-/* Ask the guest to do without so many pages. */
+/* Ask the guest to give up `pages` pages. */
 void balloon_set_target(struct device *d, uint32_t pages);
 /* Ask what it could do without; the answer comes some time later. */
 void balloon_ask(struct device *d);

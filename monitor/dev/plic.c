@@ -3,7 +3,7 @@
  * The platform-level interrupt controller (RISC-V PLIC specification 1.0), laid out as on QEMU's
  * `virt` board. All lines are level-triggered. A source is pending while its line is high and no
  * hart has it claimed: like QEMU's, and unlike the specification's gateway, a line that falls
- * before anyone claims takes its request back, which saves the guest a spurious interrupt. A
+ * before a hart claims takes its request back, which saves the guest a spurious interrupt. A
  * completion with the line still high makes the source pending again.
  *
  * The three bitmaps are the whole state of the sources; the outputs to the harts are recomputed

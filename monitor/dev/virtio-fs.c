@@ -7,7 +7,7 @@
  *
  * The server keeps no state of files: a node's id says everything, so there are no handles to run
  * out of and nothing to forget. Because nothing in a snapshot changes, names and attributes may
- * be cached for ever, and drivers need not even ask before they open a file.
+ * be cached without limit, and drivers need not even ask before they open a file.
  *
  * READ is what the device is for. Linux puts the pages of its page cache straight into the chain,
  * after a segment for the reply's header; each whole page of the chain that a whole page of the

@@ -50,8 +50,8 @@ struct virtq {
 	uint16_t avail_next;        /* free-running index of the next entry to take */
 	uint16_t used_next;         /* ... to give back */
 	uint16_t signalled;         /* used_next when an interrupt was last considered */
-	bool limited;               /* kick() is at work, and may pop only so many more ... */
-	unsigned left;              /* ... a guest that runs meanwhile could keep it for ever */
+	bool limited;               /* kick() is at work, and may pop at most `left` more: */
+	unsigned left;              /* a guest that runs meanwhile could keep it busy without end */
 };
 
 struct virtio;

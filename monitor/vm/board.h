@@ -35,8 +35,7 @@ struct board_range {
 
 struct boot;
 
-/* Port n of a board that has I/O ports is at this address of the bus, which no memory access has.
- */
+/* Where port n of a board with I/O ports is on the bus: an address that no memory access has. */
 #define BOARD_PORT(n) (1ull << 63 | (n))
 
 /* Where a board has what all boards have. */
@@ -67,16 +66,16 @@ static inline void board_place(const struct board *b, enum board_part part, stru
 }
 
 /* All attach themselves to the bus and return the device. */
-struct device *plic_create(
-	struct vm *vm); /* contexts: M and S per hart when vm->bios, else S per hart only */
-struct device *aclint_create(
-	struct vm *vm); /* MSWI and MTIMER (sifive,clint0); only when vm->bios */
-struct device *testdev_create(
-	struct vm *vm); /* sifive,test0/1: 0x5555 off, 0x3333 | code << 16 fail, 0x7777 reset */
-struct device *rtc_create(struct vm *vm); /* goldfish-rtc, starting at a fixed date: a run never
-					     reads the host's clock */
-struct device *genid_create(
-	struct vm *vm); /* microsoft,vmgenid: tells a guest that it was cloned; from vm->seed */
+/* Contexts: M and S per hart when vm->bios, else S per hart only. */
+struct device *plic_create(struct vm *vm);
+/* MSWI and MTIMER (sifive,clint0); only when vm->bios. */
+struct device *aclint_create(struct vm *vm);
+/* sifive,test0/1: 0x5555 off, 0x3333 | code << 16 fail, 0x7777 reset. */
+struct device *testdev_create(struct vm *vm);
+/* goldfish-rtc, starting at a fixed date: a run never reads the host's clock. */
+struct device *rtc_create(struct vm *vm);
+/* microsoft,vmgenid: tells a guest that it was cloned; from vm->seed. */
+struct device *genid_create(struct vm *vm);
 struct device *uart_create(struct vm *vm, struct stream *s);
 struct device *virtio_blk_create(struct vm *vm, unsigned slot, struct disk *disk); /* owns disk */
 /* Blocks of 4 KiB that the host holds for this device's scratch disk; 0 for any other device. */

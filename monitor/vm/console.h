@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Byte streams between a guest's console devices (UART, virtio-console) and whoever listens: the
+ * Byte streams between a guest's console devices (UART, virtio-console) and their listener: the
  * command that runs the cluster, a terminal, `disco console`. Output is buffered in the VM during
  * the run phase and drained at the boundary; input is put in at the boundary. A stream never blocks
- * a guest: what nobody takes is still counted in the digest and then dropped.
+ * a guest: what no listener takes is still counted in the digest and then dropped.
  */
 #ifndef MONITOR_VM_CONSOLE_H
 #define MONITOR_VM_CONSOLE_H

@@ -40,7 +40,7 @@ void tally_add(struct tally *sum, const struct tally *t);
 struct region region_between(const struct region *then, const struct region *now);
 void region_add(struct region *sum, const struct region *r);
 
-/* L2 misses by the home's place, whoever had the line. */
+/* L2 misses by the home's place, wherever the line was. */
 static inline uint64_t counts_local(const struct memsys_counts *n)
 {
 	return n->local + n->local_dirty;

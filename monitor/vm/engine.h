@@ -23,7 +23,7 @@ struct engine {
 	 * registers, timers, pending interrupts. Their instructions are counted from 0. Boundary.
 	 */
 	void (*vm_clone)(struct vm *to, const struct vm *from);
-	/* The monitor worked for so many cycles on the CPU that runs this vCPU. Owner thread. */
+	/* The monitor worked `cycles` cycles on the CPU that runs this vCPU. Owner thread. */
 	void (*vcpu_charge)(struct vcpu *vcpu, uint64_t cycles);
 	/* Level of an interrupt input; wakes an idle vCPU. Owner thread. */
 	void (*vcpu_irq)(struct vcpu *vcpu, enum vcpu_irq irq, bool level);

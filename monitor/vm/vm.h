@@ -32,15 +32,14 @@ enum vm_state {
 };
 
 /*
- * Markers: what a program in the guest says of itself, by the instruction `slti x0, x0, N`
- * (guests/mark). They take effect at the next boundary, and the marking vCPU waits for it, so that
- * what follows is all on the other side.
+ * The magic instruction `slti x0, x0, N` (guests/mark), by which a program speaks to the monitor: N
+ * changes the fidelity, opens or closes a region of interest, or is a label. It takes effect at the
+ * next boundary. The VM's vCPUs wait for that, so that all that follows is on the other side.
  */
 enum mark {
 	MARK_FUNCTIONAL = 1, /* no caches from here on */
 	MARK_NUMA = 2,       /* the memory-system model from here on */
-	MARK_BEGIN =
-		3, /* the region of interest begins: counters of it run while any VM is in one */
+	MARK_BEGIN = 3, /* a region of interest opens: its counters run while any VM is in one */
 	MARK_END = 4,
 	MARK_LABEL = 16, /* this and above: only recorded, with its time */
 };
@@ -109,8 +108,7 @@ struct vm {
 		unsigned node;       /* of the machine */
 		uint32_t ppn, pages; /* its part of the memory */
 	} vnode[MACHINE_MAX_NODES];
-	bool bios; /* starts in M-mode with its own firmware; else in S-mode over the monitor's SBI
-		    */
+	bool bios;     /* starts in M-mode with its own firmware; else in S-mode over our SBI */
 	uint64_t seed; /* of this VM; differs between VMs */
 
 	struct device *device[VM_MAX_DEVICES];
@@ -121,7 +119,7 @@ struct vm {
 	unsigned n_marks;       /* in all; the first VM_MAX_MARKS are kept */
 	unsigned n_marks_acted; /* boundary: have taken effect */
 	uint64_t marks_refused; /* executed while no_marks; owner thread */
-	bool no_marks;          /* its markers are the no-ops that they are elsewhere */
+	bool no_marks;          /* its magic instructions do nothing, as on other machines */
 	unsigned regions;       /* MARK_BEGINs without their MARK_END */
 
 	/* Of the cluster's regions of interest: where its time went in them, and had gone when the
@@ -144,8 +142,7 @@ struct vm {
 
 	/* Result; owner thread. */
 	enum vm_state state;
-	bool reset_wanted; /* the guest asked for a reboot: handled as a power-off with reason
-			      "reset" */
+	bool reset_wanted; /* the guest asked for a reboot: a power-off with reason "reset" */
 	int exit_code;     /* from tohost, the test device or the agent; 0 otherwise */
 	char reason[200];  /* why state is VM_FAILED */
 	uint64_t started_at, stopped_at; /* cycles */

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: MIT
 /*
- * The simulated RV64GC CPU: its state, and what the parts of the engine ask of each other. One
- * struct is one hart; all harts of a VM are executed by one host thread at a time, which alternates
+ * The state of the simulated RV64GC CPU; what each part of the engine does with it stands in the
+ * part's own header. One struct is one hart; all harts of a VM are executed by one host thread at a time, which alternates
  * between them in slices. That is why nothing here is atomic, and why LR/SC needs no bookkeeping: a
  * reservation cannot be broken within a slice, and is dropped at the start of the next one.
  *
+ * From the ground up; a file calls only those above it in this list:
+ *
  *   insn.def   one row an instruction: encoding, operands, meaning (decode.c, exec.c, disasm.c)
- *   code.c     decoded blocks, kept by (virtual, physical) address
- *   exec.c     runs them
- *   mmu.c      translation, PMP, soft TLB, slow loads and stores
- *   csr.c      control registers
- *   trap.c     exceptions, interrupts, returns
- *   sbi.c      the monitor's M-mode
  *   mode.c     ways of virtualizing, what they cost, where time goes
+ *   mmu.c      translation, PMP, soft TLB, slow loads and stores
+ *   code.c     decoded blocks, kept by (virtual, physical) address
  *   service.c  what the guest's kernel does for its programs, and how long it takes
+ *   trap.c     exceptions, interrupts, returns, timers
+ *   csr.c      control registers
+ *   sbi.c      the monitor's M-mode
+ *   numa.c     the memory-system model and page placement
+ *   exec.c     runs blocks, and raises the exceptions that memory left pending
  *   sched.c    which vCPU runs on which CPU
+ *   virt.c     the board
  *   sim.c      quanta, host threads
  */
 #ifndef MONITOR_ENGINE_SIM_CPU_H

@@ -418,7 +418,7 @@ static uint8_t row_of[4096]; /* index + 1, 0: no such register */
 static uint8_t event_of[4096];
 
 /* Registers that say how the processor is, as the guest's kernel may not see or change it. Floating
- * point and counters are anyone's. */
+ * point and counters belong to every privilege. */
 static enum account_event sensitive(unsigned csr)
 {
 	static const uint8_t supervisor[256] = {

@@ -5,8 +5,8 @@
  * steady state nothing but guest work is done between two slow events. The meanings come from
  * insn.def; this file says what their words (RD, LOAD, FOLLOW ...) are.
  *
- * Time: on entering a block all its instructions are taken from `budget`; whoever leaves in the
- * middle gives back what was not executed. While blocks run, machine time is stop - budget.
+ * Time: on entering a block all its instructions are taken from `budget`; an exit in the middle
+ * gives back those not executed. While blocks run, machine time is stop - budget.
  *
  * LOAD and STORE are the seam for a memory-system model: a second inclusion of insn.def with
  * other definitions of these two (and of the block entry, for instruction fetch) is a CPU with

@@ -285,7 +285,7 @@ void mode_init(struct vm *vm)
 
 void mode_free(struct vm *vm)
 {
-	/* A frame is freed by its last user's leaving; nobody has used these. */
+	/* A frame is freed when its last user leaves. These have had no user. */
 	for (uint32_t i = 0; i < vm->n_tables; i++) {
 		const struct frame_user user = {vm->id, i};
 

@@ -3,7 +3,7 @@
  * The simulated machine made non-uniform: what ties the memory-system model (numa/memsys/memsys.h) and
  * page placement (numa/policy/placement.h) to the CPUs. Fidelity changes at boundaries only; decoded code
  * and soft TLBs belong to one fidelity and are dropped with it. A frame belongs, for the model, to
- * the VM that alone can reach it, or to nobody; memory tells of each change through mem->owned.
+ * the VM that alone can reach it, or to none; memory tells of each change through mem->owned.
  */
 #include <string.h>
 
@@ -27,7 +27,7 @@ void cpu_attach_model(struct sim_vcpu *cpu)
 					    with their VM */
 }
 
-/* ---- markers */
+/* ---- regions of interest */
 
 void vm_mark(struct sim_vcpu *cpu, int value)
 {
@@ -40,8 +40,8 @@ void vm_mark(struct sim_vcpu *cpu, int value)
 	}
 	vm->mark[slot] = (struct vm_mark){value, cpu->hart, cpu->now};
 	vm->n_marks++;
-	/* One at a time: a second marker of this VM in the same quantum would find the first still
-	 * waiting. */
+	/* One at a time: a second magic instruction of this VM in the same quantum would find the
+	 * first not acted on yet. */
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		vm->vcpu[i].sim->attention = vm->vcpu[i].sim->yield = vm->vcpu[i].sim->waiting =
 			true;
@@ -236,7 +236,7 @@ static void filled(void *arg, uint32_t owner, uint32_t from, uint32_t to)
 	uint64_t cycles;
 
 	if (c->mode == MODE_NATIVE)
-		return; /* nobody fills memory that is there */
+		return; /* memory that is there is not filled */
 	cycles = copy_page(c, agent(c, owner), from, to);
 	if (cpu)
 		monitor_event(cpu, EVENT_FILL, cycles);

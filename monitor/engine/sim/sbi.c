@@ -114,7 +114,7 @@ static struct sbi_ret sbi_ipi(struct sim_vcpu *cpu, uint64_t mask, uint64_t base
 /* Beyond this many pages a remote sfence.vma forgets everything at once. */
 enum { RFENCE_PAGES_MAX = 64 };
 
-/* Interrupting another CPU takes the same, whoever does it. */
+/* Interrupting another CPU costs the same for the guest as for the monitor. */
 static void charge_shootdown(struct sim_vcpu *cpu)
 {
 	uint64_t cycles = cpu->vm->cluster->machine->cost.shootdown;

@@ -2,7 +2,7 @@
 /*
  * Which vCPU runs on which CPU. Each vCPU has a home CPU, so that its memory stays near; each CPU
  * has a queue. A vCPU holds its CPU until it idles while another waits, or its time slice is over
- * and another waits; an idle vCPU that nobody wants to replace stays, so that it can wake within
+ * and another waits; an idle vCPU stays while no other waits for its CPU, so that it can wake within
  * the quantum. A CPU with nothing to do takes over a vCPU that has waited for a while elsewhere,
  * from the nearest queue first (the paper's affinity scheduler, section 4.2.1). Such a guest makes
  * room as soon as one that is at home there wants the CPU, and when it wakes next, it is at home

@@ -127,7 +127,7 @@ static void vm_run(struct vm *vm, uint64_t begin, uint64_t end)
 			if (cpu->vcpu->state == VCPU_IDLE)
 				wake = MIN(wake, cpu->timer_at);
 		}
-		next = busy ? until : MAX(until, wake); /* nobody runs: on to the next timer */
+		next = busy ? until : MAX(until, wake); /* no vCPU runs: go on to the next timer */
 	}
 }
 

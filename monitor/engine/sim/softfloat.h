@@ -3,7 +3,7 @@
 // IEEE 754 binary32 and binary64 arithmetic as the RISC-V F and D extensions define it, in integers
 // only. A run must give the same bits on every host, compiler and optimisation level, so the
 // simulated CPU never leaves a result or a flag to the host's floating point unless fastfloat.h can
-// show that both are the same; this is what it is compared with and what it falls back on.
+// show that both are the same; this is its reference and its fallback.
 //
 // Contract of every function:
 // - Operands and results are raw bits: binary32 in uint32_t (the caller has undone NaN boxing),
