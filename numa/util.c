@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Helpers for every floor; the contract is in util.h. Failing to get host memory ends the program
- * with a message, so that no caller carries an error path that nobody could ever test.
+ * with a message, so that no caller carries an error path that no test could reach.
  */
 #include <ctype.h>
 #include <errno.h>

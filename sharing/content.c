@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Zero and identical pages: see content.h. The table has one note a frame, found by frame number,
- * in a list of its hash's bucket. A note goes when its frame is freed, so the table is never larger
- * than memory in use, and a note is always of the page that is in the frame: its hash doubles as
- * what the page looked like last time.
+ * Zero and identical pages: see content.h. The table has at most one entry
+ * a frame, found by frame number, in the list of its hash's bucket. An entry is removed when its
+ * frame is freed. So the table is never larger than memory in use, and an entry is always of the
+ * page that is in the frame: its hash also tells what the page held at the last scan.
  *
  * Frames of files (kernel, cached blocks) are in the table for private pages to be merged into, and
- * never merged themselves: whoever reads the file needs them.
+ * never merged themselves: later readers of the file need them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,21 +18,20 @@
 
 enum {
 	BUCKETS_MIN = 1024,
-	CHAIN_MAX = 64, /* a longer list takes no more notes: someone makes hashes collide */
-	COMPARES = 4,   /* pages compared with one page in one look, at most */
+	CHAIN_MAX = 64, /* a longer list takes no more entries: a guest makes hashes collide */
+	COMPARES = 4,   /* pages compared with one page in one scan of it, at most */
 	QUEUE = 4096,   /* hints a VM may have waiting; a power of two */
 	RECENT = 4096,  /* fingerprints of pages delivered to a VM ... */
-	WAYS = 4,       /* ... so many of which may want one place */
-	SAMPLE = 6,     /* a fingerprint takes 1/6 of a look: 5 lines of a page's 32 */
-	TRIES = 2,      /* a page stored to is peeked at so often: the copy may be under way */
-	LISTEN_MS = 20, /* after a delivery stores are listened to so long */
-	PASS_MS = 10,   /* two scans at a page are so far apart, or they say nothing */
-	PASSES = 2,     /* over a VM's memory; then it is left alone until it has run */
-	REUSED_MS = 10, /* from the first store, and the first look, to the next look: 1 to 2 times
-			   that */
-	RAN = 8,        /* it is looked at again when it ran so many times what a pass took */
+	WAYS = 4,       /* ... in sets of this size */
+	SAMPLE = 6,     /* a fingerprint takes 1/6 of a scan: 5 lines of a page's 32 */
+	TRIES = 2,      /* samples of a page after a store: the copy may be under way */
+	LISTEN_MS = 20, /* time after a delivery in which stores are logged */
+	PASS_MS = 10,   /* least time between two scans of a page: sooner ones say nothing */
+	PASSES = 2,     /* over a VM's memory; then none until it has run again */
+	REUSED_MS = 10, /* from the first store or scan to the next scan: 1 to 2 times this */
+	RAN = 8,        /* rescan a VM once it has run RAN times the duration of its last pass */
 	CALL_SCANS = 65536, /* in one call, at most, however long the machine was idle */
-	STEPS = 16          /* pages passed over for each look */
+	STEPS = 16          /* pages passed over for each scan */
 };
 
 struct hash_entry {
@@ -45,10 +44,10 @@ struct hash_entry {
 struct hint {
 	uint32_t ppn;
 	uint16_t tries;
-	bool written; /* by the VM, not by a device: worth a look if it is like what came recent */
+	bool written; /* by the VM, not by a device: scan it if it is like a recent page */
 };
 
-/* Why a page is looked at. */
+/* Why a page is scanned. */
 enum why { PASS, HINT, REUSE };
 
 struct watched {
@@ -56,7 +55,7 @@ struct watched {
 	struct content_stats stats;
 	/* The pass over its memory. */
 	uint64_t ran;       /* CPU time so far ... */
-	uint64_t ran_begin; /* ... when it was last found to be worth looking at */
+	uint64_t ran_begin; /* ... when it was last found to be worth a pass */
 	uint64_t pass_from; /* machine time at which the next pass may begin */
 	uint64_t pass_cost; /* cycles of the pass under way, or the last one */
 	unsigned passes;    /* since ran_begin */
@@ -64,14 +63,16 @@ struct watched {
 	uint32_t first, n;
 	struct hint queue[QUEUE];
 	uint8_t *waiting; /* a bit a page: it is in the queue */
-	/* What was delivered recent: fingerprints, in sets of WAYS, the latest first; NULL at first. */
+	/* What was delivered recently: fingerprints, in sets of WAYS, the latest first; NULL at
+	 * first. */
 	uint64_t *recent;
 	uint64_t listen_until;
 	/* Pages that were given back and are in use again, a bit each: since just now, since some
-	 * ms ago, for long enough to look; and looked at once. NULL until the VM gave one back. */
+	 * ms ago, for long enough to be scanned; and scanned once. NULL until the VM gave one
+	 * back. */
 	uint64_t *fresh, *young, *ripe, *once;
 	uint32_t n_unripe, n_ripe; /* bits set: in fresh and young, in ripe */
-	uint32_t ripe_word;        /* where to look for the next one */
+	uint32_t ripe_word;        /* where the search for the next one begins */
 	struct content_log log;
 };
 
@@ -172,7 +173,7 @@ static void freed(void *arg, uint32_t mpn)
 
 /* ---- one page ---------------------------------------------------------------------------- */
 
-/* Hash a frame and see to its note. Did it have the same hash before? */
+/* Hash a frame and update its entry. True: it had the same hash before. */
 static bool entry_update(struct content *c, uint32_t mpn)
 {
 	uint64_t hash = c->o.hash(frame_data(c->mem, mpn), c->o.seed);
@@ -185,7 +186,7 @@ static bool entry_update(struct content *c, uint32_t mpn)
 	return false;
 }
 
-/* Equal, and to stay so while we are at it. */
+/* Equal, and to stay so for the rest of this call. */
 static bool same_blocked(struct memory *mem, uint32_t a, uint32_t b)
 {
 	if (memcmp(frame_data(mem, a), frame_data(mem, b), PAGE_SIZE))
@@ -231,7 +232,7 @@ static bool merge(struct content *c, struct watched *w, uint32_t mpn, bool sure)
 	return false;
 }
 
-/* Zero, and to stay so while we are at it. */
+/* Zero, and to stay so for the rest of this call. */
 static bool zero_blocked(struct memory *mem, uint32_t mpn)
 {
 	if (!frame_is_zero(mem, mpn))
@@ -240,7 +241,7 @@ static bool zero_blocked(struct memory *mem, uint32_t mpn)
 	return frame_is_zero(mem, mpn);
 }
 
-/* Look at a page. True: there is no point in looking again soon. */
+/* Scan a page. True: another scan soon would find no more. */
 static bool scan_page(struct content *c, struct watched *w, uint32_t ppn, enum why why)
 {
 	uint32_t mpn = pmap_entry(w->pm, ppn)->mpn;
@@ -383,7 +384,7 @@ static void read_log(struct content *c, struct watched *w)
 	w->log.on = w->log.on && c->now < w->listen_until;
 }
 
-/* Peek at a page the VM stored to, and look if it is like one that was delivered. */
+/* Sample a page the VM stored to, and scan it if it is like one that was delivered. */
 static void sample(struct content *c, struct watched *w, struct hint h)
 {
 	uint32_t mpn = pmap_entry(w->pm, h.ppn)->mpn;
@@ -503,7 +504,7 @@ static uint32_t next_ripe(struct watched *w)
 	return w->ripe_word * 64 + bit;
 }
 
-/* What is ripe, at most `max` scans; how many. After scan_hints(), which sees to it that another
+/* What is ripe, at most `max` scans; how many. After scan_hints(), which makes another
  * VM is the first each time. */
 static uint64_t scan_reused(struct content *c, uint64_t max)
 {
@@ -748,15 +749,15 @@ void content_check(const struct content *c)
 			const struct hash_entry *entry = &c->entry[at - 1];
 
 			if (entry->prev != prev || (entry->hash & (c->n_buckets - 1)) != b)
-				die("content: the note of frame %u is in a wrong list", at - 1);
+				die("content: the entry of frame %u is in a wrong list", at - 1);
 			if (!frame_kind_info[frame_kind(c->mem, at - 1)].guest)
-				die("content: frame %u is noted, and %s", at - 1,
+				die("content: frame %u has an entry, and is %s", at - 1,
 					frame_kind_info[frame_kind(c->mem, at - 1)].name);
 			if (++n > c->n_entries)
-				die("content: more notes than the %u counted", c->n_entries);
+				die("content: more entries than the %u counted", c->n_entries);
 			prev = at;
 		}
 	}
 	if (n != c->n_entries)
-		die("content: %u notes, counted %u", n, c->n_entries);
+		die("content: %u entries, counted %u", n, c->n_entries);
 }

@@ -3,30 +3,30 @@
  * Pages found to be alike: those of zeroes give their frame back, and identical ones come to share
  * one (C. Waldspurger, "Memory Resource Management in VMware ESX Server", OSDI 2002, section 4).
  *
- * Pages are looked at one after the other: hashed, and the hash looked up in a table of frames seen
- * before. A frame in the table is a hint and no more (ESX's hint frames): nothing keeps its bytes
- * as they were, so a match is compared byte by byte, at the boundary, before anything is shared.
- * Then the page's users move to the frame found, copy-on-write, by page_merge(). A page that is
- * being worked on would be copied again at once; so a page that nobody pointed at must have had the
- * same hash at the look before (as Linux's KSM does), unless what it matches is shared already.
+ * The monitor scans pages one after the other: it hashes a page and looks the hash up in a table of
+ * frames seen before. A frame in the table is a hint and no more (ESX's hint frames): nothing keeps
+ * its bytes as they were, so a match is compared byte by byte, at the boundary, before anything is
+ * shared. Then the page's users move to the frame found, copy-on-write, by page_merge(). A page
+ * that is being worked on would be copied again at once; so a page without a hint must have had the
+ * same hash at the scan before (as in Linux's KSM), unless what it matches is shared already.
  *
- * Looks take time of the machine's CPUs, cost.page_scan each, and are therefore few: `rate` in a
+ * Scans take time of the machine's CPUs, cost.page_scan each, and are therefore few: `rate` in a
  * millisecond when the CPUs are busy, and up to CONTENT_IDLE times as many on CPUs that have
  * nothing to do. A VM's memory is gone through twice, and again when the VM has run for 8 times as
- * long as that took: looking takes at most a quarter of the time of those looked at.
+ * long as that took: scanning takes at most a quarter of the time of the VMs scanned.
  *
- * Hints say where to look first, at once, and once is enough. Pages of disk transfers: up to
+ * Hints name pages to scan first; one scan of these is enough. Pages of disk transfers: up to
  * CONTENT_IDLE times `rate`, whether CPUs are idle or not. And copies of what came over the subnet,
- * for a kernel copies it to its page cache, which nobody sees: what was delivered is in the table
- * already, and for some ms the pages that the VM stores to are peeked at, five words of each; one
- * that looks like a page delivered lately is looked at.
+ * which a kernel makes in its page cache without telling: what was delivered is in the table
+ * already, and for some ms the monitor samples the pages that the VM stores to, five words of each.
+ * A page with the fingerprint of one delivered recently is scanned.
  *
- * Memory that a guest gave back (balloon, free page reporting) is absent, and nothing to look at,
- * until the guest takes it into use again. What it is used for then is new, and often a page that
- * another VM has, too; but at the first store it is not there yet, as kernels clear a page before
- * they fill it. So such pages are looked at some ms later and, if that found nothing, once more, so
- * that one that stays as it is may be merged; zeroes are left to the pass. These looks go before
- * those of the pass, and are of its number: they change the order, not the cost.
+ * Memory that a guest gave back (balloon, free page reporting) is absent, and is not scanned, until
+ * the guest takes it into use again. What it is used for then is new, and often a page that another
+ * VM has, too; but at the first store it is not there yet, as kernels clear a page before they fill
+ * it. So such pages are scanned some ms later and, if that found nothing, once more, so that one
+ * that stays as it is may be merged; zeroes are left to the pass. These scans go before those of
+ * the pass, and are of its number: they change the order, not the cost.
  *
  * Everything is for the boundary, but content_wrote(). Order and time depend on the machine's time
  * alone, so a run is the same on every host.
@@ -44,7 +44,7 @@ struct content;
 struct content_options {
 	bool zero;     /* give back the frames of zeroes; memory_share_zero() was called */
 	bool same;     /* share identical pages */
-	uint64_t rate; /* looks in a millisecond of machine time */
+	uint64_t rate; /* scans in a millisecond of machine time */
 	uint64_t seed; /* of the hash, so that no guest can prepare pages that collide */
 	/* NULL: XXH3. For tests of collisions. */
 	uint64_t (*hash)(const void *page, uint64_t seed);
@@ -97,7 +97,7 @@ static inline void content_wrote(struct content_log *l, uint32_t ppn)
 	content_touched(l, ppn);
 }
 
-/* Look at this page of a VM soon. */
+/* Scan this page of a VM soon. */
 void content_hint(struct content *c, unsigned vm, uint32_t ppn);
 /* A VM gave this page back, and its pmap has dropped it. */
 void content_given(struct content *c, unsigned vm, uint32_t ppn);
@@ -107,8 +107,8 @@ void content_delivered(struct content *c, unsigned vm, uint32_t mpn);
 void content_ran(struct content *c, unsigned vm, uint64_t cycles);
 
 /*
- * Machine time is `now` cycles, and since the last call CPUs had nothing to do for so many cycles
- * in all. Looks at what is due. Returns the cycles that idle CPUs could not take over, which the
+ * Scan the pages that are due. Machine time is `now` cycles; since the last call CPUs had nothing
+ * to do for `idle_cycles` in all. Returns the cycles that idle CPUs could not take over, which the
  * caller charges to busy ones.
  */
 uint64_t content_scan(struct content *c, uint64_t now, uint64_t idle_cycles);
@@ -117,17 +117,17 @@ struct content_stats {
 	uint64_t scans;         /* pages hashed, or seen to be zero */
 	uint64_t hinted;        /* of these, because of a hint of a transfer or delivery */
 	uint64_t reused;        /* pages that were given back and taken into use again: hints */
-	uint64_t scans_reused;  /* of looks, because of these */
+	uint64_t scans_reused;  /* of scans, because of these */
 	uint64_t found_zero;    /* pages that gave their frame back */
 	uint64_t merged;        /* pages that gave it up for an identical one ... */
-	uint64_t merged_hinted; /* ... at a hinted look */
+	uint64_t merged_hinted; /* ... at a hinted scan */
 	uint64_t merged_reused; /* ... at one because the page is in use again */
 	uint64_t false_matches; /* equal hashes of unequal pages: a page had changed since */
 	uint64_t hints_lost;    /* hints that found the queue full */
 };
 const struct content_stats *content_vm_stats(const struct content *c, unsigned vm);
 
-/* CPU time looking took, and how much of it was charged to busy CPUs, in cycles. */
+/* CPU time that scanning took, and how much of it was charged to busy CPUs, in cycles. */
 struct content_cost {
 	uint64_t cycles, charged;
 };

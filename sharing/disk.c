@@ -5,8 +5,8 @@
  * into pieces that cross neither a page of memory nor a block of the disk; a piece that is all of
  * both is done by mapping, in either direction, and any other by copying.
  *
- * Frames are made safe before anything that may allocate, for that may evict a cached block nobody
- * maps: the guest's page is looked up first, the block last.
+ * Frames are made safe before anything that may allocate, for that may evict a cached block that no
+ * VM maps: the guest's page is looked up first, the block last.
  */
 #include <errno.h>
 #include <fcntl.h>

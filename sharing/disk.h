@@ -37,7 +37,7 @@ struct disk; /* one VM's use of one image or file */
  */
 int disk_open(struct image_cache *c, const char *path, enum disk_mode mode, uint32_t owner,
 	struct disk **out);
-/* A scratch disk of so many bytes, a multiple of 512. 0, or a negative errno after one line on
+/* A scratch disk of `bytes` bytes, a multiple of 512. 0, or a negative errno after one line on
  * stderr: the host gives no file. */
 int disk_open_scratch(struct image_cache *c, uint64_t bytes, struct disk **out);
 /* Whether reads and writes of whole pages map frames, as they do at first, or copy as a machine

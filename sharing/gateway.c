@@ -3,7 +3,7 @@
  * The way out: see gateway.h. libslirp parses what VMs send, and VMs are hostile: it gets nothing
  * but ARP and whole IPv4 packets of a size that our subnet can have, to destinations that can be
  * outside, and no more than would open SOCKETS_MAX sockets, since a process that has no descriptors
- * left serves nobody. Its servers of boot files and addresses are off.
+ * left serves no guest. Its servers of boot files and addresses are off.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -144,8 +144,8 @@ static bool acceptable(struct gateway *g, const uint8_t *frame, uint32_t bytes)
 	case TYPE_IPV4:
 		if (bytes < ETHER_HEADER + IPV4_HEADER || body[0] >> 4 != 4 || !outside(body + 16))
 			return false;
-		/* libslirp 4.7 can be crashed by fragments. Nobody needs them: our packets may be
-		 * larger than what VMs make. */
+		/* libslirp 4.7 can be crashed by fragments. Guests do not need them: our packets
+		 * may be larger than what VMs make. */
 		if (get16(body + 6) & FRAGMENT)
 			return false;
 		if (!opens(body, bytes - ETHER_HEADER))

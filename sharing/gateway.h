@@ -29,7 +29,7 @@ struct gateway_options {
 struct gateway *gateway_create(struct subnet *s, const struct gateway_options *o);
 void gateway_destroy(struct gateway *g); /* before the subnet */
 
-/* The address of the server of names in a net of so many bits: the last before the broadcast's. */
+/* The DNS server's address in a /prefix subnet: the last host address. */
 uint32_t gateway_nameserver(unsigned prefix);
 
 /* Some VM has a socket open: what is outside may answer, and takes its time. */

@@ -61,7 +61,7 @@ static void forget_block(struct image *img, uint32_t index)
 	frame_del_user(img->cache->mem, mpn, block_user(img, index));
 }
 
-/* memory->reclaim: free up to `want` frames that nobody maps. */
+/* memory->reclaim: free up to `want` frames that no VM maps. */
 static uint32_t cache_reclaim(void *arg, uint32_t want)
 {
 	struct image_cache *c = arg;
@@ -181,7 +181,7 @@ int image_open(struct image_cache *c, const char *path, enum frame_kind kind, st
 	off_t bytes;
 	int fd, err;
 
-	/* What is open stays what it was, and those who come later may not be allowed to open it. */
+	/* An open file stays what it was, and later openings may not be permitted. */
 	for (unsigned i = 0; i < c->n_images; i++) {
 		img = c->image[i];
 		if (img->fd >= 0 && !strcmp(img->name, path)) {

@@ -6,9 +6,9 @@
  * (4 bytes a block).
  *
  * Opening the same file twice (same device and inode) gives the same image, so a kernel booted by
- * eight VMs is one copy. The cache is itself a user (owner OWNER_IMAGE | serial number) of each frame
- * it holds; frames that nobody else uses are given back when the machine is full. Everything here
- * is for the boundary (see numa/memory/frame.h).
+ * eight VMs is one copy. The cache is itself a user (owner OWNER_IMAGE | serial number) of each
+ * frame it holds; frames that only the cache uses are given back when the machine is full.
+ * Everything here is for the boundary (see numa/memory/frame.h).
  */
 #ifndef SHARING_IMAGE_H
 #define SHARING_IMAGE_H

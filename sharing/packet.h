@@ -2,8 +2,8 @@
 /*
  * Packets as sequences of pages (paper, section 4.2.2): an Ethernet frame is a list of spans, each
  * either bytes of the packet's own or part of a machine frame that it uses and never writes to.
- * While a packet is under way it is a user of its frames like any other owner, so whoever else maps
- * them has them copy-on-write and the packet keeps the bytes it was sent with.
+ * While a packet is under way it is a user of its frames like any other owner, so the VMs that
+ * map them have them copy-on-write, and the packet keeps the bytes it was sent with.
  *
  * Here too is what a sender may leave to a network card: the checksum, and cutting a large TCP
  * segment into small ones. Between two that both know the trick nothing of it is ever done; it is

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The ways in which virtual machines come to share machine pages. Each can be switched off by
- * itself, so that a run can show what it is worth; what is off copies instead.
+ * The mechanisms by which virtual machines come to share machine pages. Each can be switched off by
+ * itself, so that a run can show its effect; a mechanism that is off copies instead.
  */
 #ifndef SHARING_SHARE_H
 #define SHARING_SHARE_H

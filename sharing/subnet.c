@@ -3,7 +3,7 @@
  * The virtual subnet: see subnet.h. Each port has two queues: what its device sent since the last
  * boundary, and what is on its way to it, in order of arrival. subnet_run() empties the first of
  * all ports, in order of port, into the second, and then delivers from those. What a device sends
- * while it takes delivery waits for the next boundary: no packet goes round for ever in one.
+ * while it takes delivery waits for the next boundary: no packet goes round endlessly in one.
  *
  * A receiver's link makes packets arrive one after the other, so its queue is in order of time by
  * itself. A packet that finds no room in the receiver waits, and those behind it: a guest that is
@@ -220,7 +220,7 @@ static void learn(struct subnet *s, struct subnet_port *from, const uint8_t *mac
 {
 	unsigned slot = mac_slot(mac);
 
-	/* A group address is nobody's, and an attached one is its port's alone. */
+	/* A group address belongs to no port, and an attached one to its port alone. */
 	if ((mac[0] & 1) || attached_as(s, mac))
 		return;
 	memcpy(s->learned[slot].mac, mac, 6);
@@ -229,7 +229,7 @@ static void learn(struct subnet *s, struct subnet_port *from, const uint8_t *mac
 
 /* ---- on its way -------------------------------------------------------------------------- */
 
-/* How long a link is busy with so many bytes. */
+/* Cycles for which a link is busy with `bytes` bytes. */
 static uint64_t link_cycles(const struct subnet *s, uint32_t bytes)
 {
 	unsigned __int128 bits = (unsigned __int128)bytes * 8 * s->link.clock_hz;

@@ -5,7 +5,7 @@
  * is handed to the receivers at a boundary in order of port, so a run is the same on any number of
  * host threads. Packets are sequences of pages (sharing/packet.h): the switch moves no bytes.
  *
- * Who gets a packet: the port attached with its destination address, and nobody else; failing that
+ * Who gets a packet: only the port attached with its destination address; failing that
  * the port where the address was last seen as a source; all others for groups and strangers. No
  * port can learn away the address that another was attached with.
  *

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Loading a machine by name: a preset of the machines directory, a file, or this computer. It stands
- * above the two makers of machines, numa/machine/machine.c (from a description) and
+ * Loading a machine by name: a preset of the machines directory, a file, or this computer. It
+ * stands above the two makers of machines, numa/machine/machine.c (from a description) and
  * numa/machine/host.c (from hwloc), so that neither needs to know of the other.
  */
 #include <dirent.h>

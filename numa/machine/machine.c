@@ -2,8 +2,8 @@
 /*
  * Reading machine descriptions. A file is read whole, parsed by libconfig and taken apart by one
  * table of settings; whatever the table does not know, or finds out of range, is reported with file
- * and line, so that a typing error never silently leaves a default in place. Which file a name means
- * is in numa/machine/load.c, printing in numa/machine/print.c.
+ * and line, so that a typing error never silently leaves a default in place. Which file a name
+ * means is in numa/machine/load.c, printing in numa/machine/print.c.
  */
 #include <errno.h>
 #include <fcntl.h>

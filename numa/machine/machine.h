@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The machine: nodes with CPUs and memory, caches, latencies, and what the monitor's work costs.
- * A machine is a data file (libconfig syntax, numa/machine/machines/NAME.conf or any path), never code;
- * every number in it has a default so that a two-line file is a machine. The description is read
- * once and is constant afterwards: any thread may read it.
+ * The machine: nodes with CPUs and memory, caches, latencies, and what the monitor's work costs. A
+ * machine is a data file (libconfig syntax, numa/machine/machines/NAME.conf or any path), never
+ * code; every number in it has a default so that a two-line file is a machine. The description is
+ * read once and is constant afterwards: any thread may read it.
  */
 #ifndef NUMA_MACHINE_MACHINE_H
 #define NUMA_MACHINE_MACHINE_H

@@ -10,8 +10,8 @@
  * are for the boundary only, unless they say "run phase": those touch nothing but frames that this
  * VM alone can reach. This is what makes frame numbers independent of host thread timing.
  *
- * A page may be in several frames: a master and its copies on other nodes (numa/memory/move.h). Users, and
- * all who name a page by a frame, use the master.
+ * A page may be in several frames: a master and its copies on other nodes (numa/memory/move.h).
+ * Users, and all who name a page by a frame, use the master.
  */
 #ifndef NUMA_MEMORY_FRAME_H
 #define NUMA_MEMORY_FRAME_H
@@ -85,9 +85,8 @@ struct frame_owner_ops {
 	 * store must copy first. from == to: it was there, and the others come. NULL: as moved(),
 	 * and nothing where it stays, for an owner who never stores to a frame with other users. */
 	void (*merged)(void *arg, uint32_t page, uint32_t from, uint32_t to);
-	/* No CPU may store to frame `mpn` for `page` before this call to the monitor has ended,
-	 * though the page is where it was. For engines whose CPUs run at the boundary, too; may be
-	 * NULL. */
+	/* Block stores to frame `mpn` for `page` until the current monitor operation completes;
+	 * loads may continue. For engines whose CPUs also run at the boundary; may be NULL. */
 	void (*write_block)(void *arg, uint32_t page, uint32_t mpn);
 	/* die() unless each page this owner has is in a frame that knows it as a user; how many it
 	 * has. For memory_check_owners(); may be NULL. */
@@ -126,19 +125,19 @@ struct memory {
 	int give_back;  /* advice for madvise(2) */
 	uint32_t n_frames;
 	unsigned n_nodes;
-	/* Called at the boundary when a pool is empty: give back up to `want` frames nobody maps.
-	 * Set by the buffer cache. Returns how many were freed. */
+	/* Called at the boundary when a pool is empty: give back up to `want` frames that no VM
+	 * maps. Set by the buffer cache. Returns how many were freed. */
 	uint32_t (*reclaim)(void *arg, uint32_t want);
 	void *reclaim_arg;
-	/* Called at the boundary before pages are moved: pmap_release_deferred() of every VM, in order. And
-	 * when all pools are empty: take frames of the reserves of VMs back; how many. Both are set
-	 * by the first pmap; NULL before. */
+	/* Called at the boundary before pages are moved: pmap_release_deferred() of every VM, in
+	 * order. And when all pools are empty: take frames of the reserves of VMs back; how many.
+	 * Both are set by the first pmap; NULL before. */
 	void (*release_deferred)(struct memory *mem);
 	uint32_t (*steal)(struct memory *mem);
 	/* Called at the boundary when a frame comes to be one VM's alone (its pmap's id), to read
 	 * and write or in reserve, and when that ends (OWNER_NONE; also again for a frame that was
-	 * nobody's). A copy is as its master. For a memory model whose VMs run on different
-	 * threads; may be NULL. Must not take or free frames. */
+	 * no VM's). A copy is as its master. For a memory model whose VMs run on different threads;
+	 * may be NULL. Must not take or free frames. */
 	void (*owned)(void *arg, uint32_t mpn, uint32_t owner);
 	/* For the same model, or NULL: a device reads or writes (to_memory) bytes of one frame, for
 	 * the VM whose pmap is `owner`: a frame of that VM alone, or one that several may read. Run
@@ -192,7 +191,7 @@ unsigned frame_node(const struct memory *mem, uint32_t mpn);        /* run phase
 enum frame_kind frame_kind(const struct memory *mem, uint32_t mpn); /* run phase */
 
 /* What a CPU of `node` uses for the page whose master is mpn: the copy there, or the nearest. The
- * copies of a page have its bytes, and nobody may store to one. Run phase. */
+ * copies of a page have its bytes, and no CPU or device may store to one. Run phase. */
 uint32_t frame_view(const struct memory *mem, uint32_t mpn, unsigned node);
 bool frame_replicated(const struct memory *mem, uint32_t mpn); /* has copies; run phase */
 /* The master of a copy; any other frame is its own. Run phase. */
@@ -223,7 +222,7 @@ void memory_del_owner(struct memory *mem, uint32_t id);
 
 /*
  * From now on a page of zeroes needs no frame: take a FRAME_ZERO on each node (a node without
- * memory uses the nearest), for good. Nobody may ever store to one. Before any VM is created.
+ * memory uses the nearest), for good. No CPU or device may store to one. Before any VM is created.
  */
 void memory_share_zero(struct memory *mem);
 /* Are all bytes of this frame zero? Run phase. */
@@ -236,14 +235,15 @@ unsigned frame_place(const struct memory *mem, uint32_t page, unsigned node, uin
 /* May a page go to another node than its first user's? Run phase. */
 bool memory_spreads(const struct memory *mem);
 
-/* From now on VMs' pages get neighbouring frames where that costs nobody a frame: see numa/memory/superpage.c.
+/* From now on VMs' pages get neighbouring frames where that costs no VM a frame: see
+ * numa/memory/superpage.c.
  * Before any VM is created, and not for engines with a run phase. */
 void memory_take_runs(struct memory *mem);
 
 /* Counts of frames, of one node or of all (node < 0). Reserved ones count as free. */
 struct memory_usage {
 	uint64_t total, free;
-	uint64_t ready; /* free for anybody: not in a VM's reserve */
+	uint64_t ready; /* free for any use: not in a VM's reserve */
 	uint64_t kind[FRAME_KINDS];
 };
 void memory_usage(const struct memory *mem, int node, struct memory_usage *u);

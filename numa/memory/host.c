@@ -16,7 +16,7 @@
 
 enum {
 	BLOCK_BYTES = 2 << 20, /* nodes begin at multiples of a huge page */
-	SPARE_PERCENT = 10,    /* of a node's free memory, for everybody else */
+	SPARE_PERCENT = 10,    /* of a node's free memory, left to other programs */
 	MASK_BITS = 1024,
 	WORD_BITS = 8 * sizeof(unsigned long),
 	OS_CPUS =
@@ -33,7 +33,7 @@ struct host_memory {
 	uint64_t first[MACHINE_MAX_NODES]; /* machine address where the node's memory begins */
 };
 
-/* Bytes of a node's memory that nobody uses; page cache counts, the kernel gives that back. */
+/* Free bytes of a node's memory; page cache counts, because the kernel gives it back. */
 static uint64_t free_bytes(unsigned os_node)
 {
 	char *path = xasprintf("/sys/devices/system/node/node%u/meminfo", os_node);

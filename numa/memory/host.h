@@ -17,7 +17,7 @@ struct host_memory;
 
 /*
  * Give each node of a machine that is this host as much memory as it has free now, less a reserve
- * for others; `limit`: at most so many bytes in all, spread as the free memory is (0: no limit). 0,
+ * for others; at most `limit` bytes in all, spread as the free memory is (0: no limit). 0,
  * or a negative errno after one line on stderr.
  */
 int host_memory_size(struct machine *m, uint64_t limit);

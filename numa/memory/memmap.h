@@ -72,8 +72,8 @@ struct owner {
 	void *arg;
 };
 
-/* Runs of neighbouring frames (superpage.c), of which the files below it know no more than this. All
- * functions are for the boundary. */
+/* Runs of neighbouring frames (superpage.c), of which the files below it know no more than this.
+ * All functions are for the boundary. */
 struct superpages {
 	/* A frame is freed. True: it stays its page's place in a run, and must become reserved. */
 	bool (*keep)(struct memory *mem, uint32_t mpn);

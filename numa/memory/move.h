@@ -12,7 +12,7 @@
  * to a copy-on-write page makes the private copy it makes anyway and leaves the others' replicas.
  *
  * All here is for the boundary. A move takes the target node's free frames only: it never pushes
- * out another copy, or two hot pages could take a node's last frame from each other for ever.
+ * out another copy, or two hot pages could take a node's last frame from each other endlessly.
  */
 #ifndef NUMA_MEMORY_MOVE_H
 #define NUMA_MEMORY_MOVE_H
@@ -22,7 +22,7 @@
 /*
  * Move a page to `node`: new frame, copy, every user's table changed, shootdown, old frame freed.
  * Of a page with copies the master moves, and the copies stay; a copy on `node` becomes the master,
- * with nothing copied. So a policy can take a page from a node that nobody reads it on any more.
+ * with nothing copied. So a policy can take a page from a node whose CPUs no longer read it.
  * mpn may be any frame, also one freed meanwhile. On 0 *to (may be NULL) is the new frame. Refused,
  * and counted by reason:
  *   -ENOENT   not the master of a page in use   -EPERM   a frame of the monitor's
@@ -34,23 +34,24 @@ int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to);
 /* Give `node` a copy of the page of its own. mpn may be the master or any copy. Errors as above. */
 int page_replicate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to);
 
-/* Nobody stores to this frame until the work at hand at the boundary is done: what is copied or
- * compared now stays true. Moves do it themselves. */
+/* Block stores to this frame until the current monitor operation completes: its bytes can be copied
+ * or compared. Moves do this themselves. */
 void frame_write_block(struct memory *mem, uint32_t mpn);
 
 /*
  * Two pages with the same bytes become one: the users of `from` use `to`, copy-on-write, and `from`
  * is freed, with its copies. `to` keeps its kind, but a private one becomes FRAME_SAME. The caller
- * has compared them while they were held. -EINVAL: one of them is not the master of a page of a
- * guest, or both are the same; -EBUSY: one is pinned; -ENOTSUP: a user of `from` cannot be told.
+ * has compared them while their stores were blocked. -EINVAL: one of them is not the master of a
+ * page of a guest, or both are the same; -EBUSY: one is pinned; -ENOTSUP: a user of `from` cannot
+ * be told.
  */
 int page_merge(struct memory *mem, uint32_t from, uint32_t to);
 
 /* Drop all copies, so that the master may be written to in place. Harmless where there are none. */
 void page_collapse(struct memory *mem, uint32_t mpn);
 
-/* While pinned (a transfer is under way) a frame stays the page's; who pins it sees to it that it
- * keeps a user. Pins nest, up to 65535. */
+/* While pinned (a transfer is under way) a frame stays the page's; the caller that pins it
+ * makes sure that it keeps a user. Pins nest, up to 65535. */
 void page_pin(struct memory *mem, uint32_t mpn);
 void page_unpin(struct memory *mem, uint32_t mpn);
 bool frame_pinned(const struct memory *mem, uint32_t mpn);

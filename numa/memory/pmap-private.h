@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The inside of a pmap, for the files that share it: numa/memory/pmap.c (entries), numa/memory/reserve.c (the
- * frames set aside for the VM's next first touches) and numa/memory/superpage.c (neighbouring ones). Nobody else includes this.
+ * The inside of a pmap, for the files that share it: numa/memory/pmap.c (entries),
+ * numa/memory/reserve.c (the frames set aside for the VM's next first touches) and
+ * numa/memory/superpage.c (neighbouring ones). No other file may include this.
  */
 #ifndef NUMA_MEMORY_PMAP_PRIVATE_H
 #define NUMA_MEMORY_PMAP_PRIVATE_H

@@ -486,7 +486,7 @@ uint32_t pmap_share_out(struct pmap *pm, uint32_t ppn, unsigned node)
 		return MPN_NONE;
 	if (!e->cow) {
 		e->cow = 1;
-		/* Of a copy, nobody had the right to write. */
+		/* No CPU had the right to write to a copy. */
 		pm->ops->shootdown(pm->engine, ppn, e->mpn);
 	}
 	return e->mpn;
@@ -501,7 +501,7 @@ static void clone_page(
 	if (frame_kind(src->mem, e->mpn) == FRAME_PRIVATE)
 		frame_set_kind(src->mem, e->mpn, FRAME_CLONED);
 	entry_set(src, e, e->mpn, true, e->kind == FRAME_PRIVATE ? FRAME_CLONED : e->kind);
-	/* Of a copy, nobody had the right to write. */
+	/* No CPU had the right to write to a copy. */
 	if (writable)
 		src->ops->shootdown(src->engine, ppn, e->mpn);
 	for (unsigned i = 0; i < n; i++)

@@ -14,11 +14,11 @@
  * read becomes of kind FRAME_ZERO and is read from the node's frame of zeroes, which has no users
  * to count. A store then takes a frame, as it does for any absent page.
  *
- * Entries name masters. A page with copies on other nodes (numa/memory/move.h) is mapped read-only for
- * every CPU, each to its node's view, until a store: of a copy-on-write page, the VM gets its own
- * copy, and the others' copies stay; of a page the VM has for itself, replication ends. Then what
- * the writer's node saw becomes the page: it costs nothing more, and the writer's memory is local.
- * At the boundary the master stays instead, because devices hold its address.
+ * Entries name masters. A page with copies on other nodes (numa/memory/move.h) is mapped read-only
+ * for every CPU, each to its node's view, until a store: of a copy-on-write page, the VM gets its
+ * own copy, and the others' copies stay; of a page the VM has for itself, replication ends. Then
+ * what the writer's node saw becomes the page: it costs nothing more, and the writer's memory is
+ * local. At the boundary the master stays instead, because devices hold its address.
  */
 #ifndef NUMA_MEMORY_PMAP_H
 #define NUMA_MEMORY_PMAP_H
@@ -37,9 +37,8 @@ struct pmap_ops {
 	 */
 	void (*shootdown)(void *engine, uint32_t ppn, uint32_t old);
 	/*
-	 * For an engine whose CPUs run at the boundary, too: none of them may store to ppn, which
-	 * is in frame `mpn`, before the monitor has done what it is at; they may read. NULL: none
-	 * runs then.
+	 * Block stores to ppn, which is in frame `mpn`, until the current monitor operation
+	 * completes; loads may continue. NULL: no CPU of this engine runs at the boundary.
 	 */
 	void (*write_block)(void *engine, uint32_t ppn, uint32_t mpn);
 };
@@ -76,9 +75,9 @@ struct pmap *pmap_create(struct memory *mem, uint32_t id, uint32_t n_pages,
 /* Drops every page and the reserve. Boundary. */
 void pmap_destroy(struct pmap *pm);
 
-/* The first touch of a page from ppn on takes a frame of `node`, whoever touches it, up to the ppn
- * of the next call; where the policy is to leave pages where they are touched first. At most one
- * call a node, ppn from 0 on and rising. Before the VM runs. */
+/* The first touch of a page from ppn on takes a frame of `node`, whichever CPU touches it, up to
+ * the ppn of the next call, if the policy is to leave pages where they are first touched. At most
+ * one call a node, ppn from 0 on and rising. Before the VM runs. */
 void pmap_home(struct pmap *pm, uint32_t ppn, unsigned node);
 
 uint32_t pmap_id(const struct pmap *pm);
@@ -97,12 +96,17 @@ uint32_t pmap_view(const struct memory *mem, const struct pmap *pm, uint32_t ppn
 
 /*
  * Make ppn usable for an access from a CPU on `node`. On 0, *host is the page's bytes and *writable
- * says whether stores may go there directly (always true after write = true). In the run phase that
- * is the view of `node`; at the boundary always the master, whose address stays good while more
- * frames are taken, as a copy's does not.
- *   -EFAULT  no such page
- *   -EAGAIN  run phase only: the reserve is empty; end the vCPU's turn, call again after the
- * boundary -ENOMEM  machine memory is exhausted Run phase (by the VM's own thread) and boundary.
+ * says whether stores may go there directly (always true after write = true). In the run phase
+ * *host is the view of `node`. At the boundary it is always the master, whose address stays good
+ * while more frames are taken, as a copy's does not. Run phase (by the VM's own thread) and
+ * boundary. Errors:
+ *
+ *   -EFAULT  there is no such page
+ *
+ *   -EAGAIN  run phase only: the reserve is empty; end the vCPU's turn and call again after the
+ *            boundary
+ *
+ *   -ENOMEM  machine memory is exhausted
  */
 int pmap_fault(
 	struct pmap *pm, uint32_t ppn, unsigned node, bool write, void **host, bool *writable);
@@ -142,18 +146,19 @@ void pmap_own(struct pmap *pm, uint32_t ppn);
 void pmap_zero(struct pmap *pm, uint32_t ppn);
 
 /*
- * At each boundary, in order of VM: apply what the run phase left to do and refill the reserve of
- * `node` (call once for each node on which a vCPU of this VM may run next), or, where pages are
- * spread, the reserves of all.
+ * At each boundary, in order of VM. pmap_release_deferred(): drop the users and the stale copies
+ * that the run phase left to the boundary. pmap_refill(): fill the reserve of `node`; call it once
+ * for each node on which a vCPU of this VM may run next. Where pages are spread it fills the
+ * reserves of all nodes.
  */
 void pmap_release_deferred(struct pmap *pm);
 void pmap_refill(struct pmap *pm, unsigned node);
-/* From now on refills leave so many frames of the machine free; 0 at first. Boundary. */
+/* From now on refills leave `frames` frames of the machine free; 0 at first. Boundary. */
 void pmap_set_watermark(struct pmap *pm, uint32_t frames);
 /* Give the reserve back (end of a run, or another VM starves). */
 void pmap_drain(struct pmap *pm);
 
-/* Frames that nobody else uses: a walk. Boundary. */
+/* The number of frames that only this VM uses, found by a walk. Boundary. */
 uint32_t pmap_own_pages(const struct pmap *pm);
 
 /* XXH64 over the guest's memory: (ppn, bytes) of every page that is not all zero, in order of ppn,

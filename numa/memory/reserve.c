@@ -2,7 +2,7 @@
 /*
  * Frames set aside for a VM's next first touches, by node. In the run phase no VM may go to the
  * pools, whose state depends on what others do; so each takes from a small reserve of its own,
- * which the boundary fills, in order of VM. A reserve is worth nothing to anybody else, so when the
+ * which the boundary fills, in order of VM. A reserve is of no use to other VMs, so when the
  * pools are empty, the largest is taken back.
  */
 #include <errno.h>
@@ -31,7 +31,8 @@ static uint32_t reserve_give_back(struct pmap *pm, uint32_t want)
 
 /*
  * Take half of the largest reserve of all VMs back into the pools. `last`: also when that is one
- * frame; a refill must not, or two starving VMs could take the last frame from each other for ever.
+ * frame; a refill must not, or two starving VMs could take the last frame from each other
+ * endlessly.
  */
 static uint32_t steal(struct memory *mem, bool last)
 {

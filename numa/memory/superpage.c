@@ -7,7 +7,7 @@
  * node's frames aside, and each of the others has its place there. A place that a page leaves
  * stays its own: pages that move away and come back, or all move to one node, end side by side.
  *
- * That costs nobody anything: what is left of a run is as good as free. When a node's pool is empty
+ * That costs other VMs nothing: the rest of a run is as good as free. When a node's pool is empty
  * its runs are broken up, the lowest first, and pages get single frames again, as they do where a
  * policy spreads them. So do pages that several VMs use. Single frames come from what lies between
  * runs and what was freed; so they break no run as long as there is any.

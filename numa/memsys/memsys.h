@@ -25,7 +25,7 @@
  * others what a Modified one does: the home cannot know and must ask (Laudon and Lenoski, "The SGI
  * Origin", ISCA 1997). An instruction fetch or a page walk is a read. Every replacement tells the
  * directory (Kuskin et al., "The Stanford FLASH", ISCA 1994: replacement hints), so it is exact;
- * neither that nor a write-back stalls anyone.
+ * neither that nor a write-back stalls a CPU.
  *
  * Phases and threads. In the run phase host threads simulate different tasks (a VM is one) at the
  * same time; which CPU works for which task is fixed for the quantum (memsys_quantum()). A frame is
@@ -44,11 +44,11 @@
  * A line that a cache drops leaves the directory at once if its frame is owned by the CPU's task,
  * else at the boundary.
  *
- * memsys_boundary() applies what was put off: CPU by CPU, each CPU's in its order. So nothing a
- * thread reads is written by another, and no result depends on which thread ran what, or when.
- * Frames shared between VMs are read-only to them, which makes the delay harmless; a store to one
- * is defined all the same. Between memsys_boundary() and memsys_quantum() one thread alone calls,
- * any CPU may access any frame, and everything acts at once. In use:
+ * memsys_boundary() applies the deferred operations: CPU by CPU, each CPU's in its order. So
+ * nothing a thread reads is written by another, and no result depends on which thread ran what, or
+ * when. Frames shared between VMs are read-only to them, which makes the delay harmless; a store to
+ * one is defined all the same. Between memsys_boundary() and memsys_quantum() one thread alone
+ * calls, any CPU may access any frame, and everything acts at once. In use:
  *
  *   c = memsys_cpu(ms, n)                   once a quantum, for the vCPU on CPU n
  *   budget -= memsys_data(c, ma, write)     each access that crosses no L1 line
@@ -69,7 +69,7 @@
 
 enum memsys_stall {
 	STALL_L2,
-	STALL_LOCAL,   /* misses to the CPU's own node, whoever answered */
+	STALL_LOCAL,   /* misses to the CPU's own node, whichever cache or memory answered */
 	STALL_REMOTE,  /* misses to another home */
 	STALL_UPGRADE, /* stores to lines the CPU had Shared */
 	STALL_TLB,     /* refills, and all stalls of page walks */
@@ -189,7 +189,7 @@ uint64_t memsys_read_page(struct memsys_cpu *c, uint32_t mpn);
 /*
  * An I/O controller on `node` writes (to_memory) or reads [ma, ma + bytes), on behalf of c: in the
  * run phase its task's rights apply. Written lines leave every cache; read ones that a CPU owns
- * become Shared. Stalls nobody; returns the cycles the transfer takes: the first line's latency
+ * become Shared. Stalls no CPU; returns the cycles the transfer takes: the first line's latency
  * from `node`, and controller_ns for each other line (their latencies overlap). At least one byte,
  * all within memory. Not counted as misses of a frame.
  */
@@ -224,7 +224,8 @@ void memsys_tlb_flush_page(struct memsys_cpu *c, uint64_t context, uint64_t vpn)
 
 /* ---- time: the single thread between quanta */
 
-/* A quantum of so many cycles is over: apply what was put off. Before anything else is done. */
+/* End of a quantum of `elapsed_cycles` cycles: apply the deferred operations. Call first at the
+ * boundary. */
 void memsys_boundary(struct memsys *ms, uint64_t elapsed_cycles);
 /* A quantum begins: task_of_cpu[n] or MEMSYS_NO_TASK (such a CPU makes no access), each CPU's. */
 void memsys_quantum(struct memsys *ms, const uint16_t *task_of_cpu);
@@ -254,11 +255,11 @@ void memsys_own(struct memsys *ms, uint32_t mpn, uint16_t task);
 
 uint16_t memsys_owner(const struct memsys *ms, uint32_t mpn);
 
-/* The frame's contents are elsewhere now, or nowhere: no cache has any of its lines. Charges
- * nobody. Its miss counters start again. */
+/* The frame's contents are elsewhere now, or nowhere: no cache has any of its lines. Charges no
+ * CPU. Its miss counters start again. */
 void memsys_frame_moved(struct memsys *ms, uint32_t mpn);
 
-/* All caches and the directory are empty, as after running without the model. Charges nobody. */
+/* All caches and the directory are empty, as after running without the model. Charges no CPU. */
 void memsys_flush(struct memsys *ms);
 
 /*

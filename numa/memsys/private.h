@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The inside of the memory-system model, shared by the files of numa/memsys/: sets of lines, the directory's
- * words, and the operations that are put off to the boundary. memsys.c answers accesses,
- * memsys-boundary.c applies what was put off, memsys-frame.c keeps the frames' counters
+ * The inside of the memory-system model, shared by the files of numa/memsys/: sets of lines, the
+ * directory's words, and the operations that are deferred to the boundary. memsys.c answers
+ * accesses, boundary.c applies them, frame.c keeps the frames' counters
  * and does whole pages, memsys-tlb.c the TLBs.
  *
  * A line is a 64-bit word: its address, and flags in the low three bits. A set is kept in order of

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Interleave: the page's number decides its node, whoever uses it and in whatever order. As
+ * Interleave: the page's number decides its node, whichever VM uses it and in whatever order. As
  * numactl --interleave or a machine with interleaving in its memory map: like round robin in the
  * misses it makes, but neighbouring pages are never on one node, and a run with other timing has
  * the same layout.

@@ -48,8 +48,8 @@ struct page_view {
 	uint32_t writes;        /* stores among them */
 	unsigned moves;         /* migrations and collapses since the counters were reset */
 	unsigned moves_ever;    /* and since the page was taken, at most 255 */
-	bool shared;            /* copy-on-write: nobody ever stores to this frame */
-	uint64_t unseen;        /* bit set: nodes on which nobody would use a copy */
+	bool shared;            /* copy-on-write: no CPU stores to this frame */
+	uint64_t unseen;        /* bit set: nodes on which no CPU would use a copy */
 	uint64_t random;        /* for policies that shuffle */
 };
 
@@ -62,7 +62,7 @@ enum policy_why {
 	WHY_MOBILE,      /* left: moved too often */
 	WHY_FULL,        /* left: the node is short of frames */
 	WHY_NOT_DONE,    /* left: this policy does not do what would help */
-	WHY_UNSEEN,      /* left: a copy on the node would be used by nobody */
+	WHY_UNSEEN,      /* left: no CPU of the node would use a copy */
 	WHY_ONE_NODE,    /* migrated: one node uses it */
 	WHY_READ_SHARED, /* replicated: several nodes read it */
 	WHY_BALANCE,     /* migrated: its controller is the busiest */
@@ -92,8 +92,8 @@ struct policy_kind {
 	/* Of a page that is hot for a node which does not have it; p: values in the order of
 	 * .param, the common ones first. Boundary. */
 	struct policy_answer (*decide)(const uint64_t *p, const struct page_view *v);
-	/* NULL, or: this policy is not asked about hot pages but about so many pages taken at
-	 * random in a millisecond of machine time, each with an initiator that is as random. */
+	/* NULL, or: this policy is not asked about hot pages, but about this number of pages, taken
+	 * at random in a millisecond of machine time, each with an initiator that is as random. */
 	uint64_t (*shuffle)(const uint64_t *p);
 };
 
@@ -125,8 +125,8 @@ const struct policy_param *policy_kind_param(const struct policy_kind *k, unsign
 /* A place_fn (numa/memory/frame.h) whose argument is a struct policy. */
 unsigned policy_place(const void *policy, uint32_t page, unsigned node, uint64_t nth);
 
-/* What to do with a page: nothing if the initiator has it or misses less than the trigger, whatever the
- * policy; else as its decide() says, which it must have. Boundary. */
+/* What to do with a page: nothing if the initiator has it or misses less than the trigger, whatever
+ * the policy; else as its decide() says, which it must have. Boundary. */
 struct policy_answer policy_decide(const struct policy *p, const struct page_view *v);
 
 /* ---- for policies ---- */
@@ -141,15 +141,15 @@ static inline bool policy_has(const struct page_view *v, unsigned node)
 	return v->nodes >> node & 1;
 }
 
-/* A move to `node`, unless that is short of frames, or it is a copy that nobody there would use. */
+/* A move to `node`, unless that is short of frames, or it is a copy that no CPU there would use. */
 struct policy_answer policy_move(const uint64_t *p, const struct page_view *v, enum policy_act act,
 	unsigned node, enum policy_why why);
 
 /* The most misses of any node but `node`. */
 uint32_t policy_misses_of_others(const struct page_view *v, unsigned node);
 
-/* Thresholds are for a page that has just reached the trigger. If the initiator has missed more often
- * since, so may the others: is `count` more than its share? */
+/* Thresholds are for a page that has just reached the trigger. If the initiator has missed more
+ * often since, so may the others: is `count` more than its share? */
 static inline bool policy_above(
 	const uint64_t *p, const struct page_view *v, uint64_t count, uint64_t threshold)
 {

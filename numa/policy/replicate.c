@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The replicating half of the paper's policy: a hot page that nobody writes is copied to whoever
- * misses on it, also where one copy instead of a move would do. Against `disco` it shows what
- * migration brings, and what copies cost in memory.
+ * The replicating half of the paper's policy: a hot page that no CPU writes is copied to the node
+ * of each CPU that misses on it, also where one copy instead of a move would do. Against `disco` it
+ * shows what migration brings, and what copies cost in memory.
  */
 #include "numa/policy/policy.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Shuffle: pages taken at random move to nodes taken at random, or get copies there, all the time.
- * It makes nothing faster. It is for trying that nobody notices moves: guests, devices with
+ * It makes nothing faster. It is for tests that moves go unnoticed by guests, devices with
  * transfers under way, engines, and whatever else keeps a frame's number.
  */
 #include "numa/policy/policy.h"
@@ -12,7 +12,7 @@ static const struct policy_param params[] = {
 	{"pages", 4, 1, 100000, "pages taken in a millisecond of machine time",
 		"half the default rate at which pages are looked at for identical ones"},
 	{"copies", 25, 0, 100, "of a hundred moves, how many make a copy", "a guess"},
-	{"settle", 0, 0, 255, "pages that moved so often come to node 0 and stay (0: none do)",
+	{"settle", 0, 0, 255, "moves after which a page comes to node 0 and stays (0: none does)",
 		"none"},
 };
 
