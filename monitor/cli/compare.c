@@ -182,13 +182,6 @@ static int prepare(struct args *a, unsigned i)
 
 /* --- running --- */
 
-static void tell(void *arg, const struct job *j, enum job_event e)
-{
-	(void)arg;
-	if (e == JOB_ENDED)
-		fprintf(stderr, "disco: %s: %s\n", j->name, j->status ? "failed" : "done");
-}
-
 static int run_all(struct args *a)
 {
 	struct job job[RUNS_MAX] = {0};
@@ -201,7 +194,7 @@ static int run_all(struct args *a)
 		job[i] = (struct job){
 			.name = c->value, .log = c->log, .word = c->word, .words = c->words};
 	}
-	err = jobs_run(job, a->n, (unsigned)a->jobs, tell, NULL);
+	err = jobs_run(job, a->n, (unsigned)a->jobs, 0);
 	for (unsigned i = 0; i < a->n; i++)
 		a->run[i].status = job[i].status;
 	return err;
@@ -226,15 +219,10 @@ static json_t *collect(const struct args *a)
 
 static int status_of(const struct args *a)
 {
-	int status = STATUS_OK;
-
 	for (unsigned i = 0; i < a->n; i++)
-		if (a->run[i].status) {
-			fprintf(stderr, "disco: %s failed; see %s\n", a->run[i].value,
-				a->run[i].log);
-			status = STATUS_FAILED;
-		}
-	return status;
+		if (a->run[i].status)
+			return STATUS_FAILED;
+	return STATUS_OK;
 }
 
 static int compare(struct args *a)
@@ -244,11 +232,11 @@ static int compare(struct args *a)
 	json_t *runs;
 	int no_picture = plot_check(), err = run_all(a), status;
 
-	if (err && err != -EINTR) {
+	if (err) {
 		free(picture);
-		return STATUS_FAILED;
+		return err == -EINTR ? STATUS_INTERRUPTED : STATUS_FAILED;
 	}
-	status = err ? STATUS_INTERRUPTED : status_of(a);
+	status = status_of(a);
 	runs = collect(a);
 	for (unsigned i = 0; i < a->n; i++)
 		value[i] = a->run[i].value;

@@ -21,15 +21,13 @@ struct job {
 	int status;     /* when it has ended: an exit status of command.h */
 };
 
-enum job_event { JOB_STARTED, JOB_RUNNING, JOB_ENDED };
-/* JOB_RUNNING comes every few seconds for each job that runs. */
-typedef void job_event_fn(void *arg, const struct job *j, enum job_event e);
-
 /*
- * Run all, in order, so many at the same time. 0 when all that were started have ended, whatever
- * came of them; -EINTR when the user interrupted (running ones were ended, the others not started);
- * or the negative errno of a fork that failed, after one line on stderr.
+ * Run all, in order, `at_once` at the same time, and show on stderr how far they are: on a terminal
+ * redrawn in place, with a guess of the time left; `before` runs more are counted as done already.
+ * 0 when all have ended, whatever came of them; -EINTR, after one line, when the user interrupted
+ * (running ones were ended, the others not started); or the negative errno of a fork that failed,
+ * after one line on stderr.
  */
-int jobs_run(struct job *job, unsigned n, unsigned at_once, job_event_fn *event, void *arg);
+int jobs_run(struct job *job, unsigned n, unsigned at_once, unsigned before);
 
 #endif

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "monitor/base/args.h"
-#include "monitor/base/clock.h"
 #include "monitor/base/output.h"
 #include "monitor/cli/command.h"
 #include "monitor/vm/board.h"
@@ -239,58 +238,6 @@ static int collect(const struct args *a, const struct paper *p)
 
 /* --- running --- */
 
-struct progress {
-	unsigned before, all, ended; /* runs */
-	double started;
-};
-
-/* What a run said last; "" if nothing yet. */
-static void last_line(const char *log, char *line, size_t n)
-{
-	char end[512];
-	FILE *f = fopen(log, "r");
-	size_t got;
-	char *nl;
-
-	*line = '\0';
-	if (!f)
-		return;
-	if (fseek(f, -(long)sizeof(end) + 1, SEEK_END))
-		rewind(f);
-	got = fread(end, 1, sizeof(end) - 1, f);
-	fclose(f);
-	while (got && (unsigned char)end[got - 1] <= ' ')
-		got--;
-	end[got] = '\0';
-	nl = strrchr(end, '\n');
-	snprintf(line, n, "%.*s", (int)n - 1, nl ? nl + 1 : end);
-	for (char *c = line; *c; c++)
-		if ((unsigned char)*c < ' ')
-			*c = ' ';
-}
-
-static void tell(void *arg, const struct job *j, enum job_event e)
-{
-	struct progress *g = arg;
-	double now = host_seconds();
-	char line[100];
-
-	g->ended += e == JOB_ENDED;
-	fprintf(stderr, "disco: [%u of %u, %.0f s] %s", g->before + g->ended, g->all,
-		now - g->started, j->name);
-	if (e == JOB_STARTED) {
-		fprintf(stderr, " starts\n");
-	} else if (e == JOB_ENDED && !j->status) {
-		fprintf(stderr, " is done, %.0f s\n", now - j->started);
-	} else if (e == JOB_ENDED) {
-		fprintf(stderr, " failed; see %s\n", j->log);
-	} else {
-		last_line(j->log, line, sizeof(line));
-		fprintf(stderr, ", %.0f s: %s\n", now - j->started,
-			line + (strstr(line, "disco: ") == line ? 7 : 0));
-	}
-}
-
 /* Several at a time share the host's CPUs. */
 static char *threads_word(uint64_t jobs)
 {
@@ -304,14 +251,11 @@ static int run_missing(const struct args *a, const struct paper *p)
 	unsigned n, all = 0;
 	struct paper_run **list = missing_runs(a, p, &n), *r;
 	struct job *job = xcalloc(n + 1, sizeof(*job));
-	struct progress g = {.started = host_seconds()};
 	int err;
 
 	for (unsigned i = 0; (r = paper_run(p, i)); i++)
 		all += is_wanted(a, p, r);
-	g.all = all;
-	g.before = all - n;
-	fprintf(stderr, "disco: %u runs, %u of them there already\n", all, g.before);
+	fprintf(stderr, "disco: %u runs, %u of them there already\n", all, all - n);
 	for (unsigned i = 0; i < n; i++) {
 		r = list[i];
 		if (a->jobs > 1) {
@@ -321,7 +265,7 @@ static int run_missing(const struct args *a, const struct paper *p)
 		job[i] = (struct job){
 			.name = r->id, .log = r->log, .word = r->word, .words = r->words};
 	}
-	err = jobs_run(job, n, (unsigned)a->jobs, tell, &g);
+	err = jobs_run(job, n, (unsigned)a->jobs, all - n);
 	free(job);
 	free(list);
 	return err;
