@@ -24,9 +24,7 @@ endif
 B       ?= build
 PREFIX  ?= /usr/local
 COMPLETIONS := $(PREFIX)/share/bash-completion/completions
-DATA    ?= $(CURDIR)
-CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DINSTRUMENTED=$(if $(SANFLAGS),1,0) -DDISCO_GUESTS_DIR='"$(DATA)/guests"' \
-            -DDISCO_MACHINES_DIR='"$(DATA)/numa/machine/machines"' -DDISCO_PAPERS_DIR='"$(DATA)/papers"'
+CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DINSTRUMENTED=$(if $(SANFLAGS),1,0)
 CFLAGS  += -std=gnu17 -g $(OPT) $(WARN) $(SANFLAGS) -ffp-contract=off -fno-strict-aliasing -pthread
 LDFLAGS += $(SANFLAGS) -pthread
 LDLIBS  += -lnuma -lseccomp -lfdt -ljansson -lconfig -lxxhash -lhwloc -lslirp -lm
@@ -235,13 +233,12 @@ papers-readme: papers ## what papers made becomes papers/NAME/README.md
 	@for p in $(patsubst papers/%/paper.json,%,$(wildcard papers/*/paper.json)); do \
 	  cp $(B)/papers/$$p/report.md papers/$$p/README.md && cp $(B)/papers/$$p/*.png papers/$$p/ || exit 1; done
 
-# The installed program looks for its data under PREFIX, so it is compiled for that.
-install: ## to PREFIX, or below DESTDIR
-	@$(MAKE) --no-print-directory B=build/install DATA=$(PREFIX)/share/disco all
-	install -D -m 755 build/install/disco $(DESTDIR)$(PREFIX)/bin/disco
+# The program looks for its data in ../share/disco from where it is.
+install: $(B)/disco ## to PREFIX, or below DESTDIR
+	install -D -m 755 $(B)/disco $(DESTDIR)$(PREFIX)/bin/disco
 	install -D -m 644 monitor/cli/disco.1 $(DESTDIR)$(PREFIX)/share/man/man1/disco.1
 	install -d $(DESTDIR)$(PREFIX)/share/disco/numa/machine $(DESTDIR)$(COMPLETIONS)
-	build/install/disco completion bash >$(DESTDIR)$(COMPLETIONS)/disco
+	$(B)/disco completion bash >$(DESTDIR)$(COMPLETIONS)/disco
 	cp -R numa/machine/machines $(DESTDIR)$(PREFIX)/share/disco/numa/machine/
 	cp -R guests papers $(DESTDIR)$(PREFIX)/share/disco/
 

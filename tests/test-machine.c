@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "numa/machine/data.h"
 #include "tests/small-machine.h"
 
 static char dir[] = "/tmp/disco-test-machine-XXXXXX";
@@ -112,7 +113,8 @@ START_TEST(every_preset_loads_and_is_listed)
 	char listed[8192] = "", *at;
 	FILE *out = fmemopen(listed, sizeof(listed), "w");
 	struct dirent *e;
-	DIR *d = opendir(DISCO_MACHINES_DIR);
+	char *presets = data_path("numa/machine/machines");
+	DIR *d = opendir(presets);
 	unsigned n = 0;
 
 	machine_list(out);
@@ -133,6 +135,7 @@ START_TEST(every_preset_loads_and_is_listed)
 		n++;
 	}
 	closedir(d);
+	free(presets);
 	ck_assert_uint_ge(n, 11);
 }
 END_TEST
@@ -371,12 +374,14 @@ END_TEST
 START_TEST(damaged_files_do_no_harm)
 {
 	char *text = xcalloc(1, 1 << 16), said[4096];
-	FILE *f = fopen(DISCO_MACHINES_DIR "/server4.conf", "r");
+	char *file = data_path("numa/machine/machines/server4.conf");
+	FILE *f = fopen(file, "r");
 	size_t n = fread(text, 1, 1 << 16, f);
 	uint64_t seed = 1;
 	unsigned refused = 0;
 
 	fclose(f);
+	free(file);
 	for (unsigned i = 0; i < 1500; i++) {
 		struct machine *m = NULL;
 		uint64_t r = splitmix64(&seed);

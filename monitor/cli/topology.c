@@ -53,10 +53,8 @@ int cmd_topology(int argc, char **argv)
 
 	if (args_parse(&argp, argc, argv, &a))
 		return STATUS_USAGE;
-	if (a.list) {
-		machine_list(stdout);
-		return STATUS_OK;
-	}
+	if (a.list)
+		return machine_list(stdout) ? STATUS_USAGE : STATUS_OK;
 	if (machine_load(a.machine, &m))
 		return STATUS_USAGE;
 	machine_print(m, stdout);

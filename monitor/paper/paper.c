@@ -12,6 +12,7 @@
 #include "monitor/base/expr.h"
 #include "monitor/run/options.h"
 #include "monitor/paper/paper.h"
+#include "numa/machine/data.h"
 #include "numa/util.h"
 
 static json_t *load(const struct paper *p, const char *name)
@@ -73,7 +74,7 @@ static char *variable(const struct paper *p, const json_t *set, const char *name
 	if (n == 5 && !memcmp(name, "paper", n))
 		return xstrdup(p->dir);
 	if (n == 6 && !memcmp(name, "guests", n))
-		return xstrdup(DISCO_GUESTS_DIR);
+		return xstrdup(p->guests);
 	return value_text(json_object_getn(set, name, n));
 }
 
@@ -384,10 +385,16 @@ int paper_load(struct paper *p, const char *name, const char *scale, const char 
 {
 	const char *slash = strrchr(name, '/');
 	const json_t *claim;
+	char *data;
 	size_t i;
 
 	*p = (struct paper){.scale = scale, .name = xstrdup(slash ? slash + 1 : name)};
-	p->dir = slash ? xstrdup(name) : xasprintf("%s/%s", DISCO_PAPERS_DIR, name);
+	data = data_dir();
+	if (!data)
+		return -ENOENT;
+	p->guests = xasprintf("%s/guests", data);
+	p->dir = slash ? xstrdup(name) : xasprintf("%s/papers/%s", data, name);
+	free(data);
 	p->output = output ? xstrdup(output) : xasprintf("build/papers/%s", p->name);
 	p->about = load(p, "paper");
 	p->printed = p->about ? load(p, "numbers") : NULL;
@@ -435,6 +442,7 @@ void paper_free(struct paper *p)
 	json_decref(p->claims);
 	free(p->name);
 	free(p->dir);
+	free(p->guests);
 	free(p->output);
 }
 

@@ -40,6 +40,7 @@ struct experiment {
 
 struct paper {
 	char *name, *dir, *output; /* output: the directory where results go */
+	char *guests;              /* the directory of guests, for @guests@ */
 	const char *scale;         /* "quick" or "full" */
 	json_t *about, *printed, *claims;
 	struct experiment *experiment;

@@ -11,19 +11,26 @@
 #include "monitor/run/guest-files.h"
 #include "monitor/vm/board.h"
 #include "monitor/vm/engine.h"
+#include "numa/machine/data.h"
 #include "numa/util.h"
 
 int guest_fetch(const char *guest, const char *arch, char dir[PATH_MAX])
 {
 	int name_length = (int)strcspn(guest, "/");
 	const char *variant = guest[name_length] ? guest + name_length + 1 : NULL;
-	char *program = xasprintf("%s/%.*s/fetch", DISCO_GUESTS_DIR, name_length, guest);
+	char *guests = data_path("guests");
+	char *program = xasprintf("%s/%.*s/fetch", guests ? guests : "", name_length, guest);
 	bool other = strcmp(arch, board_virt.arch);
 	const char *argv[5] = {program};
 	int out[2], status, err = 0;
 	pid_t child;
 	FILE *f;
 
+	if (!guests) {
+		free(program);
+		return -ENOENT;
+	}
+	free(guests);
 	if (access(program, X_OK)) {
 		err = complain(ENOENT, "--guest: there is no guest '%s' (no %s)", guest, program);
 		free(program);

@@ -10,26 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "numa/machine/data.h"
 #include "numa/machine/private.h"
 #include "numa/util.h"
 
-/* Where the presets are: in the source tree, or where the program was installed with them. */
-static char *machines_dir(void)
-{
-	char exe[4096], *dir, *slash;
-	ssize_t n;
-
-	if (!access(DISCO_MACHINES_DIR, R_OK))
-		return xstrdup(DISCO_MACHINES_DIR);
-	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	if (n <= 0)
-		return xstrdup(DISCO_MACHINES_DIR);
-	exe[n] = 0;
-	slash = strrchr(exe, '/');
-	*slash = 0;
-	dir = xasprintf("%s/../share/disco/machines", exe);
-	return dir;
-}
+/* Where the presets are. */
+#define MACHINES "numa/machine/machines"
 
 static bool has_suffix(const char *s, const char *suffix)
 {
@@ -75,7 +61,9 @@ int machine_load(const char *name, struct machine **out)
 		return machine_host(out);
 	if (strchr(name, '/') || has_suffix(name, ".conf"))
 		return machine_from_file(name, out);
-	dir = machines_dir();
+	dir = data_path(MACHINES);
+	if (!dir)
+		return -ENOENT;
 	path = xasprintf("%s/%s.conf", dir, name);
 	err = !*name || access(path, F_OK) ? unknown(dir, name) : machine_from_file(path, out);
 	free(path);
@@ -88,12 +76,15 @@ void machine_free(struct machine *m)
 	free(m);
 }
 
-void machine_list(FILE *out)
+int machine_list(FILE *out)
 {
-	char *dir = machines_dir();
+	char *dir = data_path(MACHINES);
 	struct dirent **list;
-	int n = scandir(dir, &list, only_conf, alphasort);
+	int n;
 
+	if (!dir)
+		return -ENOENT;
+	n = scandir(dir, &list, only_conf, alphasort);
 	for (int i = 0; i < n; i++) {
 		char *path = xasprintf("%s/%s", dir, list[i]->d_name);
 		struct machine *m;
@@ -109,4 +100,5 @@ void machine_list(FILE *out)
 		free(list);
 	fprintf(out, "%-17s %s\n", "host", "this computer, as hwloc sees it");
 	free(dir);
+	return 0;
 }

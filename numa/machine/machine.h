@@ -97,7 +97,8 @@ void machine_free(struct machine *m);
 /* Print what `disco topology` shows: nodes, CPUs, memory, caches, latency matrix, costs. */
 void machine_print(const struct machine *m, FILE *out);
 
-/* Print one line for each preset: name and description. */
-void machine_list(FILE *out);
+/* Print one line for each preset: name and description. 0, or a negative errno after one line on
+ * stderr: the program's data is not found. */
+int machine_list(FILE *out);
 
 #endif
