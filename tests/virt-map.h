@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Addresses and interrupts of QEMU's `virt` board, as its documentation gives them. Written apart from
- * the table in monitor/engine/sim/virt.c, so that a device at a wrong place fails a test.
+ * Addresses and interrupts of QEMU's `virt` board, as its documentation gives them. Written apart
+ * from the table in monitor/engine/sim/virt.c, so that a device at a wrong place fails a test.
  */
 #ifndef TESTS_VIRT_MAP_H
 #define TESTS_VIRT_MAP_H

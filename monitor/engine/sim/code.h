@@ -48,8 +48,8 @@ enum { ARENA_BYTES = 1664 * 1024, HASH_BUCKETS = 8192 };
 
 void code_init(struct vm *vm);
 void code_free(struct vm *vm);
-/* The block at cpu->pc in the current context. NULL: there is none; the caller raises what is pending
- * (trap_fault()), if anything. */
+/* The block at cpu->pc in the current context. NULL: there is none; the caller raises what is
+ * pending (trap_fault()), if anything. */
 struct block *code_lookup(struct sim_vcpu *cpu);
 /* Drop every block of the VM: physical memory protection changed. */
 void code_drop_all(struct vm *vm);

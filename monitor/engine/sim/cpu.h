@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * The state of the simulated RV64GC CPU; what each part of the engine does with it stands in the
- * part's own header. One struct is one hart; all harts of a VM are executed by one host thread at a time, which alternates
- * between them in slices. That is why nothing here is atomic, and why LR/SC needs no bookkeeping: a
- * reservation cannot be broken within a slice, and is dropped at the start of the next one.
+ * part's own header. One struct is one hart; all harts of a VM are executed by one host thread at a
+ * time, which alternates between them in slices. That is why nothing here is atomic, and why LR/SC
+ * needs no bookkeeping: a reservation cannot be broken within a slice, and is dropped at the start
+ * of the next one.
  *
  * From the ground up; a file calls only those above it in this list:
  *

@@ -60,7 +60,8 @@ static int32_t imm_j(uint32_t w)
 	       (int32_t)((w >> 12 & 255) << 12 | (w >> 20 & 1) << 11 | (w >> 21 & 1023) << 1);
 }
 
-/* What each format makes of the word. Destination x0 becomes register 32, which no instruction reads. */
+/* What each format makes of the word. Destination x0 becomes register 32, which no instruction
+ * reads. */
 static void decode_operands(enum format format, uint32_t w, struct op *op)
 {
 	unsigned rd = w >> 7 & 31;

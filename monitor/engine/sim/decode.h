@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Instructions as numbers and operands: what decode.c makes of the table insn.def, and the text that
- * disasm.c makes of it. Nothing here knows a CPU.
+ * Instructions as numbers and operands: what decode.c makes of the table insn.def, and the text
+ * that disasm.c makes of it. Nothing here knows a CPU.
  */
 #ifndef MONITOR_ENGINE_SIM_DECODE_H
 #define MONITOR_ENGINE_SIM_DECODE_H

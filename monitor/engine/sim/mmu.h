@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
  * Memory as a hart sees it: translation, physical memory protection, the soft TLB, and every access
- * that the TLB does not answer. Nothing here takes a trap: an access that fails leaves its exception
- * pending in cpu->fault_cause and cpu->fault_tval, and who asked for it has it raised by trap_fault().
- * Owner thread.
+ * that the TLB does not answer. Nothing here takes a trap: an access that fails leaves its
+ * exception pending in cpu->fault_cause and cpu->fault_tval, and who asked for it has it raised by
+ * trap_fault(). Owner thread.
  */
 #ifndef MONITOR_ENGINE_SIM_MMU_H
 #define MONITOR_ENGINE_SIM_MMU_H
 
 #include "monitor/engine/sim/cpu.h"
 
-/* Result of a slow access: DONE, or LEAVE when it did not complete: an exception is pending, or the VM
- * must wait for a frame. The executor must not go on with this instruction. */
+/* Result of a slow access: DONE, or LEAVE when it did not complete: an exception is pending, or the
+ * VM must wait for a frame. The executor must not go on with this instruction. */
 enum { DONE = 0, LEAVE = 1 };
 
 int mem_load(struct sim_vcpu *cpu, uint64_t va, unsigned size, uint64_t *value);
@@ -48,7 +48,8 @@ static inline int mem_fault(struct sim_vcpu *cpu, enum cause cause, uint64_t tva
 	return LEAVE;
 }
 
-/* A store or DMA is about to reach ppn: if code was decoded from it, it is stale at the next fence.i. */
+/* A store or DMA is about to reach ppn: if code was decoded from it, it is stale at the next
+ * fence.i. */
 void mem_code_written(struct sim_vm *evm, uint32_t ppn);
 
 /* As the guest demands: */

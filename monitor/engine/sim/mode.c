@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a mode of virtualization (monitor/vm/account.h) does to a vCPU: which of its instructions and
- * traps enter the monitor and at what price, what a TLB miss takes, and the books of its time. None
- * of it changes what an instruction does, only when the next one comes.
+ * What a mode of virtualization (monitor/vm/account.h) does to a vCPU: which of its instructions
+ * and traps enter the monitor and at what price, what a TLB miss takes, and the books of its time.
+ * None of it changes what an instruction does, only when the next one comes.
  *
  * nested: the guest's page tables are in its physical memory, so the hardware translates each
  * address on the walk, and the page's own, by the monitor's three-level tables (Sv39x4, leaves of 4

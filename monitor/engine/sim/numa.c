@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The simulated machine made non-uniform: what ties the memory-system model (numa/memsys/memsys.h) and
- * page placement (numa/policy/placement.h) to the CPUs. Fidelity changes at boundaries only; decoded code
- * and soft TLBs belong to one fidelity and are dropped with it. A frame belongs, for the model, to
- * the VM that alone can reach it, or to none; memory tells of each change through mem->owned.
+ * The simulated machine made non-uniform: what ties the memory-system model (numa/memsys/memsys.h)
+ * and page placement (numa/policy/placement.h) to the CPUs. Fidelity changes at boundaries only;
+ * decoded code and soft TLBs belong to one fidelity and are dropped with it. A frame belongs, for
+ * the model, to the VM that alone can reach it, or to none; memory tells of each change through
+ * mem->owned.
  */
 #include <string.h>
 

@@ -2,12 +2,12 @@
 /*
  * Which vCPU runs on which CPU. Each vCPU has a home CPU, so that its memory stays near; each CPU
  * has a queue. A vCPU holds its CPU until it idles while another waits, or its time slice is over
- * and another waits; an idle vCPU stays while no other waits for its CPU, so that it can wake within
- * the quantum. A CPU with nothing to do takes over a vCPU that has waited for a while elsewhere,
- * from the nearest queue first (the paper's affinity scheduler, section 4.2.1). Such a guest makes
- * room as soon as one that is at home there wants the CPU, and when it wakes next, it is at home
- * again if that CPU is free: else one vCPU more than CPUs would drive all others from their memory
- * in time. All of it happens at boundaries, so it depends on machine time alone.
+ * and another waits; an idle vCPU stays while no other waits for its CPU, so that it can wake
+ * within the quantum. A CPU with nothing to do takes over a vCPU that has waited for a while
+ * elsewhere, from the nearest queue first (the paper's affinity scheduler, section 4.2.1). Such a
+ * guest makes room as soon as one that is at home there wants the CPU, and when it wakes next, it
+ * is at home again if that CPU is free: else one vCPU more than CPUs would drive all others from
+ * their memory in time. All of it happens at boundaries, so it depends on machine time alone.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Watches a guest's kernel at work (monitor/vm/service.h), from what any RISC-V Linux shows: while a
- * program runs, sscratch holds its task; while the kernel runs, tp (x4) does. So a trap from user
+ * Watches a guest's kernel at work (monitor/vm/service.h), from what any RISC-V Linux shows: while
+ * a program runs, sscratch holds its task; while the kernel runs, tp (x4) does. So a trap from user
  * mode begins a service of the task in sscratch, and a return to user mode with the same task ends
  * it. In between, the kernel may have gone over to another task: tp is looked at whenever the
  * kernel accesses a control register (not sscratch: around that tp is the program's), which Linux
