@@ -83,8 +83,8 @@ static void teardown(void)
 {
 	disk_close(disk[0]);
 	disk_close(disk[1]);
-	sim_destroy();
 	image_cache_destroy(sim.images);
+	sim_destroy();
 	memsys_destroy(sim.memsys);
 	unlink(path);
 }
