@@ -159,6 +159,18 @@ compdb: ## compile_commands.json, for editors
 	$(file >>compile_commands.json,])
 	@echo compile_commands.json
 
+# clang-tidy looks only at what has changed since it was clean; cppcheck keeps its own books.
+TIDY    := $(patsubst %.c,$(B)/tidy/%.ok,$(MAIN) $(SRC))
+tidy: tidy-deps ## clang-tidy and cppcheck, with the checks of .clang-tidy and .cppcheck
+	@$(MAKE) --no-print-directory -j$(shell nproc) $(TIDY)
+	@mkdir -p $(B)/tidy/cppcheck; cppcheck -q -j$(shell nproc) --enable=warning,performance,portability --inline-suppr \
+	  --std=c11 --platform=unix64 --library=gnu --error-exitcode=1 --suppressions-list=.cppcheck \
+	  --cppcheck-build-dir=$(B)/tidy/cppcheck $(filter-out -I% -std%,$(CPPFLAGS)) -I. $(MAIN) $(SRC)
+$(B)/tidy/%.ok: %.c .clang-tidy $(B)/%.o
+	$(call say,TIDY,$<)
+	$(Q)clang-tidy --quiet $< -- $(CPPFLAGS) $(filter-out -W%,$(CFLAGS)) 2>$(@:.ok=.log) || { cat $(@:.ok=.log); exit 1; }
+	@touch $@
+
 coverage: coverage-deps ## lines that the C unit tests reach: build/coverage/index.html
 	@$(MAKE) --no-print-directory B=build/coverage OPT=-O0 SANFLAGS=--coverage all tests
 	@find build/coverage -name '*.gcda' -delete
@@ -174,8 +186,9 @@ DEPS    := gcc make libc6-dev libfdt-dev libjansson-dev libconfig-dev libxxhash-
            libnuma-dev libseccomp-dev libslirp-dev check gnuplot-nox e2fsprogs cpio xz-utils zstd ca-certificates debian-archive-keyring \
            qemu-system-misc qemu-system-x86 opensbi u-boot-qemu binutils-riscv64-linux-gnu gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf jq acpica-tools
 check-deps    : MORE := clang clang-format libclang-rt-dev
+tidy-deps     : MORE := clang-tidy cppcheck
 coverage-deps : MORE := gcovr
-deps check-deps coverage-deps: ## the Debian packages that are missing (check-deps: those for check, too)
+deps check-deps tidy-deps coverage-deps: ## the Debian packages that are missing (check-deps: those for check, too)
 	@missing=$$(for p in $(DEPS) $(MORE); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
 	  grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then echo "installing:" $$missing; \
@@ -257,7 +270,7 @@ help: ## this
 	@echo "Variables:"; sed -n 's/^## /  /p' Makefile
 
 FORCE:
-.PHONY: all tests check check-long lab fuzzers fuzz fuzz-corpus format format-check compdb coverage deps check-deps \
+.PHONY: all tests check check-long lab fuzzers fuzz fuzz-corpus format format-check compdb tidy coverage deps check-deps tidy-deps \
         coverage-deps guest demo bench bench-peers pictures papers papers-readme install uninstall clean distclean help FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

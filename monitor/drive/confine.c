@@ -149,7 +149,7 @@ static const struct {
 	{SCMP_SYS(mprotect), 2, PROT_EXEC, 0},
 	{SCMP_SYS(clone), 0, CLONE_VM | CLONE_THREAD, CLONE_VM | CLONE_THREAD},
 	{SCMP_SYS(prctl), 0, UINT64_MAX, PR_SET_NAME},
-	{SCMP_SYS(prlimit64), 2, UINT64_MAX, 0},  /* to ask */
+	{SCMP_SYS(prlimit64), 2, UINT64_MAX, 0}, /* to ask */
 	/* of descriptors, what sends no signal: not F_SETOWN, F_SETSIG, F_SETLEASE, F_NOTIFY */
 	{SCMP_SYS(fcntl), 1, UINT32_MAX, F_DUPFD},
 	{SCMP_SYS(fcntl), 1, UINT32_MAX, F_DUPFD_CLOEXEC},

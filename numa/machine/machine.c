@@ -138,7 +138,7 @@ static const struct number *find_number(const struct number *t, size_t n, const 
 static int put_number(
 	const struct source *s, config_setting_t *set, const struct number *f, void *base)
 {
-	uint64_t v;
+	uint64_t v = 0;
 	uint32_t v32;
 	int err = get_number(s, set, f->name, f->size, f->min, f->max, &v);
 
@@ -228,7 +228,8 @@ static int get_nodes(const struct source *s, config_t *cfg)
 	struct machine *m = s->m;
 	config_setting_t *nodes = config_lookup(cfg, "nodes"), *cpus = config_lookup(cfg, "cpus"),
 			 *memory = config_lookup(cfg, "memory");
-	uint64_t v = 1, n_cpus[MACHINE_MAX_NODES], mem_bytes[MACHINE_MAX_NODES], total = 0;
+	uint64_t v = 1, n_cpus[MACHINE_MAX_NODES] = {0}, mem_bytes[MACHINE_MAX_NODES] = {0},
+		 total = 0;
 	int err;
 
 	if (nodes) {
@@ -258,13 +259,14 @@ static int get_nodes(const struct source *s, config_t *cfg)
 		to->n_cpus = (unsigned)n_cpus[node];
 		to->mem_bytes = mem_bytes[node];
 		total += mem_bytes[node];
-		if (m->n_cpus + to->n_cpus > MACHINE_MAX_CPUS)
+		/* Without a setting each node has one CPU, so these are never too many or none. */
+		if (cpus && m->n_cpus + to->n_cpus > MACHINE_MAX_CPUS)
 			return complain(
 				EINVAL, "%s:%d: more than %d CPUs", AT(s, cpus), MACHINE_MAX_CPUS);
 		for (unsigned i = 0; i < to->n_cpus; i++)
 			m->cpu_node[m->n_cpus++] = (uint8_t)node;
 	}
-	if (!m->n_cpus)
+	if (cpus && !m->n_cpus)
 		return complain(EINVAL, "%s:%d: the machine has no CPU", AT(s, cpus));
 	if (total < PAGE || total > MEMORY_MAX)
 		return complain(EINVAL, "%s:%d: %llu bytes of memory in all; must be from 4K to 8T",

@@ -46,7 +46,7 @@ GENERIC int bias(struct format f)
 
 GENERIC uint64_t zero(struct format f, bool sign)
 {
-	return (uint64_t)sign << (f.frac_bits + f.exp_bits);
+	return (uint64_t)sign << (f.frac_bits + f.exp_bits); /* NOLINT: unsigned */
 }
 
 GENERIC uint64_t infinity(struct format f, bool sign)
