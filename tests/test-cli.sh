@@ -150,7 +150,7 @@ for kind in misses stall pages sharing; do
 	refuses 'not statistics' plot schema.js --kind $kind
 done
 
-refuses 'none of plain, nested, trap, native' run --kernel good-kernel --mode hybrid
+refuses 'none of plain, native, nested, trap' run --kernel good-kernel --mode hybrid
 refuses 'one VM' run --kernel good-kernel --mode native --vms 2
 refuses 'no monitor to share' run --kernel good-kernel --mode native --share disk
 refuses 'has 8 CPUs' run --kernel good-kernel --mode native --vcpus 9

@@ -590,19 +590,6 @@ START_TEST(a_guest_does_the_same_and_its_times_add_up)
 }
 END_TEST
 
-START_TEST(names)
-{
-	enum mode mode;
-
-	for (unsigned i = 0; i < MODES; i++) {
-		ck_assert_int_eq(mode_parse(mode_name[i], &mode), 0);
-		ck_assert_uint_eq(mode, i);
-	}
-	ck_assert_int_lt(mode_parse("", &mode), 0);
-	ck_assert_int_lt(mode_parse("hybrid", &mode), 0);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("modes");
@@ -629,7 +616,6 @@ int main(void)
 	t = tcase_create("guest");
 	tcase_add_test(t, spinning_is_booked_by_privilege);
 	tcase_add_loop_test(t, a_guest_does_the_same_and_its_times_add_up, 0, 2 * MODES);
-	tcase_add_test(t, names);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }

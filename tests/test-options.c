@@ -85,21 +85,58 @@ START_TEST(ways_of_sharing_add_up)
 }
 END_TEST
 
-START_TEST(markers_are_allowed_to_all_none_or_some)
+START_TEST(choices_are_words_of_their_enum)
+{
+	static const char *const bad[] = {"--mode", "--fidelity", "--nat", "--engine"};
+	struct run_options o;
+	json_t *json;
+
+	for (unsigned i = 0; i < MODES; i++) {
+		ck_assert_int_eq(PARSE(&o, "--mode", mode_name[i]), 0);
+		ck_assert_uint_eq(o.mode, i);
+		options_free(&o);
+	}
+	ck_assert_int_eq(PARSE(&o, "--fidelity", "numa", "--nat", "host"), 0);
+	ck_assert_int_eq(o.fidelity, FIDELITY_NUMA);
+	ck_assert_int_eq(o.nat, NAT_HOST);
+	json = options_json(&o, false);
+	ck_assert_str_eq(json_string_value(json_object_get(json, "fidelity")), "numa");
+	ck_assert_str_eq(json_string_value(json_object_get(json, "nat")), "host");
+	ck_assert_str_eq(json_string_value(json_object_get(json, "mode")), "plain");
+	ck_assert_str_eq(json_string_value(json_object_get(json, "engine")), "sim");
+	json_decref(json);
+	options_free(&o);
+	/* What was not chosen is no word, and not recorded. */
+	ck_assert_int_eq(PARSE(&o, "--vms", "1"), 0);
+	json = options_json(&o, false);
+	ck_assert_ptr_null(json_object_get(json, "fidelity"));
+	ck_assert_ptr_null(json_object_get(json, "nat"));
+	json_decref(json);
+	options_free(&o);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		ck_assert_int_eq(PARSE(&o, bad[i], ""), -EINVAL);
+		options_free(&o);
+		ck_assert_int_eq(PARSE(&o, bad[i], "hybrid"), -EINVAL);
+		options_free(&o);
+	}
+}
+END_TEST
+
+START_TEST(magic_instructions_are_allowed_to_all_none_or_some)
 {
 	static const char *const bad[] = {"", "vm4", "vm", "1", "vm1,", ",vm1", "vm1,,vm2",
 		"vm1,vm1", "vm1,none", "vm01", "All"};
 	struct run_options o;
 
 	ck_assert_int_eq(PARSE(&o, "--vms", "4"), 0);
-	ck_assert(options_markers(&o, 0) && options_markers(&o, 3));
+	ck_assert(options_magic(&o, 0) && options_magic(&o, 3));
 	options_free(&o);
 	ck_assert_int_eq(PARSE(&o, "--vms", "4", "--markers", "none"), 0);
-	ck_assert(!options_markers(&o, 0) && !options_markers(&o, 3));
+	ck_assert(!options_magic(&o, 0) && !options_magic(&o, 3));
 	options_free(&o);
 	ck_assert_int_eq(PARSE(&o, "--vms", "14", "--markers", "vm1,vm13"), 0);
 	for (unsigned vm = 0; vm < 14; vm++)
-		ck_assert_int_eq(options_markers(&o, vm), vm == 1 || vm == 13);
+		ck_assert_int_eq(options_magic(&o, vm), vm == 1 || vm == 13);
 	options_free(&o);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		ck_assert_msg(
@@ -312,7 +349,8 @@ int main(void)
 	tcase_add_test(t, defaults_are_one_debian_vm_on_flash8);
 	tcase_add_test(t, ways_of_sharing_add_up);
 	tcase_add_test(t, directories_have_tags);
-	tcase_add_test(t, markers_are_allowed_to_all_none_or_some);
+	tcase_add_test(t, choices_are_words_of_their_enum);
+	tcase_add_test(t, magic_instructions_are_allowed_to_all_none_or_some);
 	tcase_add_test(t, a_kernel_or_firmware_replaces_the_guest);
 	tcase_add_test(t, values_have_units_and_the_last_one_wins);
 	tcase_add_test(t, checks_have_an_interval_and_need_none);

@@ -139,7 +139,7 @@ static int check_job(struct compared *j, bool *has_fidelity)
 
 	if (!err)
 		err = policy_parse(o.policy, 1, &policy);
-	*has_fidelity = o.fidelity != NULL;
+	*has_fidelity = o.fidelity != FIDELITY_DEFAULT;
 	if (!err && o.guest && !o.exec)
 		err = complain(EINVAL, "--exec: what is the job?");
 	options_free(&o);

@@ -39,8 +39,10 @@ static int give_up_rights(const struct run *r)
 	for (unsigned i = 0; more && more[i] && i < MAX_ENGINE_READS; i++)
 		read[n++] = more[i];
 	read[n] = NULL;
-	return confine(&(struct confinement){
-		.read = read, .dir = inputs_dir(r), .read_all = o->n_fs > 0, .outside = o->nat});
+	return confine(&(struct confinement){.read = read,
+		.dir = inputs_dir(r),
+		.read_all = o->n_fs > 0,
+		.outside = o->nat != NAT_NONE});
 }
 
 int cmd_run(int argc, char **argv)

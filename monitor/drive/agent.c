@@ -65,7 +65,7 @@ static void on_agent(struct run *r, struct guest *g, const char *text, size_t n)
 	long status;
 
 	(void)n;
-	if (!strcmp(text, "warm") && r->options->warm && !g->vm->id && !r->template.reached) {
+	if (!strcmp(text, "warm") && r->options->clone && !g->vm->id && !r->template.reached) {
 		template_ready(r);
 	} else if (!strcmp(text, "ready") && g->phase == GUEST_BOOTING) {
 		g->phase = GUEST_READY;
@@ -113,7 +113,7 @@ static void judge(struct run *r, struct guest *g)
 			g->exit_status);
 	} else if (vm->reset_wanted) {
 		fail(g, "reset itself (a kernel panic, or a reboot)");
-	} else if (r->options->warm && !r->template.reached) {
+	} else if (r->options->clone && !r->template.reached) {
 		fail(g, "powered off before it was warm");
 	} else if (!r->interactive && !g->exit_seen) {
 		fail(g, "powered off before the command ended");

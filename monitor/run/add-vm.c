@@ -69,7 +69,7 @@ static int add_devices(struct run *r, struct guest *g)
 	int err;
 
 	vm->board->add_platform(vm);
-	if (r->options->warm)
+	if (r->options->clone)
 		genid_create(vm);
 	uart_create(vm, g->uart = stream_create());
 	virtio_console_create(vm, slot++, g->out = stream_create());
@@ -97,7 +97,7 @@ int run_add_vm(struct run *r, unsigned id)
 	snprintf(name, sizeof(name), "vm%u", id);
 	g->vm = vm_create(&r->cluster, name, (unsigned)o->vcpus, o->memory, o->bios != NULL,
 		splitmix64(&seed));
-	g->vm->no_marks = !options_markers(o, id);
+	g->vm->no_marks = !options_magic(o, id);
 	guest_init(g);
 	return add_devices(r, g);
 }

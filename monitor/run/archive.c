@@ -113,7 +113,7 @@ void boot_archive(const struct run *r, unsigned id, struct cpio *c)
 	memset(c, 0, sizeof(*c));
 	if (!r->options->exec && !r->guest_initrd && !(r->options->guest && r->options->initrd))
 		return;
-	if (!r->options->warm) {
+	if (!r->options->clone) {
 		run_archive(r, id, c);
 		return;
 	}

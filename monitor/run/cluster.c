@@ -62,7 +62,7 @@ static int boot(struct run *r, unsigned id)
 	struct cpio extra;
 	int err = run_add_vm(r, id);
 
-	if (!err && r->options->warm)
+	if (!err && r->options->clone)
 		err = vm_check_cloneable(r->guest[id].vm);
 	if (err)
 		return err;
@@ -153,7 +153,7 @@ static int make_gateway(struct run *r)
 	const struct gateway_options options = {
 		.clock_hz = r->machine->clock_hz,
 		.prefix = subnet_prefix(o),
-		.loopback = o->nat && !strcmp(o->nat, "host"),
+		.loopback = o->nat == NAT_HOST,
 	};
 
 	if (!o->nat)
@@ -197,7 +197,7 @@ static int set_mode(struct run *r, const struct policy *policy)
 {
 	const struct run_options *o = r->options;
 
-	mode_parse(o->mode, &r->cluster.mode);
+	r->cluster.mode = o->mode;
 	if (r->cluster.mode != MODE_NATIVE)
 		return 0;
 	if (o->vcpus > r->machine->n_cpus)
@@ -220,7 +220,7 @@ int run_create(struct run *r, const struct run_options *o)
 	memset(r, 0, sizeof(*r));
 	r->options = o;
 	r->interactive = !o->exec;
-	c->engine = engine_find(o->engine);
+	c->engine = o->engine;
 	err = machine_load(o->machine, &r->machine);
 	if (!err)
 		err = policy_parse(o->policy, r->machine->n_nodes, &policy);
@@ -248,7 +248,7 @@ int run_create(struct run *r, const struct run_options *o)
 	c->stop_at = UINT64_MAX;
 	c->virtual_numa = o->virtual_numa;
 	c->waits_for_memory = o->overcommit; /* until overcommit.c gives up */
-	c->numa = o->fidelity && !strcmp(o->fidelity, "numa");
+	c->numa = o->fidelity == FIDELITY_NUMA;
 	c->policy = o->policy;
 	c->placement = placement_create(c->mem, r->machine, &policy, c->engine->placement_ops, c);
 	if (o->virtual_timeout > 0)
@@ -263,7 +263,7 @@ int run_create(struct run *r, const struct run_options *o)
 		err = open_disk_images(r);
 	if (!err)
 		err = open_trees(r);
-	for (unsigned i = 0; !err && i < (o->warm ? 1 : o->vms); i++)
+	for (unsigned i = 0; !err && i < (o->clone ? 1 : o->vms); i++)
 		err = boot(r, i);
 	if (!err)
 		let_boot_files_go(r);

@@ -22,13 +22,13 @@
 #include "sharing/content.h"
 #include "sharing/subnet.h"
 
-enum option_type { TEXT, COUNT, SIZE, SECONDS, INTERVAL, FLAG, DISK, FS, SHARE };
+enum option_type { TEXT, COUNT, SIZE, SECONDS, INTERVAL, FLAG, CHOICE, ENGINE, DISK, FS, SHARE };
 
 struct option_row {
 	const char *name, *arg;
 	enum option_type type;
 	size_t offset;
-	uint64_t min, max; /* COUNT, SIZE */
+	uint64_t min, max; /* COUNT, SIZE; a CHOICE: min is its row of choices[] */
 	bool host;         /* cannot change what a guest sees */
 	const char *help;
 };
@@ -38,8 +38,23 @@ struct option_row {
 /* Of virtio-fs (Virtual I/O Device specification 1.2, section 5.11.4). */
 enum { FS_TAG_BYTES = 36 };
 
+static const char *const fidelity_words[] = {
+	[FIDELITY_FUNCTIONAL] = "functional", [FIDELITY_NUMA] = "numa"};
+static const char *const nat_words[] = {[NAT_OUTSIDE] = "outside", [NAT_HOST] = "host"};
+
+/* Words by their enum's value; NULL: not to be chosen. */
+enum { OF_FIDELITY, OF_MODE, OF_NAT };
+static const struct choice {
+	const char *const *words;
+	unsigned n;
+} choices[] = {
+	[OF_FIDELITY] = {fidelity_words, ARRAY_SIZE(fidelity_words)},
+	[OF_MODE] = {mode_name, MODES},
+	[OF_NAT] = {nat_words, ARRAY_SIZE(nat_words)},
+};
+
 static const struct option_row rows[] = {
-	{"engine", "sim|kvm|auto", TEXT, FIELD(engine), 0, 0, false,
+	{"engine", "sim|kvm|auto", ENGINE, FIELD(engine), 0, 0, false,
 		"What executes VMs: a simulated machine with RISC-V CPUs (sim, the default), or "
 		"this "
 		"computer's CPUs (kvm: x86-64 with hardware virtualization); auto: kvm where it "
@@ -56,10 +71,10 @@ static const struct option_row rows[] = {
 		"With --engine kvm: memory in pages of 2 MiB where nothing splits them, so that "
 		"CPUs translate addresses faster; a first touch takes that much. The host must "
 		"lend them: `advise` in /sys/kernel/mm/transparent_hugepage/shmem_enabled"},
-	{"fidelity", "NAME", TEXT, FIELD(fidelity), 0, 0, false,
+	{"fidelity", "NAME", CHOICE, FIELD(fidelity), OF_FIDELITY, 0, false,
 		"functional: an instruction takes a cycle (default); numa: caches, directory, "
 		"latencies"},
-	{"mode", "NAME", TEXT, FIELD(mode), 0, 0, false,
+	{"mode", "NAME", CHOICE, FIELD(mode), OF_MODE, 0, false,
 		"How the machine is virtualized. plain (default): the monitor is there for calls, "
 		"devices and first touches, translation is the guest's own; nested: as by today's "
 		"hardware, translation in two stages; trap: as by Disco, each privileged "
@@ -67,9 +82,10 @@ static const struct option_row rows[] = {
 		"machine"},
 	{"policy", "NAME[,PARAM=VALUE...]", TEXT, FIELD(policy), 0, 0, false,
 		"Where pages go, and when they move (default: first-touch)"},
-	{"markers", "all|none|VM[,VM...]", TEXT, FIELD(markers), 0, 0, false,
-		"Whose markers may switch the fidelity and begin regions of interest (default: "
-		"all)"},
+	{"markers", "all|none|VM[,VM...]", TEXT, FIELD(magic), 0, 0, false,
+		"VMs whose magic instructions (disco-mark) may switch the fidelity and mark "
+		"regions "
+		"of interest (default: all)"},
 	{"contention", NULL, FLAG, FIELD(contention), 0, 0, false,
 		"In numa fidelity, requests wait for each other at memory controllers and links"},
 	{"vms", "N", COUNT, FIELD(vms), 1, CLUSTER_MAX_VMS, false,
@@ -106,7 +122,7 @@ static const struct option_row rows[] = {
 	{"net", NULL, FLAG, FIELD(net), 0, 0, false,
 		"Network card on a common subnet even for a single VM"},
 	{"no-net", NULL, FLAG, FIELD(no_net), 0, 0, false, "No network cards"},
-	{"nat", "outside|host", TEXT, FIELD(nat), 0, 0, false,
+	{"nat", "outside|host", CHOICE, FIELD(nat), OF_NAT, 0, false,
 		"Let VMs reach the outside through 10.0.0.1, as this computer's user would (NAT by "
 		"libslirp). outside: all but this computer's loopback addresses; host: these, too, "
 		"as 10.0.0.1. The run then depends on who answers, and when (default: no way out)"},
@@ -130,9 +146,10 @@ static const struct option_row rows[] = {
 		"VMs wait for memory instead of failing"},
 	{"exec", "COMMAND", TEXT, FIELD(exec), 0, 0, false,
 		"Run COMMAND with sh in every VM after boot, then power off"},
-	{"warm", NULL, FLAG, FIELD(warm), 0, 0, false,
-		"Boot one VM alone, and make the others as clones of it when it is up: they share "
-		"its memory until one writes, and differ in name, address and random numbers"},
+	{"warm", NULL, FLAG, FIELD(clone), 0, 0, false,
+		"Template clones: boot one VM alone, the template, and clone the others from it "
+		"when it is up. They share its memory until one writes, and differ in name, "
+		"address and random numbers"},
 	{"nfs", "DIRECTORY", TEXT, FIELD(nfs), 0, 0, false,
 		"VM 0 serves a directory of its disk by NFS; the others find it at /nfs and run "
 		"the command, and when all have, VM 0 powers off"},
@@ -196,7 +213,7 @@ static int set_seconds(
 	return 0;
 }
 
-static const char *const disk_modes[] = {[DISK_SHARED] = "shared",
+const char *const option_disk_mode[] = {[DISK_SHARED] = "shared",
 	[DISK_PRIVATE] = "private",
 	[DISK_RO] = "ro",
 	[DISK_SCRATCH] = "scratch"};
@@ -214,9 +231,9 @@ static int add_disk(struct run_options *o, const char *origin, const char *text)
 	if (comma) {
 		size_t m = 0;
 
-		while (m < ARRAY_SIZE(disk_modes) && strcmp(comma + 1, disk_modes[m]))
+		while (m < ARRAY_SIZE(option_disk_mode) && strcmp(comma + 1, option_disk_mode[m]))
 			m++;
-		if (m == ARRAY_SIZE(disk_modes))
+		if (m == ARRAY_SIZE(option_disk_mode))
 			return complain(EINVAL,
 				"%s: disk mode '%s' is none of shared, private, ro, scratch",
 				origin, comma + 1);
@@ -303,6 +320,55 @@ static int set_share(struct run_options *o, const char *origin, const char *text
 	return 0;
 }
 
+/* "neither A nor B" or "none of A, B, C". The caller frees it. */
+static char *no_choice(const struct choice *c)
+{
+	char *list = NULL;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->n; i++)
+		n += c->words[i] != NULL;
+	for (unsigned i = 0; i < c->n; i++) {
+		char *longer;
+
+		if (!c->words[i])
+			continue;
+		longer = list ? xasprintf("%s%s%s", list, n == 2 ? " nor " : ", ", c->words[i])
+			      : xasprintf("%s %s", n == 2 ? "neither" : "none of", c->words[i]);
+		free(list);
+		list = longer;
+	}
+	return list;
+}
+
+static int set_choice(
+	const struct option_row *row, struct run_options *o, const char *origin, const char *text)
+{
+	const struct choice *c = &choices[row->min];
+	char *list;
+
+	for (unsigned i = 0; i < c->n; i++) {
+		if (c->words[i] && !strcmp(c->words[i], text)) {
+			*(unsigned *)((char *)o + row->offset) = i;
+			return 0;
+		}
+	}
+	list = no_choice(c);
+	complain(EINVAL, "%s: '%s' is %s", origin, text, list);
+	free(list);
+	return -EINVAL;
+}
+
+static int set_engine(struct run_options *o, const char *origin, const char *text)
+{
+	const struct engine *engine = engine_find(text);
+
+	if (!engine)
+		return complain(EINVAL, "%s: '%s' is none of sim, kvm, auto", origin, text);
+	o->engine = engine;
+	return 0;
+}
+
 static int set_option(
 	const struct option_row *row, struct run_options *o, const char *origin, const char *text)
 {
@@ -322,6 +388,10 @@ static int set_option(
 		return set_seconds(row, o, origin, text);
 	case INTERVAL: /* "true": none was given */
 		return set_seconds(row, o, origin, strcmp(text, "true") ? text : "0.01");
+	case CHOICE:
+		return set_choice(row, o, origin, text);
+	case ENGINE:
+		return set_engine(o, origin, text);
 	case DISK:
 		return add_disk(o, origin, text);
 	case FS:
@@ -528,162 +598,16 @@ static int apply_command_line(struct run_options *o, const struct given *g)
 
 /* --- all together --- */
 
-bool options_markers(const struct run_options *o, unsigned vm)
-{
-	char name[16];
-	size_t n = (size_t)snprintf(name, sizeof(name), "vm%u", vm);
-
-	if (!strcmp(o->markers, "all"))
-		return true;
-	for (const char *at = o->markers; *at; at += strcspn(at, ",")) {
-		at += *at == ',';
-		if (strcspn(at, ",") == n && !strncmp(at, name, n))
-			return true;
-	}
-	return false;
-}
-
-/* Each word names another VM, or the only one stands for all or none of them. */
-static int check_markers(const struct run_options *o)
-{
-	unsigned words = 1, known = 0;
-
-	if (!strcmp(o->markers, "all") || !strcmp(o->markers, "none"))
-		return 0;
-	for (const char *comma = o->markers; (comma = strchr(comma, ',')); comma++)
-		words++;
-	for (unsigned vm = 0; vm < o->vms; vm++)
-		known += options_markers(o, vm);
-	return known == words ? 0
-			      : complain(EINVAL,
-					"--markers: '%s' is neither all nor none nor a list of "
-					"different VMs of vm0 to vm%llu",
-					o->markers, (unsigned long long)o->vms - 1);
-}
-
-/* Who executes decides what else may be asked for. */
-static int check_engine(struct run_options *o)
-{
-	const struct engine *engine = engine_find(o->engine);
-	bool kvm = engine && engine != &engine_sim;
-
-	if (!engine)
-		return complain(EINVAL, "--engine: '%s' is none of sim, kvm, auto", o->engine);
-	free(o->engine);
-	o->engine = xstrdup(engine->name);
-	if (!o->machine)
-		o->machine = xstrdup(kvm ? "host" : "flash8");
-	if (kvm && (o->warm || o->bios || strcmp(o->mode, "plain") ||
-			   (o->fidelity && strcmp(o->fidelity, "functional"))))
-		return complain(EINVAL, "--%s is for --engine sim",
-			o->warm                    ? "warm"
-			: o->bios                  ? "bios"
-			: strcmp(o->mode, "plain") ? "mode"
-						   : "fidelity numa");
-	if (!kvm && o->machine_memory)
-		return complain(EINVAL,
-			"--machine-memory is for --engine kvm; a simulated machine's "
-			"memory is in its file");
-	if (!kvm && o->huge_pages)
-		return complain(EINVAL, "--huge-pages is for --engine kvm");
-	return 0;
-}
-
-/* NAME or NAME/VARIANT: words that become part of a path and an argument of a program. */
-static bool is_guest_name(const char *guest)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-	size_t name = strspn(guest, letters);
-
-	if (guest[name] != '/')
-		return name && !guest[name];
-	return name && guest[name + 1] != '-' && guest[name + 1] &&
-	       !guest[name + 1 + strspn(guest + name + 1, letters)];
-}
-
-/* Without a monitor there is nobody to share pages, take them away, or clone. */
-static int check_mode(struct run_options *o)
-{
-	enum mode mode;
-
-	if (mode_parse(o->mode, &mode))
-		return complain(
-			EINVAL, "--mode: '%s' is none of plain, nested, trap, native", o->mode);
-	if (mode != MODE_NATIVE)
-		return 0;
-	if (o->vms > 1 || o->overcommit)
-		return complain(EINVAL, "--mode native is a machine without a monitor: "
-					"one VM, and no --overcommit");
-	if (o->share != SHARE_ALL && o->share)
-		return complain(EINVAL, "--mode native has no monitor to share pages: leave out "
-					"--share");
-	o->share = 0;
-	return 0;
-}
-
-static int check(struct run_options *o)
-{
-	if (check_engine(o))
-		return -EINVAL;
-	if (!o->guest && !o->kernel && !o->bios)
-		o->guest = xstrdup("debian");
-	if (o->guest && !is_guest_name(o->guest))
-		return complain(EINVAL, "--guest: '%s' is not the name of a guest", o->guest);
-	if (o->fidelity && strcmp(o->fidelity, "functional") && strcmp(o->fidelity, "numa"))
-		return complain(
-			EINVAL, "--fidelity: '%s' is neither functional nor numa", o->fidelity);
-	if (check_markers(o) || check_mode(o))
-		return -EINVAL;
-	if (o->net && o->no_net)
-		return complain(EINVAL, "net and no-net exclude each other");
-	if (o->nat && strcmp(o->nat, "outside") && strcmp(o->nat, "host"))
-		return complain(EINVAL, "--nat: '%s' is neither outside nor host", o->nat);
-	if (o->nat && o->no_net)
-		return complain(EINVAL, "--nat and --no-net exclude each other");
-	if (o->nfs && (*o->nfs != '/' || strchr(o->nfs, '\n') || strchr(o->nfs, ' ')))
-		return complain(
-			EINVAL, "--nfs: '%s' is not an absolute path without blanks", o->nfs);
-	if (o->nfs && (o->vms < 2 || o->no_net || !o->exec))
-		return complain(EINVAL, "--nfs needs --exec, the network, and more than one VM");
-	if (o->no_disk && o->n_disks)
-		return complain(EINVAL, "--disk none and another disk exclude each other");
-	if (o->exec && !o->guest && !o->initrd)
-		return complain(EINVAL, "--exec needs a guest or an initrd that runs the command");
-	if ((o->initrd || o->append) && !o->kernel && !o->guest)
-		return complain(EINVAL, "--%s needs a kernel: give --kernel or --guest",
-			o->initrd ? "initrd" : "append");
-	for (unsigned i = 0; i < o->n_disks; i++)
-		if (o->disk[i].mode == DISK_PRIVATE && o->vms > 1 && !strstr(o->disk[i].path, "%d"))
-			return complain(EINVAL,
-				"--disk: %s cannot be private to %llu VMs; put %%d, "
-				"the number of the VM, into its name",
-				o->disk[i].path, (unsigned long long)o->vms);
-	if (o->warm && o->virtual_numa)
-		return complain(EINVAL, "--warm: clones are on other nodes than --virtual-numa "
-					"showed the VM they are made from");
-	for (unsigned i = 0; o->warm && i < o->n_disks; i++)
-		if (disk_has_one_user(o->disk[i].mode))
-			return complain(EINVAL,
-				"--warm: %s is %s, and a %s disk has one user: VMs that have one "
-				"cannot be cloned",
-				o->disk[i].path, disk_modes[o->disk[i].mode],
-				disk_modes[o->disk[i].mode]);
-	if (o->name && (strchr(o->name, '/') || strlen(o->name) > 40))
-		return complain(
-			EINVAL, "--name: '%s' has a '/' or more than 40 characters", o->name);
-	return 0;
-}
-
 int options_parse(int argc, char **argv, struct run_options *o)
 {
 	struct given g = {.n = 0};
 	int err;
 
 	memset(o, 0, sizeof(*o));
-	o->engine = xstrdup("sim");
-	o->mode = xstrdup("plain");
+	o->engine = &engine_sim;
+	o->mode = MODE_PLAIN;
 	o->policy = xstrdup("first-touch");
-	o->markers = xstrdup("all");
+	o->magic = xstrdup("all");
 	o->vms = o->vcpus = o->seed = 1;
 	o->share = SHARE_ALL;
 	o->share_scan = CONTENT_RATE;
@@ -695,7 +619,7 @@ int options_parse(int argc, char **argv, struct run_options *o)
 			err = load_config(o, g.item[i].value);
 	if (!err)
 		err = apply_command_line(o, &g);
-	return err ? err : check(o);
+	return err ? err : options_check(o);
 }
 
 void options_free(struct run_options *o)
@@ -713,7 +637,7 @@ static json_t *disks_json(const struct run_options *o)
 
 	for (unsigned i = 0; i < o->n_disks; i++)
 		json_array_append_new(list, json_pack("{s:s, s:s}", "file", o->disk[i].path, "mode",
-						    disk_modes[o->disk[i].mode]));
+						    option_disk_mode[o->disk[i].mode]));
 	return list;
 }
 
@@ -761,6 +685,15 @@ json_t *options_json(const struct run_options *o, bool host)
 			break;
 		case FLAG:
 			v = json_boolean(*(const bool *)field);
+			break;
+		case CHOICE: {
+			const char *word = choices[rows[i].min].words[*(const unsigned *)field];
+
+			v = word ? json_string(word) : NULL;
+			break;
+		}
+		case ENGINE:
+			v = json_string(o->engine->name);
 			break;
 		case DISK:
 			v = disks_json(o);

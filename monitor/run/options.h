@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "monitor/vm/engine.h"
 #include "sharing/disk.h"
 #include "sharing/share.h"
 
@@ -21,6 +22,20 @@ struct disk_option {
 	uint64_t bytes; /* of a scratch disk */
 };
 
+/* At the start; a run may change it. */
+enum fidelity {
+	FIDELITY_DEFAULT, /* functional; and nothing was said */
+	FIDELITY_FUNCTIONAL,
+	FIDELITY_NUMA,
+};
+
+/* The subnet's way out. */
+enum nat {
+	NAT_NONE,
+	NAT_OUTSIDE, /* to all but this computer's loopback addresses */
+	NAT_HOST,    /* to these, too */
+};
+
 /* A host directory that VMs see; both texts are one allocation. */
 struct fs_option {
 	char *tag, *path;
@@ -28,12 +43,12 @@ struct fs_option {
 
 struct run_options {
 	/* The machine and the VMs. */
-	char *engine; /* a name that engine_find() knows; "auto" is resolved */
+	const struct engine *engine;
 	char *machine;
-	char *mode;              /* of virtualization: a mode_name */
-	char *fidelity;          /* "functional" (NULL too) or "numa" */
+	enum mode mode; /* of virtualization */
+	enum fidelity fidelity;
 	char *policy;            /* of page placement: NAME[,PARAM=VALUE...] */
-	char *markers;           /* "all", "none" or names of VMs with commas: options_markers() */
+	char *magic;             /* "all", "none" or names of VMs with commas: options_magic() */
 	bool huge_pages;         /* of the host's, 2 MiB each */
 	uint64_t machine_memory; /* bytes at most, of this computer's; 0: what is free */
 	uint64_t vms, vcpus, memory, seed;
@@ -46,12 +61,12 @@ struct run_options {
 	struct fs_option fs[OPTIONS_MAX_FS];
 	unsigned n_fs;
 	bool net, no_net;
-	char *nat; /* the subnet's way out: "outside" or "host"; NULL: there is none */
+	enum nat nat;
 	uint64_t net_mtu, net_latency, net_bandwidth; /* bytes, ns, Mbit/s (0: no limit) */
 	unsigned share;                               /* enum share */
 	bool contention, overcommit;
 	bool virtual_numa;
-	bool warm; /* one boots, the others are cloned from it */
+	bool clone; /* one VM boots, the template; the others are cloned from it */
 	/* What they do, and for how long; seconds, 0: no limit. */
 	uint64_t share_scan; /* pages looked at for equal ones, in a ms of machine time */
 	char *exec;
@@ -72,8 +87,12 @@ struct run_options {
  */
 int options_parse(int argc, char **argv, struct run_options *o);
 void options_free(struct run_options *o);
-/* May the guest of this VM execute markers? */
-bool options_markers(const struct run_options *o, unsigned vm);
+/* options-check.c: what options_parse() does in the end. Fills in defaults that depend on other
+ * options. 0, or a negative errno after one line on stderr. */
+int options_check(struct run_options *o);
+extern const char *const option_disk_mode[]; /* words, by enum disk_mode */
+/* Do magic instructions of this VM's guest have an effect? */
+bool options_magic(const struct run_options *o, unsigned vm);
 
 /*
  * The options for another command's argp that passes them on: at most OPTIONS_MAX rows to *out,

@@ -2,9 +2,6 @@
 /*
  * Names of modes and events, and sums of accounts: see account.h.
  */
-#include <errno.h>
-#include <string.h>
-
 #include "monitor/vm/account.h"
 
 const char *const mode_name[MODES] = {
@@ -32,16 +29,6 @@ const char *const account_class_name[ACCOUNT_CLASSES] = {
 	[CLASS_TLB] = "TLB misses",
 	[CLASS_MONITOR] = "monitor's work",
 };
-
-int mode_parse(const char *text, enum mode *out)
-{
-	for (unsigned i = 0; i < MODES; i++)
-		if (!strcmp(text, mode_name[i])) {
-			*out = (enum mode)i;
-			return 0;
-		}
-	return -EINVAL;
-}
 
 void account_add(struct account *sum, const struct account *a)
 {

@@ -23,9 +23,6 @@ enum mode {
 };
 extern const char *const mode_name[MODES];
 
-/* 0, or -EINVAL if there is no such mode. */
-int mode_parse(const char *text, enum mode *out);
-
 /*
  * Events by class, with their names in statistics. INSTRUCTION: sensitive ones executed, in every
  * mode. GUEST: traps taken to the guest's kernel or firmware. TLB: refills by the monitor (numa
