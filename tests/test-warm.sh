@@ -10,7 +10,7 @@ need jq
 # A guest that ends before it can be cloned.
 bare cpus
 run 60 --warm --vms 2 --machine big64 --vcpus 128 --memory 16M --bios "$work/cpus.elf" --virtual-timeout 1
-[ $status -eq 1 ] && grep -q 'before it was warm' "$work/err" || fail "a guest that ends before it is warm: status $status, $(cat "$work/err")"
+[ $status -eq 1 ] && grep -q 'before it could be cloned' "$work/err" || fail "a guest that ends before it can be cloned: status $status, $(cat "$work/err")"
 
 [ -z "${SAN:-}" ] || finish
 debian

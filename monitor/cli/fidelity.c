@@ -2,7 +2,7 @@
 /*
  * `disco fidelity`: tells a run going on elsewhere, through its socket (rundir.h), to model the
  * memory system from its next boundary on, or to stop doing so. When that is depends on when it was
- * typed, and so then does the run; markers in the guest (vm.h) do the same reproducibly.
+ * typed, and so then does the run; magic instructions in the guest (vm.h) do the same reproducibly.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -54,7 +54,7 @@ static const struct argp_child children[] = {{&args_help, 0, NULL, 0}, {0}};
 static const struct argp argp = {options, parse, "numa|functional",
 	"Switches a running cluster to caches, directory and latencies (numa) or to an instruction "
 	"a "
-	"cycle (functional). The run then depends on when this was typed; a marker instruction in "
+	"cycle (functional). The run then depends on when this was typed; a magic instruction in "
 	"the guest does not have that effect.",
 	children, NULL, NULL};
 

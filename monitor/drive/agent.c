@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Listens to the guests. At each boundary, in order of VM, what each console put out is taken: the
- * UART goes to whoever watches and into a short memory for failure reports; hvc0 is the command's
- * output, printed by complete lines; hvc1 is the agent's channel: `ready` and `exit N` from the
- * guest, a line to one that serves files when nobody needs it any more, and in a run with --warm,
- * once and from vm0 alone, `warm`, which warm.c answers. What a guest says is only ever printed or
- * compared: it cannot fail anything but itself.
+ * Listens to the guests. At each boundary, in order of VM, the output of each console is taken. The
+ * UART's goes to the terminal and clients that watch it, and its end is kept for failure reports.
+ * hvc0 is the command's output, printed by complete lines. hvc1 is the agent's channel: the guest
+ * says `ready` and `exit N`; vm0 of a run with --warm says `warm`, once, when it can be cloned
+ * (template.c); and a VM that serves files is told `stop` when no other VM needs them any more. What
+ * a guest says is only printed or compared: it can fail no VM but its own.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,8 @@ static void take_console(struct run *r, struct guest *g)
 	}
 }
 
-/* Cut a stream into lines without their CR LF, and hand each on. A line that never ends is cut. */
+/* Cut a stream into lines without their CR LF, and hand each on. A line that fills the buffer is
+ * handed on as it is. */
 static void take_lines(struct run *r, struct guest *g, struct stream *s, struct line *line,
 	void (*each)(struct run *r, struct guest *g, const char *text, size_t n))
 {
@@ -114,7 +115,7 @@ static void judge(struct run *r, struct guest *g)
 	} else if (vm->reset_wanted) {
 		fail(g, "reset itself (a kernel panic, or a reboot)");
 	} else if (r->options->clone && !r->template.reached) {
-		fail(g, "powered off before it was warm");
+		fail(g, "powered off before it could be cloned");
 	} else if (!r->interactive && !g->exit_seen) {
 		fail(g, "powered off before the command ended");
 	} else {

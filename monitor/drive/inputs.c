@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Everything that reaches a run from outside: the terminal (or whatever stdin is), clients of
- * `disco console`, signals, and the host's clock for --timeout and for idling in real time. All of
- * it is looked at here, at the boundary, a few hundred times a second; only typed bytes ever reach
- * a guest, and a change of fidelity, which makes the run depend on when it was asked for. What comes
- * from outside through the subnet's gateway does not pass here (sharing/gateway.h).
+ * Everything that reaches a run from outside: standard input, clients of `disco console`, signals,
+ * and the host's clock for --timeout and for idling in real time. All of it is polled here, at the
+ * boundary, a few hundred times a second. Of this only typed bytes reach a guest, and a change of
+ * fidelity, which makes the run depend on the moment of the request. The subnet's gateway has
+ * sockets of its own (sharing/gateway.h).
  */
 #include <errno.h>
 #include <fcntl.h>

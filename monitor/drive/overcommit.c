@@ -2,7 +2,7 @@
 /*
  * See overcommit.h. Every LOOK_MS of machine time the guests' balloons are set anew, from three
  * numbers: the frames free now, and what each guest holds in its balloon and says it could do
- * without. Below an eighth of the machine free, guests are asked for what is missing to three
+ * without. Below an eighth of the machine free, guests are asked for the pages missing to three
  * sixteenths; above that, they get half of the surplus back. The gap keeps the balloons still in
  * between. A guest that runs short itself is given some back in any case. That a guest gives pages
  * it never touched, which frees nothing, is why the asking goes on as long as memory is short.
@@ -29,7 +29,7 @@ static uint64_t frames_free(const struct memory *mem)
 	return u.free;
 }
 
-/* What a guest can still be asked for. */
+/* Pages that a guest can still be asked for. */
 static uint64_t spare(const struct balloon_state *b)
 {
 	uint64_t asked = b->target > b->held ? b->target - b->held : 0;
@@ -87,7 +87,7 @@ static void relieve(struct run *r)
 	}
 }
 
-/* What has been asked for and not come yet. */
+/* Pages asked for that have not come yet. */
 static uint64_t under_way(const struct run *r)
 {
 	uint64_t pages = 0;

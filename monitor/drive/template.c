@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * `disco run --warm`: one VM boots, as vm0, and when it says on the agent's channel that it is
- * warm, the others are cloned from it. Then each, vm0 included, is told who it is: the archive that
- * a VM which boots by itself finds behind its initrd comes through the agent's channel, after a
- * line that says how many bytes it has. A stream takes some at a time, so it is sent over several
- * boundaries.
+ * Template clones (`disco run --warm`): vm0, the template, boots alone. When it says `warm` on the
+ * agent's channel, the other VMs are cloned from it. Then each VM, vm0 included, gets its archive
+ * (run/archive.h) through the agent's channel, after a line with the archive's size in bytes. A VM
+ * that boots by itself has it behind its initrd instead. A stream has little room, so the archive is
+ * sent over several boundaries.
  */
 #include <stdlib.h>
 #include <string.h>

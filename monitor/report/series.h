@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A run's time series: samples of running totals, one every so many boundaries. When the list is
+ * A run's time series: samples of running totals, one every `interval` boundaries. When the list is
  * full, every second sample goes and the interval doubles, so that a run of any length has between
  * half a list and a full one, evenly spread, and which samples there are depends on the number of
  * boundaries alone. Totals and not differences, so that leaving samples out loses nothing else.

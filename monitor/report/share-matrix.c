@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Counting who shares with whom; see share-matrix.h. Of a frame's users only the VMs among the first
+ * Counting the share matrix; see share-matrix.h. Of a frame's users only the VMs among the first
  * SHARERS_MAX matter one by one: a mask of these, and whether there is more than one VM at all, say
  * for each of the frame's pages what it counts as.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who shares with whom: each VM's mapped pages by who else uses their frames, at one moment. The
+ * The share matrix: each VM's mapped pages by which VMs else use their frames, at one moment. The
  * frames' back-maps are walked once, so it is cheap enough for every snapshot. Boundary.
  */
 #ifndef MONITOR_REPORT_SHARERS_H
@@ -16,12 +16,12 @@ enum { SHARERS_MAX = 16 }; /* the first VMs, with whom sharing is told one by on
 
 /* One VM's pages. Those up to `zero` add up to all it has mapped. */
 struct share_row {
-	uint64_t own;         /* in frames that nobody else uses, no cache either */
+	uint64_t own;         /* in frames without another user, not even a cache */
 	uint64_t disk;        /* that no other VM uses, but buffer cache or disk */
 	uint64_t first_disk;  /* of the buffer cache, that VM 0 and another use */
 	uint64_t first_other; /* other frames that VM 0 and another use */
 	uint64_t others;      /* that other VMs use and VM 0 does not */
-	uint64_t text;        /* of kernel and boot files, whoever else uses them */
+	uint64_t text;        /* of kernel and boot files, in any number of VMs */
 	uint64_t zero;        /* without a frame */
 	/* In frames that VM k uses, too, text and zeroes left out; and those of the buffer cache
 	 * among them. Of k = this VM: in frames with no other VM. */

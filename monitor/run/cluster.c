@@ -281,7 +281,7 @@ static void check_all_is_free(const struct memory *mem)
 	memory_usage(mem, -1, &u);
 	free = u.free + u.kind[FRAME_ZERO] + u.kind[FRAME_MONITOR];
 	if (free != u.total)
-		die("memmap: nobody is left, and %llu frames are not free",
+		die("memmap: no VM is left, and %llu frames are not free",
 			(unsigned long long)(u.total - free));
 }
 
