@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Runs side by side, as a table and as a picture; see compare.h.
+ * Runs side by side, as a table and as a picture; see comparison.h.
  */
 #include <errno.h>
 #include <string.h>

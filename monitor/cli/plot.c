@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * `disco plot`: draws what a statistics file has. The pictures are in plot-*.c; one more is a row
- * here.
+ * `disco plot`: draws what a statistics file has. The pictures are in
+ * monitor/plot/; one more is a row here.
  */
 #include <errno.h>
 #include <jansson.h>

@@ -2,7 +2,7 @@
 /*
  * A paper as a directory of data, papers/NAME: what it printed, which runs make ours, what is taken
  * from their statistics, and what is claimed. papers/README.md describes the files. paper.c reads
- * and checks them and makes the command of each run, paper-numbers.c computes numbers and verdicts;
+ * and checks them and makes the command of each run, numbers.c computes numbers and verdicts;
  * running is cli/reproduce.c, showing report.c and plot.c.
  */
 #ifndef MONITOR_PAPER_PAPER_H
@@ -72,10 +72,10 @@ bool paper_eval(const struct experiment *e, const json_t *expression, double *v)
 enum verdict { CLAIM_HOLDS, CLAIM_IN_PART, CLAIM_DOES_NOT, CLAIM_UNKNOWN };
 enum verdict paper_verdict(const struct experiment *e, const json_t *claim);
 
-/* paper-report.c: report.md and report.html, in the output directory. 0, or a negative errno after
+/* report.c: report.md and report.html, in the output directory. 0, or a negative errno after
  * one line on stderr. */
 int paper_report(const struct paper *p);
-/* paper-plot.c: NAME.png and NAME.svg there; draws nothing if the experiment has nothing to draw.
+/* plot.c: NAME.png and NAME.svg there; draws nothing if the experiment has nothing to draw.
  * As above. */
 int paper_plot(struct experiment *e);
 bool paper_has_plot(const struct experiment *e);

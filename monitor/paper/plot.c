@@ -132,7 +132,7 @@ static unsigned longest(const json_t *list, bool word)
 	return n;
 }
 
-/* How many lines the labels take, in so many characters each. */
+/* The lines of the label that takes most, at `width` characters a line. */
 static unsigned most_lines(const json_t *list, unsigned width)
 {
 	const json_t *item;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Pictures of a run in numa fidelity, from the "numa" object of its statistics: misses over time,
- * where CPU time went, and a map of pages. Everything read is checked: the file may be anybody's.
+ * where CPU time went, and a map of pages. Everything read is checked: a
+ * user may have the file from elsewhere.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -329,7 +330,7 @@ static uint64_t map_group(uint64_t pages, size_t panels)
 	return group;
 }
 
-/* Columns of a map of so many cells: a power of two, so that equal strides stand in columns. */
+/* Columns of a map of `cells` cells: a power of two, so that equal strides stand in columns. */
 static uint64_t map_columns(uint64_t cells)
 {
 	uint64_t columns = 64;

@@ -33,7 +33,7 @@ struct plot_span {
 };
 /* When the regions of interest were, the first REGIONS_MAX into span[]: how many. */
 unsigned plot_regions(const json_t *root, struct plot_span *span);
-/* Bars get a name each, or else one in so many as there is room for: how many a name stands for. */
+/* Where `bars` bars stand side by side, every Nth has room for its name: N. */
 size_t plot_every(size_t bars);
 
 /* Is it the name of a picture, by its end? */

@@ -69,13 +69,13 @@ unsigned plot_regions(const json_t *root, struct plot_span *span)
 		inside -= *d > 0;
 		*d = event[i].value == MARK_BEGIN ? *d + 1 : *d && event[i].value ? *d - 1 : 0;
 		inside += *d > 0;
-		if (!before && inside && found < REGIONS_MAX)
-			span[found++] = (struct plot_span){event[i].cycles,
+		if (!before && inside && found++ < REGIONS_MAX)
+			span[found - 1] = (struct plot_span){event[i].cycles,
 				json_number_value(json_object_get(root, "cycles"))};
-		else if (before && !inside && found)
+		else if (before && !inside && found <= REGIONS_MAX)
 			span[found - 1].to = event[i].cycles;
 	}
 	free(event);
 	free(depth);
-	return found;
+	return MIN(found, (unsigned)REGIONS_MAX);
 }
