@@ -7,6 +7,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <limits.h>
 #include <linux/landlock.h>
 #include <netinet/in.h>
@@ -282,6 +283,21 @@ static int keep_reading(int arg)
 	       (status_line("CapPrm:") != 1 << 2); /* CAP_DAC_READ_SEARCH */
 }
 
+/* As root of a container may be, without the capability that is to be kept. */
+static int keep_nothing(int arg)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+	const char *const read[] = {secret, NULL};
+	struct confinement c = {.read = read, .dir = -1, .read_all = true};
+
+	(void)arg;
+	data[0].effective = data[0].permitted = 1u << CAP_SETUID | 1u << CAP_SETGID;
+	if (syscall(SYS_capset, &header, data) || confine(&c))
+		return -1;
+	return (getuid() == 0) + (open(secret, O_RDONLY) >= 0) + (status_line("CapPrm:") != 0);
+}
+
 static void remove_tree(void)
 {
 	static const char *const names[] = {
@@ -367,6 +383,7 @@ START_TEST(root_becomes_who_called_sudo_or_nobody)
 	ck_assert_int_eq(in_process(be_less, 0), 0);
 	ck_assert_int_eq(in_process(be_less, 12345), 0);
 	ck_assert_int_eq(in_process(keep_reading, 0), 0);
+	ck_assert_int_eq(in_process(keep_nothing, 0), 0);
 	unlink(secret);
 }
 END_TEST

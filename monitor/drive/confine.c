@@ -245,12 +245,17 @@ static unsigned number(const char *name)
 	return n >= LOWEST_USER && n < UINT32_MAX ? (unsigned)n : NOBODY;
 }
 
-static int set_capabilities(uint32_t low)
+/* Keep those of `low` that the process has: a root of a container may have few. */
+static int keep_capabilities(uint32_t low)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
-		{.effective = low, .permitted = low}};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
 
+	if (syscall(SYS_capget, &header, data))
+		return -errno;
+	low &= data[0].permitted;
+	memset(data, 0, sizeof(data));
+	data[0].effective = data[0].permitted = low;
 	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }
 
@@ -262,7 +267,7 @@ static int stop_being_root(bool read_all)
 		return 0;
 	if (prctl(PR_SET_KEEPCAPS, read_all) || setgroups(0, NULL) || setresgid(gid, gid, gid) ||
 		setresuid(uid, uid, uid) ||
-		set_capabilities(read_all ? 1u << CAP_DAC_READ_SEARCH : 0))
+		keep_capabilities(read_all ? 1u << CAP_DAC_READ_SEARCH : 0))
 		return complain(errno, "root's privileges cannot be dropped for user %u: %s", uid,
 			strerror(errno));
 	return 0;
