@@ -32,6 +32,8 @@ struct tree {
 	uint32_t *file;         /* ids of files that are not empty, by first_block */
 	uint32_t n_files;
 	uint64_t n_blocks;
+	uint32_t n_errors; /* nodes with an error, but those that vanished ... */
+	char *first_error; /* ... and what to say of the first */
 	struct {
 		uint32_t id; /* 0: none */
 		int fd;
@@ -110,8 +112,11 @@ int tree_read(struct tree *t, uint32_t id, uint32_t index, void *to)
 	const struct tree_node *n = &t->node[id];
 	uint64_t at = (uint64_t)index << PAGE_SHIFT;
 	size_t bytes = (size_t)MIN(n->bytes - at, (uint64_t)PAGE_SIZE), done = 0;
-	int fd = file_descriptor(t, id);
+	int fd;
 
+	if (n->error)
+		return -n->error;
+	fd = file_descriptor(t, id);
 	if (fd < 0)
 		return fd;
 	while (done < bytes) {
@@ -153,9 +158,9 @@ static int read_block(void *arg, uint32_t block, void *to)
 
 /* ---- the snapshot ------------------------------------------------------------------------ */
 
-static char *node_path(const struct tree *t, uint32_t id, const char *name)
+static char *node_path(const struct tree *t, uint32_t id)
 {
-	char *path = xasprintf("%s%s", *name ? "/" : "", name), *longer;
+	char *path = xstrdup(""), *longer;
 
 	for (; id != TREE_ROOT; id = t->node[id].parent) {
 		longer = xasprintf("/%s%s", t->node[id].name, path);
@@ -167,71 +172,99 @@ static char *node_path(const struct tree *t, uint32_t id, const char *name)
 	return longer;
 }
 
-static int refuse(const struct tree *t, uint32_t id, const char *name, int err, const char *why)
+/* Guests get `err` for node `id`, and for it alone. why: NULL for the host's words. */
+static void set_error(struct tree *t, uint32_t id, int err, const char *why)
 {
-	char *path = node_path(t, id, name);
+	char *path;
 
-	complain(err, "%s: %s", path, why);
+	t->node[id].error = err;
+	if (t->n_errors++)
+		return;
+	path = node_path(t, id);
+	t->first_error = xasprintf("%s: %s", path, why ? why : strerror(err));
 	free(path);
-	return -err;
 }
 
-static struct tree_node *add_node(struct tree *t, const struct stat *st, const char *name)
+static bool is_gone(int err)
 {
-	struct tree_node *n;
+	return err == ENOENT || err == ENOTDIR || err == ELOOP || err == ESTALE;
+}
 
+/* Not the file's or directory's fault, so that no answer for it alone would be true. */
+static bool is_ours(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOMEM;
+}
+
+static void set_attributes(struct tree_node *n, const struct stat *st)
+{
+	n->mode = st->st_mode;
+	n->mtime_s = st->st_mtim.tv_sec;
+	n->mtime_ns = (uint32_t)st->st_mtim.tv_nsec;
+	n->dev = st->st_dev;
+	n->ino = st->st_ino;
+}
+
+static uint32_t add_node(struct tree *t, uint32_t parent, const char *name)
+{
 	if (t->n_nodes == t->room) {
 		t->room *= 2;
 		t->node = xrealloc(t->node, t->room * sizeof(*t->node));
 	}
-	n = &t->node[t->n_nodes++];
-	*n = (struct tree_node){
-		.name = xstrdup(name),
-		.mode = st->st_mode,
-		.mtime_s = st->st_mtim.tv_sec,
-		.mtime_ns = (uint32_t)st->st_mtim.tv_nsec,
-		.dev = st->st_dev,
-		.ino = st->st_ino,
-	};
-	return n;
+	t->node[t->n_nodes] = (struct tree_node){.name = xstrdup(name), .parent = parent};
+	return t->n_nodes++;
 }
 
-static int add_child(struct tree *t, uint32_t dir, int fd, const char *name)
+static void add_file(struct tree *t, uint32_t id, const struct stat *st)
+{
+	struct tree_node *n = &t->node[id];
+	uint64_t pages;
+
+	n->bytes = (uint64_t)st->st_size;
+	n->blocks = (uint64_t)st->st_blocks;
+	n->first_block = (uint32_t)t->n_blocks;
+	pages = n->bytes / PAGE_SIZE + (n->bytes % PAGE_SIZE != 0);
+	if (t->n_blocks + pages < MPN_NONE)
+		t->n_blocks += pages;
+	else
+		set_error(t, id, EFBIG, "with it, more than 16 TiB");
+}
+
+/* What the directory open as `fd` has as `name`; nothing if that has vanished. */
+static void add_child(struct tree *t, uint32_t dir, int fd, const char *name)
 {
 	char target[PATH_MAX];
-	struct tree_node *n;
-	struct stat st;
 	ssize_t length = 0;
+	struct stat st;
+	uint32_t id;
+	int err = 0;
 
 	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW))
-		return errno == ENOENT ? 0 : refuse(t, dir, name, errno, strerror(errno));
-	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode))
-		return 0;
-	if (t->n_nodes > TREE_MAX_NODES) {
-		complain(EFBIG, "%s: more than %d files and directories", t->path, TREE_MAX_NODES);
-		return -EFBIG;
-	}
-	if (S_ISLNK(st.st_mode)) {
+		err = errno;
+	else if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode))
+		return;
+	if (!err && S_ISLNK(st.st_mode)) {
 		length = readlinkat(fd, name, target, sizeof(target) - 1);
 		if (length < 0)
-			return refuse(t, dir, name, errno, strerror(errno));
-		target[length] = '\0';
+			err = errno == EINVAL ? ENOENT : errno; /* a link no longer */
 	}
-	n = add_node(t, &st, name);
-	n->parent = dir;
-	if (S_ISLNK(st.st_mode)) {
-		n->target = xstrdup(target);
-		n->bytes = (uint64_t)length;
-	} else if (S_ISREG(st.st_mode)) {
-		n->bytes = (uint64_t)st.st_size;
-		n->first_block = (uint32_t)t->n_blocks;
-		t->n_blocks += n->bytes / PAGE_SIZE + (n->bytes % PAGE_SIZE != 0);
-		if (t->n_blocks >= MPN_NONE)
-			return refuse(t, dir, name, EFBIG, "with it, more than 16 TiB");
-	}
+	if (is_gone(err))
+		return;
+	id = add_node(t, dir, name);
 	t->node[dir].n_children++;
+	if (err) {
+		set_error(t, id, err, NULL);
+		return;
+	}
+	set_attributes(&t->node[id], &st);
 	t->node[dir].n_dirs += S_ISDIR(st.st_mode);
-	return 0;
+	if (S_ISLNK(st.st_mode)) {
+		target[length] = '\0';
+		t->node[id].target = xstrdup(target);
+		t->node[id].bytes = (uint64_t)length;
+	} else if (S_ISREG(st.st_mode)) {
+		add_file(t, id, &st);
+	}
 }
 
 static int by_name(const void *a, const void *b)
@@ -239,32 +272,48 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int read_directory(struct tree *t, uint32_t dir, int fd)
+/* The names in a directory, sorted, at most `room`. 0 or an errno. */
+static int read_names(DIR *d, uint32_t room, char ***names, uint32_t *n_names)
 {
 	struct dirent *entry;
 	char **name = NULL;
-	size_t n = 0;
-	int err = 0;
+	uint32_t n = 0;
+	int err;
+
+	while (errno = 0, (entry = readdir(d))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+			strlen(entry->d_name) > TREE_MAX_NAME)
+			continue;
+		if (n == room) {
+			errno = EFBIG;
+			break;
+		}
+		if (!(n & (n - 1)))
+			name = xrealloc(name, (n ? 2 * (size_t)n : 1) * sizeof(*name));
+		name[n++] = xstrdup(entry->d_name);
+	}
+	err = errno;
+	if (n)
+		qsort(name, n, sizeof(*name), by_name);
+	*names = name;
+	*n_names = n;
+	return err;
+}
+
+/* Takes over the descriptor. 0 or an errno: then the directory has no children. */
+static int read_directory(struct tree *t, uint32_t dir, int fd)
+{
+	uint32_t room = TREE_MAX_NODES - tree_nodes(t), n;
 	DIR *d = fdopendir(fd);
+	char **name;
+	int err;
 
 	if (!d)
 		die("fdopendir: %s", strerror(errno));
-	while (errno = 0, (entry = readdir(d))) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		if (n == TREE_MAX_NODES)
-			break; /* add_child() complains */
-		if (!(n & (n - 1)))
-			name = xrealloc(name, (n ? 2 * n : 1) * sizeof(*name));
-		name[n++] = xstrdup(entry->d_name);
-	}
-	if (errno)
-		err = refuse(t, dir, "", errno, strerror(errno));
-	if (n)
-		qsort(name, n, sizeof(*name), by_name);
-	for (size_t i = 0; i < n; i++) {
+	err = read_names(d, room, &name, &n);
+	for (uint32_t i = 0; i < n; i++) {
 		if (!err)
-			err = add_child(t, dir, fd, name[i]);
+			add_child(t, dir, fd, name[i]);
 		free(name[i]);
 	}
 	free(name);
@@ -281,33 +330,69 @@ static unsigned depth_of(const struct tree *t, uint32_t id)
 	return depth;
 }
 
+/* 0 or an errno. */
+static int walk_directory(struct tree *t, uint32_t id)
+{
+	struct stat st;
+	int fd;
+
+	t->node[id].first_child = t->n_nodes;
+	if (t->node[id].dev != t->dev)
+		return 0;
+	if (depth_of(t, id) == TREE_MAX_DEPTH)
+		return ENAMETOOLONG;
+	fd = node_open(t, id, O_DIRECTORY);
+	if (fd < 0)
+		return -fd;
+	if (fstat(fd, &st))
+		die("fstat: %s", strerror(errno));
+	set_attributes(&t->node[id], &st); /* another may have taken the name meanwhile */
+	if (st.st_dev == t->dev)
+		return read_directory(t, id, fd);
+	close(fd);
+	return 0;
+}
+
+/* Which limit of ours an error of walk_directory() stands for; NULL: none. */
+static const char *limit_of(int err)
+{
+	return err == EFBIG ? "its tree has more files and directories than can be exported"
+	       : err == ENAMETOOLONG ? "too deep"
+				     : NULL;
+}
+
 static int walk(struct tree *t)
 {
-	int err = 0;
+	for (uint32_t id = TREE_ROOT; id < t->n_nodes; id++) {
+		struct tree_node *n = &t->node[id];
+		int err = S_ISDIR(n->mode) ? walk_directory(t, id) : 0;
 
-	for (uint32_t id = TREE_ROOT; !err && id < t->n_nodes; id++) {
-		int fd;
-
-		if (!S_ISDIR(t->node[id].mode))
+		n = &t->node[id];
+		if (!err)
 			continue;
-		t->node[id].first_child = t->n_nodes;
-		if (t->node[id].dev != t->dev)
-			continue;
-		if (depth_of(t, id) == TREE_MAX_DEPTH)
-			return refuse(t, id, "", ELOOP, "too deep");
-		fd = node_open(t, id, O_DIRECTORY);
-		if (fd < 0)
-			return refuse(t, id, "", -fd, strerror(-fd));
-		err = read_directory(t, id, fd);
+		if (id == TREE_ROOT || is_ours(err))
+			return complain(err, "%s: %s", t->path, strerror(err));
+		if (is_gone(err)) {
+			t->node[n->parent].n_dirs--;
+			n->mode = 0;
+			n->error = ENOENT;
+		} else {
+			set_error(t, id, err, limit_of(err));
+		}
 	}
-	return err;
+	if (t->n_errors > 1)
+		complain(EIO, "%s; guests get an error there and at %u other%s", t->first_error,
+			t->n_errors - 1, t->n_errors > 2 ? "s" : "");
+	else if (t->n_errors)
+		complain(EIO, "%s; guests get an error there", t->first_error);
+	return 0;
 }
 
 static void list_files(struct tree *t)
 {
 	t->file = xcalloc(t->n_nodes, sizeof(*t->file));
 	for (uint32_t id = TREE_ROOT; id < t->n_nodes; id++)
-		if (S_ISREG(t->node[id].mode) && t->node[id].bytes)
+		if (S_ISREG(t->node[id].mode) && t->node[id].bytes && !t->node[id].error)
 			t->file[t->n_files++] = id;
 }
 
@@ -328,7 +413,7 @@ int tree_open(struct image_cache *c, const char *path, struct tree **out)
 	t->room = 64;
 	t->node = xcalloc(t->room, sizeof(*t->node));
 	t->n_nodes = TREE_ROOT;
-	add_node(t, &st, "")->parent = TREE_ROOT;
+	set_attributes(&t->node[add_node(t, TREE_ROOT, "")], &st);
 	err = walk(t);
 	if (!err) {
 		list_files(t);
@@ -355,6 +440,7 @@ void tree_close(struct tree *t)
 	}
 	free(t->node);
 	free(t->file);
+	free(t->first_error);
 	close(t->root);
 	free(t->path);
 	free(t);
@@ -386,7 +472,7 @@ uint32_t tree_lookup(const struct tree *t, uint32_t dir, const char *name)
 		int order = strcmp(name, t->node[mid].name);
 
 		if (!order)
-			return mid;
+			return t->node[mid].error == ENOENT ? 0 : mid;
 		if (order < 0)
 			high = mid;
 		else
@@ -398,5 +484,7 @@ uint32_t tree_lookup(const struct tree *t, uint32_t dir, const char *name)
 int tree_block(
 	struct tree *t, uint32_t id, uint32_t index, unsigned node, uint32_t *mpn, bool *was_cached)
 {
+	if (t->node[id].error)
+		return -t->node[id].error;
 	return image_block(t->image, t->node[id].first_block + index, node, mpn, was_cached);
 }

@@ -3,7 +3,8 @@
 #
 # Two VMs read a directory of the host by virtio-fs: both see the host's files, the pages are in machine memory once, and nothing
 # is copied; without sharing they see the same, copied. Nothing can be written, however the guest mounts it. Of a file that changes
-# meanwhile, pages that are in memory can be read, and no others.
+# meanwhile, pages that are in memory can be read, and no others. What may not be read on the host, loops of links and sparse files
+# are in the guest as on the host, and nothing else is the worse for them.
 . "$(dirname "$0")/lib.sh"
 need jq
 debian
@@ -93,4 +94,26 @@ run_ok 280 --vms 1 --memory 128M --fs "t=$work/tree" --guest debian --disk "$gue
 	cat a/b/small'
 sum=$(head -c 4096 "$work/tree/disk" | md5sum)
 [ "$(said vm0)" = "$(printf '%s\n' "$sum" "$sum" 'Stale file handle' hello)" ] || fail "a changed file reads as: $(said vm0)"
+# --- what the host's user may not read, loops of links, holes ---
+mkdir -p "$work/odd/closed/below" "$work/odd/names" "$work/odd/open"
+for name in closed/below/x names/x open/x secret; do echo words >"$work/odd/$name"; done
+truncate -s 50M "$work/odd/holes" && echo end >>"$work/odd/holes" && sync "$work/odd/holes"
+ln -s loop "$work/odd/loop"
+chmod 0 "$work/odd/closed" "$work/odd/secret"
+chmod 444 "$work/odd/names"
+odd='export LC_ALL=C; stat -c "%b %s" holes; cat open/x; for try in "ls closed" "cat closed/below/x" "cat names/x" "cat secret" "cat loop"; do
+	$try >/tmp/said.$$ 2>&1 && echo "$try" can be done; sed "s/.*: //" /tmp/said.$$; rm /tmp/said.$$; done; ls names 2>/dev/null'
+# A root without these two may read no more than others.
+user=()
+[ "$(id -u)" != 0 ] || user=(setpriv --bounding-set=-dac_override,-dac_read_search)
+if [ "$(id -u)" != 0 ] || "${user[@]}" true 2>/dev/null; then
+	(cd "$work/odd" && "${user[@]}" sh -c "$odd") >"$work/host"
+	grep -c 'Permission denied' "$work/host" | grep -qx 4 || fail "the host's user may read: $(cat "$work/host")"
+	limited 280 "${user[@]}" "$disco" run --threads 1 --memory 96M --fs "t=$work/odd" --exec "cd /mnt/t; $odd" </dev/null \
+		>"$work/out" 2>"$work/err" || fail "a part that may not be read: $(tail -n 3 "$work/err")"
+	said vm0 | cmp -s - "$work/host" || fail "a part that may not be read: $(said vm0 | diff - "$work/host")"
+	grep -q "^disco: $work/odd/closed: Permission denied; guests get an error there and at 1 other" "$work/err" ||
+		fail "the run does not say what may not be read: $(head -n 3 "$work/err")"
+fi
+chmod 755 "$work/odd/closed" "$work/odd/names"
 finish

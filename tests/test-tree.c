@@ -1,17 +1,103 @@
 // SPDX-License-Identifier: MIT
 /*
- * Snapshots of host directories: what they show, what they leave out, and what happens when the
- * host changes the files behind them.
+ * Snapshots of host directories: what they show, what they leave out, what happens when the host
+ * changes the files behind them, and that a part that cannot be served spoils no other. For the last
+ * the host's calls are replaced by ones that fail, or that something happens just before.
  */
 #include <check.h>
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "sharing/tree.h"
 #include "tests/fs-files.h"
 #include "tests/small-machine.h"
+
+/* ---- the host's calls ----------------------------------------------------------------------- */
+
+/* At the next call of that name for the file `name`: do act(), then fail with err if it is not 0. */
+static struct {
+	const char *call, *name;
+	void (*act)(void);
+	int err;
+	int64_t bytes; /* fstatat: the size it tells, if not 0 */
+} fault;
+
+static bool fails(const char *call, const char *name)
+{
+	if (!fault.call || strcmp(fault.call, call) || strcmp(fault.name, name))
+		return false;
+	fault.call = NULL;
+	if (fault.act)
+		fault.act();
+	errno = fault.err;
+	return fault.err;
+}
+
+#define REAL(name) ((typeof(&(name)))dlsym(RTLD_NEXT, #name))
+
+int fstatat(int fd, const char *restrict name, struct stat *restrict st, int flags)
+{
+	bool grown = fault.bytes && !strcmp(name, fault.name);
+
+	if (fails("fstatat", name))
+		return -1;
+	if (REAL(fstatat)(fd, name, st, flags))
+		return -1;
+	if (grown)
+		st->st_size = fault.bytes;
+	return 0;
+}
+
+int openat(int fd, const char *name, int flags, ...)
+{
+	return fails("openat", name) ? -1 : REAL(openat)(fd, name, flags);
+}
+
+ssize_t readlinkat(int fd, const char *restrict name, char *restrict to, size_t bytes)
+{
+	return fails("readlinkat", name) ? -1 : REAL(readlinkat)(fd, name, to, bytes);
+}
+
+ssize_t pread(int fd, void *to, size_t bytes, off_t at)
+{
+	return fails("pread", "") ? -1 : REAL(pread)(fd, to, bytes, at);
+}
+
+static unsigned made_up; /* entries that the next directory has before its own */
+static unsigned made_up_length;
+
+struct dirent *readdir(DIR *d)
+{
+	static struct {
+		struct dirent entry;
+		char more[1000];
+	} e;
+
+	if (fails("readdir", ""))
+		return NULL;
+	if (!made_up)
+		return REAL(readdir)(d);
+	snprintf((char *)&e + offsetof(struct dirent, d_name), 1000, "%0*u", (int)made_up_length,
+		made_up--);
+	return &e.entry;
+}
+
+/* From here on this process, but none that it starts, may read no more than others. */
+static void be_ordinary(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+
+	ck_assert(!syscall(SYS_capset, &header, data));
+}
+
+/* ---- a directory ---------------------------------------------------------------------------- */
 
 static struct memory *mem;
 static struct image_cache *cache;
@@ -191,23 +277,323 @@ START_TEST(more_files_than_descriptors)
 }
 END_TEST
 
-START_TEST(what_cannot_be_exported_is_refused)
+/* ---- parts that cannot be served ------------------------------------------------------------- */
+
+/* All but node `id` and what is below it is as ever. */
+static void expect_others(struct tree *t, uint32_t spoilt)
+{
+	static const struct {
+		const char *name;
+		bool dir;
+	} child[] = {{"abs", 0}, {"b", 1}, {"big", 0}, {"empty", 0}, {"link", 0}, {"sub", 1}};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(child); i++) {
+		uint32_t id = tree_lookup(t, TREE_ROOT, child[i].name);
+
+		if (i + ABS == spoilt)
+			continue;
+		ck_assert_uint_ne(id, 0);
+		ck_assert_int_eq(tree_node(t, id)->error, 0);
+		ck_assert_uint_eq(S_ISDIR(tree_node(t, id)->mode), child[i].dir);
+	}
+	if (spoilt != BIG)
+		expect_page(t, tree_lookup(t, TREE_ROOT, "big"), 4, false);
+	if (spoilt != SUB)
+		expect_page(t, tree_lookup(t, tree_lookup(t, TREE_ROOT, "sub"), "small"), 0, false);
+}
+
+START_TEST(what_may_not_be_read_spoils_nothing_else)
+{
+	struct tree *t;
+	uint32_t mpn;
+
+	be_ordinary();
+	files_shell("chmod 0 sub");
+	t = opened();
+	expect_others(t, SUB);
+	ck_assert_int_eq(tree_node(t, SUB)->error, EACCES);
+	ck_assert_uint_eq(tree_node(t, SUB)->mode, S_IFDIR);
+	ck_assert_uint_eq(tree_node(t, SUB)->n_children, 0);
+	tree_close(t);
+	/* Names may be read, and nothing of what they stand for. */
+	files_shell("chmod 444 sub");
+	t = opened();
+	expect_others(t, SUB);
+	ck_assert_int_eq(tree_node(t, SUB)->error, 0);
+	ck_assert_uint_eq(tree_node(t, SUB)->n_children, 3);
+	ck_assert_uint_eq(tree_lookup(t, SUB, "small"), SMALL);
+	ck_assert_int_eq(tree_node(t, SMALL)->error, EACCES);
+	ck_assert_uint_eq(tree_node(t, SMALL)->mode, 0);
+	tree_close(t);
+	files_shell("chmod 755 sub; chmod 0 big");
+	t = opened();
+	expect_others(t, BIG);
+	ck_assert_uint_eq(tree_node(t, BIG)->bytes, BIG_BYTES);
+	ck_assert_int_eq(tree_block(t, BIG, 0, 0, &mpn, NULL), -EACCES);
+	files_shell("chmod 644 big"); /* is not kept from it */
+	expect_page(t, BIG, 0, false);
+	tree_close(t);
+}
+END_TEST
+
+static void remove_sub(void)
+{
+	files_shell("rm -r sub");
+}
+
+static void sub_becomes_file(void)
+{
+	files_shell("rm -r sub; touch sub");
+}
+
+static void remove_link(void)
+{
+	files_shell("rm link");
+}
+
+static void link_becomes_file(void)
+{
+	files_shell("rm link; touch link");
+}
+
+static const struct {
+	const char *call, *name;
+	void (*act)(void);
+	uint32_t id;
+} vanish[] = {
+	{"fstatat", "sub", remove_sub, SUB},
+	{"openat", "sub", remove_sub, SUB},
+	{"openat", "sub", sub_becomes_file, SUB},
+	{"fstatat", "big", remove_big, BIG},
+	{"fstatat", "link", remove_link, LINK},
+	{"readlinkat", "link", remove_link, LINK},
+	{"readlinkat", "link", link_becomes_file, LINK},
+};
+
+START_TEST(what_vanishes_while_the_tree_is_read_is_gone)
+{
+	struct tree *t;
+	uint32_t id;
+
+	fault.call = vanish[_i].call;
+	fault.name = vanish[_i].name;
+	fault.act = vanish[_i].act;
+	t = opened();
+	ck_assert_ptr_null(fault.call);
+	ck_assert_uint_eq(tree_lookup(t, TREE_ROOT, vanish[_i].name), 0);
+	ck_assert_uint_eq(tree_node(t, TREE_ROOT)->n_dirs, vanish[_i].id == SUB ? 1 : 2);
+	expect_others(t, vanish[_i].id);
+	for (id = 1; id <= tree_nodes(t); id++)
+		ck_assert(tree_node(t, id)->mode || tree_node(t, id)->error == ENOENT);
+	tree_close(t);
+}
+END_TEST
+
+static void replace_sub(void)
+{
+	files_shell("mv sub old; mkdir -m 711 sub; cp old/small sub/other");
+}
+
+START_TEST(a_directory_replaced_while_the_tree_is_read_is_the_new_one)
+{
+	struct tree *t;
+
+	fault.call = "openat";
+	fault.name = "sub";
+	fault.act = replace_sub;
+	t = opened();
+	ck_assert_uint_eq(tree_node(t, SUB)->mode, S_IFDIR | 0711);
+	ck_assert_uint_eq(tree_node(t, SUB)->n_children, 1);
+	expect_page(t, tree_lookup(t, SUB, "other"), 0, false);
+	tree_close(t);
+}
+END_TEST
+
+static const struct {
+	const char *call, *name;
+	uint32_t id;
+	bool known; /* the node's attributes */
+} broken[] = {
+	{"fstatat", "big", BIG, false},
+	{"fstatat", "sub", SUB, false},
+	{"readlinkat", "link", LINK, false},
+	{"openat", "sub", SUB, true},
+};
+
+START_TEST(an_error_of_the_disk_is_of_one_name)
+{
+	struct tree *t;
+
+	fault.call = broken[_i].call;
+	fault.name = broken[_i].name;
+	fault.err = EIO;
+	t = opened();
+	ck_assert_uint_eq(tree_lookup(t, TREE_ROOT, broken[_i].name), broken[_i].id);
+	ck_assert_int_eq(tree_node(t, broken[_i].id)->error, EIO);
+	ck_assert_uint_eq(!!tree_node(t, broken[_i].id)->mode, broken[_i].known);
+	ck_assert_uint_eq(tree_node(t, broken[_i].id)->n_children, 0);
+	expect_others(t, broken[_i].id);
+	tree_close(t);
+}
+END_TEST
+
+static void break_list(void)
+{
+	fault.call = "readdir";
+	fault.name = "";
+	fault.act = NULL;
+	fault.err = EIO;
+}
+
+START_TEST(a_list_or_page_that_reads_with_an_error)
+{
+	struct tree *t;
+	uint32_t mpn;
+
+	fault.call = "openat";
+	fault.name = "sub";
+	fault.act = break_list;
+	fault.err = 0;
+	t = opened();
+	ck_assert_int_eq(tree_node(t, SUB)->error, EIO);
+	ck_assert_uint_eq(tree_node(t, SUB)->n_children, 0);
+	fault.call = "pread";
+	ck_assert_int_eq(tree_block(t, BIG, 4, 0, &mpn, NULL), -EIO);
+	expect_others(t, SUB);
+	tree_close(t);
+}
+END_TEST
+
+/* The host has no descriptors left: that is true of no directory. */
+START_TEST(what_we_lack_is_no_error_of_a_directory)
+{
+	struct tree *t = NULL;
+
+	fault.call = "openat";
+	fault.name = "sub";
+	fault.err = EMFILE;
+	ck_assert_int_eq(tree_open(cache, files_dir, &t), -EMFILE);
+	ck_assert_ptr_null(t);
+}
+END_TEST
+
+/* ---- limits ---------------------------------------------------------------------------------- */
+
+START_TEST(a_directory_below_too_many_others)
+{
+	struct tree *t;
+	uint32_t id;
+
+	files_shell("d=.; for i in $(seq 70); do d=$d/x; done; mkdir -p $d");
+	t = opened();
+	id = tree_lookup(t, TREE_ROOT, "x");
+	for (unsigned depth = 1; depth < TREE_MAX_DEPTH; depth++) {
+		ck_assert_int_eq(tree_node(t, id)->error, 0);
+		id = tree_lookup(t, id, "x");
+		ck_assert_uint_ne(id, 0);
+	}
+	ck_assert_int_eq(tree_node(t, id)->error, ENAMETOOLONG);
+	ck_assert_uint_eq(tree_node(t, id)->n_children, 0);
+	expect_others(t, 0);
+	tree_close(t);
+}
+END_TEST
+
+static void make_up_many(void)
+{
+	made_up = TREE_MAX_NODES;
+	made_up_length = 8;
+}
+
+static void make_up_long(void)
+{
+	made_up = 3;
+	made_up_length = TREE_MAX_NAME + 1;
+}
+
+START_TEST(a_directory_with_too_many_entries)
+{
+	struct tree *t;
+
+	fault.call = "openat";
+	fault.name = "b";
+	fault.act = make_up_many;
+	t = opened();
+	ck_assert_int_eq(tree_node(t, EMPTY_DIR)->error, EFBIG);
+	ck_assert_uint_eq(tree_node(t, EMPTY_DIR)->n_children, 0);
+	expect_others(t, EMPTY_DIR);
+	tree_close(t);
+}
+END_TEST
+
+/* As some file systems have, in UTF-8. */
+START_TEST(longer_names_than_guests_can_take_are_left_out)
+{
+	struct tree *t;
+
+	fault.call = "openat";
+	fault.name = "sub";
+	fault.act = make_up_long;
+	t = opened();
+	ck_assert_int_eq(tree_node(t, SUB)->error, 0);
+	ck_assert_uint_eq(tree_node(t, SUB)->n_children, 3);
+	expect_others(t, 0);
+	tree_close(t);
+}
+END_TEST
+
+START_TEST(a_file_larger_than_all_may_be)
+{
+	struct tree *t;
+	uint8_t page[PAGE_SIZE];
+	uint32_t mpn;
+
+	fault.name = "big";
+	fault.bytes = (int64_t)UINT32_MAX << PAGE_SHIFT;
+	t = opened();
+	ck_assert_int_eq(tree_node(t, BIG)->bytes, fault.bytes);
+	ck_assert_int_eq(tree_block(t, BIG, 0, 0, &mpn, NULL), -EFBIG);
+	ck_assert_int_eq(tree_read(t, BIG, 0, page), -EFBIG);
+	expect_others(t, BIG);
+	tree_close(t);
+}
+END_TEST
+
+START_TEST(a_sparse_file_has_what_is_allocated)
+{
+	const char *name[] = {"holes", "big", "empty"};
+	struct tree *t;
+
+	files_shell(
+		"truncate -s 8M holes; printf x | dd of=holes bs=4096 seek=9 conv=notrunc,fsync "
+		"status=none; sync big");
+	t = opened();
+	for (unsigned i = 0; i < ARRAY_SIZE(name); i++) {
+		char *path = xasprintf("%s/%s", files_dir, name[i]);
+		struct stat st;
+
+		ck_assert(!stat(path, &st));
+		ck_assert_int_eq(
+			tree_node(t, tree_lookup(t, TREE_ROOT, name[i]))->blocks, st.st_blocks);
+		free(path);
+	}
+	ck_assert_uint_lt(tree_node(t, tree_lookup(t, TREE_ROOT, "holes"))->blocks, 1024);
+	tree_close(t);
+}
+END_TEST
+
+START_TEST(what_is_no_directory_is_refused)
 {
 	struct tree *t = NULL;
 	char *path = xasprintf("%s/big", files_dir);
 
 	ck_assert_int_eq(tree_open(cache, "/nonexistent", &t), -ENOENT);
 	ck_assert_int_eq(tree_open(cache, path, &t), -ENOTDIR);
+	be_ordinary();
+	files_shell("chmod 0 .");
+	ck_assert_int_eq(tree_open(cache, files_dir, &t), -EACCES);
+	files_shell("chmod 700 .");
 	free(path);
-	files_shell("d=.; for i in $(seq 63); do d=$d/x; done; mkdir -p $d");
-	t = opened();
-	tree_close(t);
-	files_shell("d=.; for i in $(seq 64); do d=$d/x; done; mkdir -p $d");
-	ck_assert_int_eq(tree_open(cache, files_dir, &t), -ELOOP);
-	if (geteuid()) {
-		files_shell("rm -r x; chmod 0 sub");
-		ck_assert_int_eq(tree_open(cache, files_dir, &t), -EACCES);
-	}
 }
 END_TEST
 
@@ -226,6 +612,17 @@ int main(void)
 		c, a_file_in_use_is_stale_only_if_changed_itself, 0, ARRAY_SIZE(change));
 	tcase_add_test(c, links_are_never_followed);
 	tcase_add_test(c, more_files_than_descriptors);
-	tcase_add_test(c, what_cannot_be_exported_is_refused);
+	tcase_add_test(c, what_may_not_be_read_spoils_nothing_else);
+	tcase_add_loop_test(c, what_vanishes_while_the_tree_is_read_is_gone, 0, ARRAY_SIZE(vanish));
+	tcase_add_test(c, a_directory_replaced_while_the_tree_is_read_is_the_new_one);
+	tcase_add_loop_test(c, an_error_of_the_disk_is_of_one_name, 0, ARRAY_SIZE(broken));
+	tcase_add_test(c, a_list_or_page_that_reads_with_an_error);
+	tcase_add_test(c, what_we_lack_is_no_error_of_a_directory);
+	tcase_add_test(c, a_directory_below_too_many_others);
+	tcase_add_test(c, a_directory_with_too_many_entries);
+	tcase_add_test(c, longer_names_than_guests_can_take_are_left_out);
+	tcase_add_test(c, a_file_larger_than_all_may_be);
+	tcase_add_test(c, a_sparse_file_has_what_is_allocated);
+	tcase_add_test(c, what_is_no_directory_is_refused);
 	return run_suite(s);
 }

@@ -34,7 +34,6 @@
 enum {
 	IN_HEADER = sizeof(struct fuse_in_header),
 	OUT_HEADER = sizeof(struct fuse_out_header),
-	NAME_BYTES = 255, /* without the zero */
 	/* Two headers and the arguments that Linux puts beside each. */
 	MAX_PAGES = VIRTQ_MAX - 4,
 	OLDEST_MINOR = 31,       /* the first that had virtio-fs */
@@ -97,7 +96,7 @@ static void fill_attr(struct fuse_attr *a, uint64_t id, const struct tree_node *
 	*a = (struct fuse_attr){
 		.ino = id,
 		.size = n->bytes,
-		.blocks = (n->bytes + 511) / 512,
+		.blocks = n->blocks,
 		.atime = (uint64_t)n->mtime_s,
 		.mtime = (uint64_t)n->mtime_s,
 		.ctime = (uint64_t)n->mtime_s,
@@ -164,12 +163,15 @@ static int do_nothing(struct request *r)
 static int do_lookup(struct request *r)
 {
 	struct fuse_entry_out out = {.entry_valid = FOR_EVER}; /* nodeid 0: cache that it is not */
-	char name[NAME_BYTES + 1];
+	char name[TREE_MAX_NAME + 1];
+	const struct tree_node *child;
 	uint64_t id;
 	int err;
 
 	if (!S_ISDIR(r->node->mode))
 		return -ENOTDIR;
+	if (r->node->error)
+		return -r->node->error;
 	if (r->args > sizeof(name))
 		return -ENAMETOOLONG;
 	err = get_args(r, name, r->args);
@@ -184,8 +186,12 @@ static int do_lookup(struct request *r)
 		id = r->node->parent;
 	else
 		id = tree_lookup(r->f->tree, (uint32_t)r->in.nodeid, name);
-	if (id)
-		fill_entry(&out, id, tree_node(r->f->tree, id));
+	if (!id)
+		return put(r, 0, &out, sizeof(out));
+	child = tree_node(r->f->tree, id);
+	if (!child->mode)
+		return -child->error;
+	fill_entry(&out, id, child);
 	return put(r, 0, &out, sizeof(out));
 }
 
@@ -220,6 +226,8 @@ static int do_open(struct request *r)
 		return S_ISDIR(r->node->mode) ? -EISDIR : -ELOOP;
 	if (in.flags & 3) /* O_WRONLY, O_RDWR */
 		return -EROFS;
+	if (r->node->error)
+		return -r->node->error;
 	if (r->f->flags & (dir ? FUSE_NO_OPENDIR_SUPPORT : FUSE_NO_OPEN_SUPPORT))
 		return -ENOSYS;
 	return put(r, 0, &out, sizeof(out));
@@ -240,7 +248,7 @@ static int do_statfs(struct request *r)
 			.files = tree_nodes(r->f->tree),
 			.bsize = PAGE_SIZE,
 			.frsize = PAGE_SIZE,
-			.namelen = NAME_BYTES}};
+			.namelen = TREE_MAX_NAME}};
 
 	return put(r, 0, &out, sizeof(out));
 }
@@ -253,7 +261,7 @@ static int do_readdir(struct request *r)
 {
 	union {
 		struct fuse_direntplus plus;
-		char bytes[FUSE_NAME_OFFSET_DIRENTPLUS + NAME_BYTES + 8];
+		char bytes[FUSE_NAME_OFFSET_DIRENTPLUS + TREE_MAX_NAME + 8];
 	} e;
 	const struct tree *t = r->f->tree;
 	const struct tree_node *dir = r->node;
@@ -266,6 +274,8 @@ static int do_readdir(struct request *r)
 		return err;
 	if (!S_ISDIR(dir->mode))
 		return -ENOTDIR;
+	if (dir->error)
+		return -dir->error;
 	room = MIN(in.size, r->room);
 	for (uint64_t n = in.offset; n < dir->n_children + 2ull; n++) {
 		uint64_t id = n == 0   ? r->in.nodeid
@@ -275,8 +285,10 @@ static int do_readdir(struct request *r)
 		const char *name = n == 0 ? "." : n == 1 ? ".." : node->name;
 		uint32_t length = (uint32_t)strlen(name), bytes;
 
+		if (!node->mode && node->error == ENOENT)
+			continue; /* vanished */
 		memset(&e, 0, sizeof(e));
-		if (n >= 2) /* the others only list: no nodeid */
+		if (n >= 2 && node->mode) /* the others only list: no nodeid */
 			fill_entry(&e.plus.entry_out, id, node);
 		e.plus.dirent = (struct fuse_dirent){.ino = id,
 			.off = n + 1,
@@ -471,7 +483,7 @@ static int answer(struct request *r, const struct operation *op)
 		return -EIO;
 	if (!op->known)
 		return -ENOSYS;
-	if (!r->node && !(op->flags & ANY_NODE))
+	if (!(op->flags & ANY_NODE) && (!r->node || !r->node->mode)) /* never named to a driver */
 		return -ESTALE;
 	return op->serve ? op->serve(r) : -EROFS;
 }
