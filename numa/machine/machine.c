@@ -259,7 +259,7 @@ static int get_nodes(const struct source *s, config_t *cfg)
 		to->n_cpus = (unsigned)n_cpus[node];
 		to->mem_bytes = mem_bytes[node];
 		total += mem_bytes[node];
-		/* Without a setting each node has one CPU, so these are never too many or none. */
+		/* Without settings a node has one CPU and 512 MiB: neither too much nor nothing. */
 		if (cpus && m->n_cpus + to->n_cpus > MACHINE_MAX_CPUS)
 			return complain(
 				EINVAL, "%s:%d: more than %d CPUs", AT(s, cpus), MACHINE_MAX_CPUS);
@@ -268,7 +268,7 @@ static int get_nodes(const struct source *s, config_t *cfg)
 	}
 	if (cpus && !m->n_cpus)
 		return complain(EINVAL, "%s:%d: the machine has no CPU", AT(s, cpus));
-	if (total < PAGE || total > MEMORY_MAX)
+	if (memory && (total < PAGE || total > MEMORY_MAX))
 		return complain(EINVAL, "%s:%d: %llu bytes of memory in all; must be from 4K to 8T",
 			AT(s, memory), (unsigned long long)total);
 	return 0;
@@ -304,7 +304,7 @@ static int get_latencies(const struct source *s, config_setting_t *set)
 	};
 	struct rule rule = {.local = 300, .remote = 900, .hop = 0, .nodes_per_router = 1};
 	struct machine *m = s->m;
-	uint64_t row[MACHINE_MAX_NODES];
+	uint64_t row[MACHINE_MAX_NODES] = {0};
 	int err;
 
 	if (!set || config_setting_is_group(set)) {
