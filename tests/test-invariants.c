@@ -15,7 +15,13 @@
 #include "sharing/disk.h"
 #include "tests/sim-vm.h"
 
-enum { OWN = 3, READ = 5, WRITTEN = 6, BLOCKS = 16 }; /* pages of VM 0; blocks of the disk */
+enum {
+	OWN = 3,
+	READ = 5,
+	WRITTEN = 6,
+	UNTOUCHED = 9,
+	BLOCKS = 16
+}; /* pages of VM 0; blocks of the disk */
 
 static char path[] = "/tmp/test-invariants-XXXXXX";
 static struct disk *disk[2];
@@ -57,6 +63,7 @@ static void setup(void)
 	sim_machine.l2 = (struct machine_cache){256 << 10, 128, 2};
 	sim_machine.tlb_entries = 64;
 	sim_machine.tlb_pages = 1;
+	memory_share_zero(sim.mem);
 	sim.images = image_cache_create(sim.mem);
 	for (unsigned v = 0; v < 2; v++) {
 		struct sim_vcpu *cpu = sim_vm(1, true)->vcpu[0].sim;
@@ -151,6 +158,33 @@ static void tlb_contradicts_itself(void)
 	tlb_at(OWN)->addend += 8;
 }
 
+/* VM 0's CPU has read a page that has no frame, and is on the other node now: the zeroes it goes on
+ * reading are those of the node it left. */
+static void zeroes_of_the_node_before(void)
+{
+	load(0, UNTOUCHED);
+	ck_assert_ptr_eq(
+		cpu0()->tlb[((VM_RAM_BASE >> PAGE_SHIFT) + UNTOUCHED) & (TLB_ENTRIES - 1)].host,
+		frame_data(sim.mem, sim.mem->zero[0]));
+	cluster_check(&sim);
+	cpu0()->node = 1;
+}
+
+/* Without the model a move leaves the TLB as it is. */
+static void vcpu_moved_in_functional_fidelity(void)
+{
+	sim.numa = false;
+	numa_follow(&sim);
+	ck_assert_ptr_null(cpu0()->model);
+	zeroes_of_the_node_before();
+}
+
+/* With it, the move should have emptied the TLB. */
+static void vcpu_moved_with_its_tlb(void)
+{
+	zeroes_of_the_node_before();
+}
+
 /* A shootdown that did not happen: node 1 has a copy now, and its CPU goes on using the master. */
 static void tlb_missed_a_move(void)
 {
@@ -235,6 +269,8 @@ static const struct fault {
 	const char *said; /* NULL: nothing is wrong */
 } faults[] = {
 	{"nothing", nothing, NULL},
+	{"vcpu_moved_in_functional_fidelity", vcpu_moved_in_functional_fidelity, NULL},
+	{"vcpu_moved_with_its_tlb", vcpu_moved_with_its_tlb, "in which no page of this VM is"},
 	{"tlb_leads_elsewhere", tlb_leads_elsewhere, "in which no page of this VM is"},
 	{"tlb_leads_nowhere", tlb_leads_nowhere, "in which no page of this VM is"},
 	{"tlb_may_write", tlb_may_write, "is read-only"},

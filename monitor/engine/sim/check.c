@@ -8,6 +8,18 @@
 #include "monitor/engine/sim/check.h"
 #include "numa/memory/move.h"
 
+/* A frame of zeroes that this CPU may read. Without the model a vCPU that moved to another node may
+ * go on reading the one it used there: the bytes are the same. */
+static bool is_zeroes(const struct sim_vcpu *cpu, uint32_t mpn)
+{
+	const struct cluster *c = cpu->vm->cluster;
+
+	for (unsigned node = 0; node < c->machine->n_nodes; node++)
+		if (mpn == c->mem->zero[node])
+			return !cpu->model || node == cpu->node;
+	return false;
+}
+
 /* Frame mpn, to which a TLB of this CPU leads: is it what the CPU sees of a page of its VM? The
  * page itself is not in the TLB, but all pages in one frame have the same view. */
 static void check_mapping(
@@ -21,7 +33,7 @@ static void check_mapping(
 		n = frame_users(mem, master);
 	}
 	/* Zeroes, which have no users, are read for pages without a frame. */
-	if (mpn == mem->zero[cpu->node] && !write && pmap_stats(cpu->vm->pmap)->mapped[FRAME_ZERO])
+	if (is_zeroes(cpu, mpn) && !write && pmap_stats(cpu->vm->pmap)->mapped[FRAME_ZERO])
 		return;
 	for (uint32_t i = 0; i < n; i++) {
 		struct frame_user u = frame_user(mem, master, i);
