@@ -10,8 +10,7 @@
 #include "numa/policy/placement.h"
 
 enum {
-	SERIES = 512,
-	STATIC_INTERVAL_MS = 100, /* for the series of policies that move nothing */
+	STATIC_INTERVAL_MS = 100, /* of policies that move nothing */
 	VIEW_MS = 100,            /* how often policies get to see what the whole machine does */
 };
 
@@ -29,11 +28,6 @@ struct placement {
 	uint64_t random, shuffled;    /* for policies that shuffle: cycles up to which they did */
 	unsigned initiator;           /* the node for which the move under way is */
 	uint64_t copy_cycles;         /* what copying took in that move */
-	/* Samples of `stride` intervals each; when the table is full, two become one. */
-	struct placement_sample series[SERIES];
-	unsigned n_series;
-	uint64_t stride, gathered;     /* gathered: intervals in the sample under way */
-	struct placement_sample begin; /* running totals when that sample began */
 };
 
 /* Called from within the move, while caches still have the page where it was. */
@@ -61,7 +55,6 @@ struct placement *placement_create(struct memory *mem, const struct machine *m,
 	pl->interval = MAX(m->clock_hz / 1000 * ms, (uint64_t)1);
 	pl->next = pl->interval;
 	pl->view_interval = MIN(pl->interval, MAX(m->clock_hz / 1000 * VIEW_MS, (uint64_t)1));
-	pl->stride = 1;
 	memory_set_placement(mem, policy->kind->place ? policy_place : NULL, &pl->policy);
 	mem->copied = copied;
 	mem->copied_arg = pl;
@@ -264,60 +257,6 @@ static void update_view(struct placement *pl, uint64_t cycles)
 		load.misses ? (unsigned)((load.misses - load.writes) * 100 / load.misses) : 100;
 }
 
-static struct placement_sample totals(const struct placement *pl, uint64_t now)
-{
-	const struct move_stats *s = memory_moves(pl->mem);
-	struct memory_usage u;
-
-	memory_usage(pl->mem, -1, &u);
-	return (struct placement_sample){
-		.now = now,
-		.migrations = s->migrations,
-		.replications = s->replications,
-		.collapses = s->collapses,
-		.given_back = s->given_back,
-		.cycles = pl->stats.cycles_signal + pl->stats.cycles_migrate +
-			  pl->stats.cycles_replicate + pl->stats.cycles_interrupted,
-		.replicas = u.kind[FRAME_REPLICA],
-	};
-}
-
-static void halve(struct placement *pl)
-{
-	for (unsigned i = 0; i < SERIES / 2; i++) {
-		const struct placement_sample *a = &pl->series[2 * i];
-		struct placement_sample b = a[1];
-
-		b.migrations += a->migrations;
-		b.replications += a->replications;
-		b.collapses += a->collapses;
-		b.given_back += a->given_back;
-		b.cycles += a->cycles;
-		pl->series[i] = b;
-	}
-	pl->n_series = SERIES / 2;
-	pl->stride *= 2;
-}
-
-static void sample(struct placement *pl, uint64_t now)
-{
-	struct placement_sample t, s;
-
-	if (++pl->gathered < pl->stride)
-		return;
-	pl->gathered = 0;
-	t = s = totals(pl, now);
-	s.migrations -= pl->begin.migrations;
-	s.replications -= pl->begin.replications;
-	s.collapses -= pl->begin.collapses;
-	s.given_back -= pl->begin.given_back;
-	s.cycles -= pl->begin.cycles;
-	pl->begin = t;
-	pl->series[pl->n_series++] = s;
-	if (pl->n_series == SERIES)
-		halve(pl);
-}
-
 void placement_tick(struct placement *pl, uint64_t now)
 {
 	/* Idle time may make either longer than it should be, by whole intervals. */
@@ -333,12 +272,5 @@ void placement_tick(struct placement *pl, uint64_t now)
 	pl->ops->reset(pl->arg);
 	memory_new_interval(pl->mem);
 	pl->moves = 0;
-	sample(pl, now);
 	pl->next = now + pl->interval;
-}
-
-const struct placement_sample *placement_series(const struct placement *pl, unsigned *n)
-{
-	*n = pl->n_series;
-	return pl->series;
 }

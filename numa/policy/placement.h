@@ -2,7 +2,7 @@
 /*
  * Placement: from the signal that a page is hot to its move. For each signal, at the boundary, the
  * driver collects what a policy may see, asks it, does what it says, and has the cost charged. At
- * the end of each interval it resets the counters and takes a sample for the time series.
+ * the end of each interval it resets the counters.
  *
  * It knows the miss counters and CPUs only as functions: on the simulated machine they are its
  * directory's, under KVM those of a sampler. All is for the boundary.
@@ -44,12 +44,6 @@ struct placement_ops {
 	bool (*may_shuffle)(void *arg);
 };
 
-struct placement_sample {
-	uint64_t now; /* end of the time it covers, cycles */
-	uint64_t migrations, replications, collapses, given_back, cycles; /* in that time */
-	uint64_t replicas; /* copies held at its end */
-};
-
 struct placement_stats {
 	uint64_t hot;    /* signals */
 	uint64_t stale;  /* of these: for a frame that is no guest's page any more */
@@ -84,8 +78,5 @@ uint64_t placement_trigger(const struct placement *pl);
 
 const struct policy *placement_policy(const struct placement *pl);
 const struct placement_stats *placement_stats(const struct placement *pl);
-/* Of equal length, oldest first, at most 512; the last one may still be under way and is not
- * included. */
-const struct placement_sample *placement_series(const struct placement *pl, unsigned *n);
 
 #endif
