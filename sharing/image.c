@@ -343,7 +343,7 @@ int image_block(struct image *img, uint32_t index, unsigned node, uint32_t *mpn,
 		img->stats.hits++;
 		return 0;
 	}
-	node = frame_place(mem, index, node, &img->n_placed);
+	node = frame_place(mem, block_user(img, index), node, &img->n_placed);
 	*mpn = frame_alloc(mem, node, img->kind, false);
 	if (*mpn == MPN_NONE)
 		return -ENOMEM;

@@ -7,12 +7,12 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "numa/memory/memmap.h"
 #include "numa/memory/move.h"
 #include "sharing/disk.h"
+#include "tests/dies.h"
 #include "tests/sim-vm.h"
 
 enum {
@@ -290,43 +290,17 @@ static const struct fault {
 	{"line_is_in_the_l1_alone", line_is_in_the_l1_alone, "the L2 does not"},
 };
 
-/* A fault may lose memory, of which a sanitizer would tell. */
-static void leave_at_once(int status, void *unused)
+static void plant_and_check(void *fault)
 {
-	(void)unused;
-	_exit(status);
+	((const struct fault *)fault)->plant();
+	cluster_check(&sim);
 }
 
 START_TEST(each_fault_is_found_and_named)
 {
-	const struct fault *f = &faults[_i];
-	int fd[2], status;
-	char said[1000];
-	size_t n = 0;
-	ssize_t got;
-	pid_t child;
+	struct fault f = faults[_i];
 
-	ck_assert_int_eq(pipe(fd), 0);
-	child = fork();
-	if (!child) {
-		dup2(fd[1], STDERR_FILENO);
-		on_exit(leave_at_once, NULL);
-		f->plant();
-		cluster_check(&sim);
-		_exit(0);
-	}
-	close(fd[1]);
-	while (n < sizeof(said) - 1 && (got = read(fd[0], said + n, sizeof(said) - 1 - n)) > 0)
-		n += (size_t)got;
-	said[n] = '\0';
-	close(fd[0]);
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == (f->said ? 70 : 0),
-		"%s: status %#x, said: %s", f->name, status, said);
-	ck_assert_msg(
-		f->said ? strstr(said, f->said) != NULL : !*said, "%s said: %s", f->name, said);
-	ck_assert_msg(!f->said || strchr(said, '\n') == said + n - 1, "%s: one line, not: %s",
-		f->name, said);
+	dies(f.name, plant_and_check, &f, f.said);
 }
 END_TEST
 

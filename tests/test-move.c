@@ -473,10 +473,10 @@ static void end_world(struct world *w)
 	free(w->text);
 }
 
-static unsigned spread(const void *arg, uint32_t page, unsigned node, uint64_t nth)
+static unsigned spread(const void *arg, struct frame_user user, unsigned node, uint64_t nth)
 {
 	(void)arg;
-	return (unsigned)(page * 7 + node + nth) % NODES;
+	return (unsigned)(user.page * 7 + node + nth) % NODES;
 }
 
 struct outcome {

@@ -9,6 +9,7 @@
 #include "numa/memory/move.h"
 #include "numa/policy/placement.h"
 #include "numa/memory/pmap.h"
+#include "tests/dies.h"
 #include "tests/small-machine.h"
 
 enum { NODES = 4 };
@@ -442,6 +443,58 @@ START_TEST(shuffle_moves_pages_that_nobody_uses_and_their_bytes)
 }
 END_TEST
 
+/* ---- a policy that is wrong -------------------------------------------------------------- */
+
+static struct policy_answer migrate_to_99(const uint64_t *p, const struct page_view *v)
+{
+	(void)p, (void)v;
+	return (struct policy_answer){POLICY_MIGRATE, 99, WHY_ONE_NODE};
+}
+
+static unsigned place_on_99(unsigned n_nodes, uint32_t page, unsigned node, uint64_t nth)
+{
+	(void)n_nodes, (void)page, (void)node, (void)nth;
+	return 99;
+}
+
+static uint64_t shuffle_one(const uint64_t *p)
+{
+	(void)p;
+	return 1;
+}
+
+static const struct policy_kind bad_kinds[] = {
+	{.name = "bad-decide", .moves = true, .decide = migrate_to_99},
+	{.name = "bad-shuffle", .moves = true, .decide = migrate_to_99, .shuffle = shuffle_one},
+	{.name = "bad-place", .moves = true, .decide = migrate_to_99, .place = place_on_99},
+};
+
+/* Page 5 is touched, is hot, and time passes: what comes first depends on the policy. */
+static void run_policy(void *kind)
+{
+	struct policy p = parsed("migrate,trigger=1");
+	uint32_t mpn;
+
+	rig_up("migrate");
+	placement_destroy(rig.pl);
+	p.kind = kind;
+	rig.pl = placement_create(rig.mem, &rig.m, &p, &placement_ops, &rig.c);
+	mpn = page_of(5, 0);
+	rig.c.misses[mpn][3] = 128;
+	placement_hot(rig.pl, mpn, 3);
+	placement_tick(rig.pl, 400000 * 100);
+}
+
+START_TEST(a_node_that_there_is_not_ends_the_program_where_it_comes_in)
+{
+	struct policy_kind k = bad_kinds[_i];
+	char *said = xasprintf("policy %s answered node 99 of 4 (page 5 of vm0)", k.name);
+
+	dies(k.name, run_policy, &k, said);
+	free(said);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("placement");
@@ -457,6 +510,8 @@ int main(void)
 	tcase_add_test(tc, a_refusal_is_counted_and_harms_nothing);
 	tcase_add_test(tc, a_static_policy_moves_nothing);
 	tcase_add_test(tc, shuffle_moves_pages_that_nobody_uses_and_their_bytes);
+	tcase_add_loop_test(tc, a_node_that_there_is_not_ends_the_program_where_it_comes_in, 0,
+		(int)ARRAY_SIZE(bad_kinds));
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

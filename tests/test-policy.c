@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "numa/policy/policy.h"
+#include "tests/dies.h"
 #include "tests/small-machine.h"
 
 enum { NODES = 4 };
@@ -62,7 +63,7 @@ static void expect(const char *policy, const struct page_view *v, enum policy_ac
 	unsigned node, enum policy_why why)
 {
 	struct policy p = parsed(policy);
-	struct policy_answer a = policy_decide(&p, v);
+	struct policy_answer a = policy_decide(&p, v, (struct frame_user){3, 5});
 
 	ck_assert_msg(a.act == act && a.why == why && (act == POLICY_LEAVE || a.node == node),
 		"%s: act %u node %u because %s; not act %u node %u because %s", policy, a.act,
@@ -282,6 +283,93 @@ START_TEST(carrefour_asks_the_machine_first)
 }
 END_TEST
 
+/* ---- wrong answers ----------------------------------------------------------------------- */
+
+/* Its parameter says what is wrong with it. */
+static struct policy_answer answer;
+static bool moves_at_all; /* through policy_move() */
+
+static struct policy_answer bad_decide(const uint64_t *p, const struct page_view *v)
+{
+	if (moves_at_all)
+		return policy_move(p, v, answer.act, answer.node, answer.why);
+	return answer;
+}
+
+static unsigned bad_place(unsigned n_nodes, uint32_t page, unsigned node, uint64_t nth)
+{
+	(void)n_nodes, (void)page, (void)node, (void)nth;
+	return answer.node;
+}
+
+static uint64_t bad_shuffle(const uint64_t *p)
+{
+	return p[POLICY_COMMON];
+}
+
+static const struct policy_kind bad = {.name = "bad",
+	.moves = true,
+	.decide = bad_decide,
+	.place = bad_place,
+	.shuffle = bad_shuffle};
+static struct policy bad_policy = {.kind = &bad, .n_nodes = NODES};
+
+static void ask_bad(void *user)
+{
+	struct hand h;
+
+	policy_decide(&bad_policy, hot_page(&h), *(struct frame_user *)user);
+}
+
+static void place_bad(void *user)
+{
+	policy_place(&bad_policy, *(struct frame_user *)user, 1, 0);
+}
+
+static void shuffle_bad(void *user)
+{
+	(void)user;
+	policy_shuffles(&bad_policy);
+}
+
+START_TEST(a_wrong_answer_names_the_policy_and_the_page)
+{
+	static const struct {
+		struct policy_answer a;
+		bool through_move;
+		struct frame_user user;
+		const char *said;
+	} wrong[] = {
+		{{POLICY_MIGRATE, 99, WHY_ONE_NODE}, false, {3, 5},
+			"policy bad answered node 99 of 4 (page 5 of vm3): mend it in numa/policy"},
+		{{POLICY_REPLICATE, NODES, WHY_ONE_NODE}, true, {OWNER_IMAGE | 2, 5},
+			"policy bad answered node 4 of 4 (page 5 of image 2)"},
+		{{(enum policy_act)3, 0, WHY_COLD}, false, {OWNER_DISK | 1, 5},
+			"policy bad answered act 3 of 3 (page 5 of disk 1)"},
+		{{POLICY_LEAVE, 0, POLICY_WHYS}, false, {OWNER_PACKET | 7, 5},
+			"policy bad answered reason 11 of 11 (page 5 of packet 7)"},
+		{{(enum policy_act) - 1, 0, WHY_COLD}, false, {0, 5}, "answered act 4294967295 of"},
+		/* Where to is of no account for a page that stays. */
+		{{POLICY_LEAVE, 99, WHY_COLD}, false, {0, 5}, NULL},
+		{{POLICY_MIGRATE, NODES - 1, POLICY_WHYS - 1}, true, {0, 5}, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct frame_user user = wrong[i].user;
+
+		answer = wrong[i].a;
+		moves_at_all = wrong[i].through_move;
+		dies("decide", ask_bad, &user, wrong[i].said);
+	}
+	answer.node = NODES;
+	dies("place", place_bad, &(struct frame_user){0, 6},
+		"policy bad answered node 4 of 4 (page 6 of vm0)");
+	answer.node = NODES - 1;
+	dies("place", place_bad, &(struct frame_user){0, 6}, NULL);
+	dies("shuffle", shuffle_bad, NULL, "policy bad answered that it shuffles 0 pages");
+}
+END_TEST
+
 /* ---- parameters -------------------------------------------------------------------------- */
 
 START_TEST(parameters_are_read_and_written_back)
@@ -397,6 +485,7 @@ int main(void)
 	tcase_add_test(tc, a_second_look_weighs_by_the_misses_there_are_by_then);
 	tcase_add_test(tc, defaults_serve_working_sets_up_to_16_mb);
 	tcase_add_test(tc, carrefour_asks_the_machine_first);
+	tcase_add_test(tc, a_wrong_answer_names_the_policy_and_the_page);
 	tcase_add_test(tc, parameters_are_read_and_written_back);
 	tcase_add_test(tc, bad_parameters_are_refused_with_one_line);
 	tcase_add_test(tc, every_policy_is_whole);

@@ -111,11 +111,11 @@ void memory_set_placement(struct memory *mem, place_fn *place, const void *arg)
 	mem->p->place_arg = arg;
 }
 
-unsigned frame_place(const struct memory *mem, uint32_t page, unsigned node, uint64_t *nth)
+unsigned frame_place(const struct memory *mem, struct frame_user user, unsigned node, uint64_t *nth)
 {
 	const struct memory_private *p = mem->p;
 
-	return p->place ? p->place(p->place_arg, page, node, (*nth)++) % mem->n_nodes : node;
+	return p->place ? p->place(p->place_arg, user, node, (*nth)++) : node;
 }
 
 bool memory_spreads(const struct memory *mem)

@@ -94,11 +94,11 @@ struct frame_owner_ops {
 };
 
 /*
- * On which node a new page goes: of an owner's page number `page`, first used by a CPU of `node`;
- * `nth` counts the pages this owner had placed before. Called in both phases, on any thread: a pure
- * function of its arguments.
+ * On which node a new page goes: of the owner and page `user`, first used by a CPU of `node`; `nth`
+ * counts the pages this owner had placed before. A node that there is. Called in both phases, on
+ * any thread: a pure function of its arguments.
  */
-typedef unsigned place_fn(const void *arg, uint32_t page, unsigned node, uint64_t nth);
+typedef unsigned place_fn(const void *arg, struct frame_user user, unsigned node, uint64_t nth);
 
 enum move_refusal {
 	MOVE_GONE,      /* the frame is free, or reserved, or a stale copy by now */
@@ -230,8 +230,9 @@ bool frame_is_zero(const struct memory *mem, uint32_t mpn);
 
 /* Set where new pages go (NULL: on the node that first uses them); before any page is taken. */
 void memory_set_placement(struct memory *mem, place_fn *place, const void *arg);
-/* The node for a new page of an owner; counts it in *nth. Run phase, with the owner's own *nth. */
-unsigned frame_place(const struct memory *mem, uint32_t page, unsigned node, uint64_t *nth);
+/* The node for a new page `user`; counts it in *nth. Run phase, with the owner's own *nth. */
+unsigned frame_place(
+	const struct memory *mem, struct frame_user user, unsigned node, uint64_t *nth);
 /* May a page go to another node than its first user's? Run phase. */
 bool memory_spreads(const struct memory *mem);
 

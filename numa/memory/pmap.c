@@ -157,7 +157,7 @@ static int new_frame(struct pmap *pm, uint32_t ppn, unsigned node, bool zero, ui
 	uint64_t nth = pm->n_placed;
 	int err = 0;
 
-	node = frame_place(mem, ppn, home_of(pm, ppn, node), &nth);
+	node = frame_place(mem, me(pm, ppn), home_of(pm, ppn, node), &nth);
 	if (mem->boundary && run_take(pm, ppn, node, me(pm, ppn), zero, mpn)) {
 		/* its place beside its neighbours */
 	} else if (mem->boundary) {

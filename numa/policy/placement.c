@@ -182,7 +182,7 @@ void placement_hot(struct placement *pl, uint32_t mpn, unsigned node)
 	}
 	mpn = frame_master(pl->mem, mpn);
 	v = view_of(pl, mpn, node, misses);
-	a = policy_decide(&pl->policy, &v);
+	a = policy_decide(&pl->policy, &v, frame_user(pl->mem, mpn, 0));
 	pl->stats.why[a.why]++;
 	if (a.act != POLICY_LEAVE)
 		do_move(pl, mpn, node, a);
@@ -219,7 +219,7 @@ static void shuffle_page(struct placement *pl)
 	mpn = frame_master(pl->mem, mpn);
 	v = view_of(pl, mpn, initiator, misses);
 	v.random = splitmix64(&pl->random);
-	a = pl->policy.kind->decide(pl->policy.value, &v);
+	a = policy_ask(&pl->policy, &v, frame_user(pl->mem, mpn, 0));
 	pl->stats.why[a.why]++;
 	if (a.act != POLICY_LEAVE)
 		do_move(pl, mpn, initiator, a);
@@ -227,11 +227,12 @@ static void shuffle_page(struct placement *pl)
 
 static void shuffle(struct placement *pl, uint64_t now)
 {
-	uint64_t ms = MAX(pl->m->clock_hz / 1000, (uint64_t)1), n;
+	uint64_t ms = MAX(pl->m->clock_hz / 1000, (uint64_t)1), pages, n;
 
-	n = (now - pl->shuffled) * pl->policy.kind->shuffle(pl->policy.value) / ms;
+	pages = policy_shuffles(&pl->policy);
+	n = (now - pl->shuffled) * pages / ms;
 	/* What is left of a page's time counts the next time. */
-	pl->shuffled += n * ms / pl->policy.kind->shuffle(pl->policy.value);
+	pl->shuffled += n * ms / pages;
 	if (pl->ops->may_shuffle && !pl->ops->may_shuffle(pl->arg))
 		return;
 	while (n-- && pl->moves < pl->policy.value[POLICY_RATE])

@@ -195,27 +195,77 @@ void policy_list(FILE *out)
 		list_param(out, &common[n]);
 }
 
-/* ---- for policies ------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------- */
 
-unsigned policy_place(const void *policy, uint32_t page, unsigned node, uint64_t nth)
+/* The policy answered `what` number `n`, of `there_are`, about the page `user`. */
+static _Noreturn void bad_answer(const struct policy *p, struct frame_user user, const char *what,
+	unsigned n, unsigned there_are)
 {
-	const struct policy *p = policy;
+	static const struct {
+		uint32_t first;
+		const char *owner;
+	} owners[] = {{OWNER_PACKET, "packet "}, {OWNER_DISK, "disk "}, {OWNER_IMAGE, "image "},
+		{OWNER_VM, "vm"}};
+	unsigned i = 0;
 
-	return p->kind->place ? p->kind->place(p->n_nodes, page, node, nth) : node;
+	while (user.owner < owners[i].first)
+		i++;
+	die("policy %s answered %s %u of %u (page %u of %s%u): mend it in numa/policy/",
+		p->kind->name, what, n, there_are, user.page, owners[i].owner,
+		user.owner - owners[i].first);
 }
 
-struct policy_answer policy_decide(const struct policy *p, const struct page_view *v)
+unsigned policy_place(const void *policy, struct frame_user user, unsigned node, uint64_t nth)
+{
+	const struct policy *p = policy;
+	unsigned to = p->kind->place ? p->kind->place(p->n_nodes, user.page, node, nth) : node;
+
+	if (unlikely(to >= p->n_nodes))
+		bad_answer(p, user, "node", to, p->n_nodes);
+	return to;
+}
+
+struct policy_answer policy_ask(
+	const struct policy *p, const struct page_view *v, struct frame_user user)
+{
+	struct policy_answer a = p->kind->decide(p->value, v);
+
+	if ((unsigned)a.act >= POLICY_ACTS)
+		bad_answer(p, user, "act", a.act, POLICY_ACTS);
+	if ((unsigned)a.why >= POLICY_WHYS)
+		bad_answer(p, user, "reason", a.why, POLICY_WHYS);
+	if (a.act != POLICY_LEAVE && a.node >= p->n_nodes)
+		bad_answer(p, user, "node", a.node, p->n_nodes);
+	return a;
+}
+
+struct policy_answer policy_decide(
+	const struct policy *p, const struct page_view *v, struct frame_user user)
 {
 	if (policy_has(v, v->initiator))
 		return policy_leave(WHY_LOCAL);
 	if (v->misses[v->initiator] < p->value[POLICY_TRIGGER])
 		return policy_leave(WHY_COLD);
-	return p->kind->decide(p->value, v);
+	return policy_ask(p, v, user);
 }
+
+uint64_t policy_shuffles(const struct policy *p)
+{
+	uint64_t n = p->kind->shuffle(p->value);
+
+	if (!n)
+		die("policy %s answered that it shuffles 0 pages: mend it in numa/policy/",
+			p->kind->name);
+	return n;
+}
+
+/* ---- for policies ------------------------------------------------------------------------- */
 
 struct policy_answer policy_move(const uint64_t *p, const struct page_view *v, enum policy_act act,
 	unsigned node, enum policy_why why)
 {
+	if (node >= v->machine->n_nodes) /* policy_ask() tells whose answer it is */
+		return (struct policy_answer){act, node, why};
 	if (policy_has(v, node))
 		return policy_leave(WHY_LOCAL);
 	if (act == POLICY_REPLICATE && v->unseen >> node & 1)

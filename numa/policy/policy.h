@@ -2,7 +2,9 @@
 /*
  * Placement policies. A policy says on which node a new page goes, and what to do with a page that
  * the miss counters found hot: leave it, migrate it, or give a node a copy. It is a pure function
- * of its parameters and of what it is shown; all state (counters, moves so far) is kept for it.
+ * of its parameters and of what it is shown; all state (counters, moves so far) is kept for it. An
+ * answer with a node, act or reason that there is not ends the program with a line that names the
+ * policy and the page, before memory's bookkeeping is touched.
  *
  * To write one: a file numa/policy-NAME.c of about 100 lines that defines a `const struct
  * policy_kind`, and a row for it in the table of policy.c. `disco policies`, --policy and the
@@ -17,6 +19,7 @@
 #include <stdio.h>
 
 #include "numa/machine/machine.h"
+#include "numa/memory/frame.h"
 
 /* A parameter: a whole number. Every policy that moves pages has those of POLICY_COMMON too. */
 struct policy_param {
@@ -53,7 +56,7 @@ struct page_view {
 	uint64_t random;        /* for policies that shuffle */
 };
 
-enum policy_act { POLICY_LEAVE, POLICY_MIGRATE, POLICY_REPLICATE };
+enum policy_act { POLICY_LEAVE, POLICY_MIGRATE, POLICY_REPLICATE, POLICY_ACTS };
 
 enum policy_why {
 	WHY_COLD,        /* left: too few misses */
@@ -123,11 +126,16 @@ const struct policy_kind *policy_kind(unsigned i);
 const struct policy_param *policy_kind_param(const struct policy_kind *k, unsigned i);
 
 /* A place_fn (numa/memory/frame.h) whose argument is a struct policy. */
-unsigned policy_place(const void *policy, uint32_t page, unsigned node, uint64_t nth);
+unsigned policy_place(const void *policy, struct frame_user user, unsigned node, uint64_t nth);
 
-/* What to do with a page: nothing if the initiator has it or misses less than the trigger, whatever
- * the policy; else as its decide() says, which it must have. Boundary. */
-struct policy_answer policy_decide(const struct policy *p, const struct page_view *v);
+/* What to do with the page `user`: nothing if the initiator has it or misses less than the trigger,
+ * whatever the policy; else as its decide() says, which it must have. Boundary. */
+struct policy_answer policy_decide(
+	const struct policy *p, const struct page_view *v, struct frame_user user);
+/* What its decide() says of a page taken at random, and its shuffle(): never 0. Boundary. */
+struct policy_answer policy_ask(
+	const struct policy *p, const struct page_view *v, struct frame_user user);
+uint64_t policy_shuffles(const struct policy *p);
 
 /* ---- for policies ---- */
 
