@@ -22,7 +22,7 @@ interrupted() {
 	remember "${@:4}" &
 	local runner=$!
 	for _ in $(seq 600); do
-		[ -s "$dir/2-spin.elf.log" ] && grep -q -a -e "$pattern" "$file" && break
+		[ -e "$dir/2-spin.elf.log" ] && grep -q -a -e "$pattern" "$file" && break
 		sleep 0.1
 	done
 	kill -INT "$(cat pid)"

@@ -154,7 +154,7 @@ sed -i "s|\"bios\": \"$work/count.o\", ||" one.json
 sed -i "s|\"title\": \"two VMs\", \"set\": {|&\"bios\": \"$work/spin.elf\", |" one.json
 (cd "$work" && exec timeout -k 5 120 "$disco" reproduce ./tiny -o fifth </dev/null >"$work/out" 2>"$work/err") &
 for _ in $(seq 600); do
-	grep -q 'one-large starts' "$work/err" && [ -s "$work/fifth/runs/one-large.quick.log" ] && break
+	grep -q 'one-large starts' "$work/err" && [ -e "$work/fifth/runs/one-large.quick.log" ] && break
 	sleep 0.1
 done
 pkill -INT -P $! -x disco
