@@ -66,6 +66,11 @@ uint32_t packet_pool_frames(const struct packet_pool *pool);
  */
 struct packet *packet_create(struct packet_pool *pool, const struct packet_span *span, unsigned n,
 	const struct packet_offload *offload, unsigned node);
+/* The host's memory it takes, frames and the allocator's own apart. */
+static inline uint64_t packet_host_bytes(const struct packet *k)
+{
+	return sizeof(*k) + k->n_spans * sizeof(k->span[0]) + k->bytes;
+}
 static inline struct packet *packet_get(struct packet *k)
 {
 	k->refs++;

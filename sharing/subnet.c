@@ -8,7 +8,7 @@
  * A receiver's link makes packets arrive one after the other, so its queue is in order of time by
  * itself. A packet that finds no room in the receiver waits, and those behind it: a guest that is
  * slow to post buffers should lose a window of TCP no sooner than a machine with a switch before it
- * would. Queues are bounded in bytes and the wait in time.
+ * would. Queues are bounded in bytes of the host's memory and the wait in time.
  *
  * Addresses learned from traffic are kept in a table of fixed size where a newcomer takes an older
  * one's place: a guest that makes up addresses wastes its neighbours' bandwidth (their packets go
@@ -24,6 +24,7 @@
 enum {
 	LEARNED = 1024,            /* entries, a power of two */
 	QUEUE_BYTES = 16 << 20,    /* a port's queue, either: what goes beyond is lost */
+	MALLOC_BYTES = 16,         /* the allocator's own, of each piece */
 	PATIENCE_PER_SECOND = 100, /* a packet waits this part of a second for room */
 };
 /* Where a caller gives no link there is no clock to speak of; only PATIENCE needs one. */
@@ -70,6 +71,12 @@ static void queue_init(struct queue *q)
 	*q = (struct queue){.tail = &q->head};
 }
 
+/* The host's memory that a packet in a queue takes at most: small ones are mostly records. */
+static uint64_t host_bytes(const struct packet *k)
+{
+	return sizeof(struct flight) + packet_host_bytes(k) + 2 * MALLOC_BYTES;
+}
+
 /* Takes over a reference. */
 static void queue_put(struct queue *q, struct packet *k, uint64_t at)
 {
@@ -79,7 +86,7 @@ static void queue_put(struct queue *q, struct packet *k, uint64_t at)
 	f->at = at;
 	*q->tail = f;
 	q->tail = &f->next;
-	q->bytes += k->bytes;
+	q->bytes += host_bytes(k);
 }
 
 /* The first packet, whose reference is the caller's now; NULL: there is none. */
@@ -94,7 +101,7 @@ static struct packet *queue_take(struct queue *q)
 	q->head = f->next;
 	if (!q->head)
 		q->tail = &q->head;
-	q->bytes -= k->bytes;
+	q->bytes -= host_bytes(k);
 	free(f);
 	return k;
 }
@@ -300,6 +307,8 @@ static void forward(struct subnet *s, struct subnet_port *from, struct packet *k
 	for (unsigned i = 0; i < s->n_ports; i++)
 		if (s->port[i] != from)
 			pass(s, s->port[i], k, head_at);
+	if (from->ops->spread && s->n_ports > 2)
+		from->ops->spread(from->arg, s->n_ports - 1);
 }
 
 static void deliver(struct subnet *s, struct subnet_port *p)

@@ -48,6 +48,8 @@ struct subnet_port_ops {
 	 */
 	int (*deliver)(void *arg, const struct packet *k);
 	unsigned (*takes)(void *arg); /* enum subnet_takes, at this moment */
+	/* NULL, or: a packet that this port sent goes to `receivers` ports, more than one. */
+	void (*spread)(void *arg, unsigned receivers);
 	/* For a port that is the way to something else; may be NULL. Called first by each
 	 * subnet_run(), before what ports have sent is taken; and for subnet_next(), when it wants
 	 * to be called next. */

@@ -28,7 +28,8 @@ struct fake_vm {
 	uint64_t mtimecmp[FAKE_VCPUS];
 	uint64_t now; /* cycles */
 	unsigned pages_written;
-	uint64_t charged; /* cycles */
+	uint64_t charged[FAKE_VCPUS]; /* cycles */
+	unsigned initiator;           /* the vCPU that mmio_read() and mmio_write() are of */
 };
 
 static struct fake_vm fake;
@@ -87,8 +88,7 @@ static void fake_shootdown(void *engine, uint32_t ppn, uint32_t old)
 
 static void fake_charge(struct vcpu *vcpu, uint64_t cycles)
 {
-	(void)vcpu;
-	fake.charged += cycles;
+	fake.charged[vcpu->id] += cycles;
 }
 
 static const struct pmap_ops fake_pmap_ops = {.shootdown = fake_shootdown};
@@ -163,7 +163,7 @@ static inline uint64_t mmio_read(uint64_t pa, unsigned size)
 {
 	struct device *d = device_find(&fake.vm, pa, size);
 
-	return d ? d->ops->read(d, &fake.vcpu[0], pa - d->base, size) : 0;
+	return d ? d->ops->read(d, &fake.vcpu[fake.initiator], pa - d->base, size) : 0;
 }
 
 static inline void mmio_write(uint64_t pa, unsigned size, uint64_t value)
@@ -171,7 +171,7 @@ static inline void mmio_write(uint64_t pa, unsigned size, uint64_t value)
 	struct device *d = device_find(&fake.vm, pa, size);
 
 	if (d)
-		d->ops->write(d, &fake.vcpu[0], pa - d->base, size, value);
+		d->ops->write(d, &fake.vcpu[fake.initiator], pa - d->base, size, value);
 }
 
 #endif

@@ -147,6 +147,32 @@ START_TEST(statistics_come_when_asked_for)
 }
 END_TEST
 
+/* Many page numbers in one request, and many such requests: a bounded part of it at a time. */
+START_TEST(inflation_is_bounded_at_each_boundary)
+{
+	const uint32_t bytes = 160 << 10, most = 64 << 20 >> PAGE_SHIFT; /* pages */
+	uint64_t taken = 0, all = 2 * (bytes / 4);
+
+	for (uint32_t at = 0; at < bytes; at += 4)
+		gm_write32(&fake.vm, BUF + at, 0x80000 + 1000);
+	for (uint16_t i = 0; i < 2; i++) {
+		put_desc(desc_pa(0, INFLATE_Q), i, BUF, bytes, 0, 0);
+		offer(0, INFLATE_Q, i);
+	}
+	notify(0, INFLATE_Q);
+	while (balloon_state(balloon).taken < all) {
+		ck_assert_uint_gt(balloon_state(balloon).taken, taken);
+		ck_assert_uint_le(balloon_state(balloon).taken - taken, 2 * most);
+		taken = balloon_state(balloon).taken;
+		ck_assert_uint_lt(used_index(0, INFLATE_Q), 2);
+		fake_boundary();
+	}
+	ck_assert_uint_gt(taken, 0);
+	ck_assert_uint_eq(balloon_state(balloon).taken, all);
+	ck_assert_uint_eq(used_index(0, INFLATE_Q), 2);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("balloon");
@@ -158,6 +184,7 @@ int main(void)
 	tcase_add_test(t, only_whole_pages_that_are_reported_go);
 	tcase_add_test(t, the_target_is_in_the_configuration_with_an_interrupt);
 	tcase_add_test(t, statistics_come_when_asked_for);
+	tcase_add_test(t, inflation_is_bounded_at_each_boundary);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }

@@ -419,7 +419,7 @@ START_TEST(pages_meet_pages)
 	ck_assert_uint_eq(total().pages_mapped, 3);
 	ck_assert_uint_eq(total().copied_part, headers + 100);
 	/* Paid: 3 pages out and in, an interrupt for both sides, and what was copied. */
-	ck_assert_uint_eq(fake.charged, 6 * 200 + 2 * 800 + (headers + 100) * 4800 / PAGE_SIZE);
+	ck_assert_uint_eq(fake.charged[0], 6 * 200 + 2 * 800 + (headers + 100) * 4800 / PAGE_SIZE);
 	/* The sender writes on: the receiver's stays as it was. */
 	gm_write(vm, PAYLOAD, "changed", 7);
 	ck_assert_uint_ne(frame_at(PAYLOAD), frame_at(RX(1)));

@@ -3,6 +3,7 @@
  * The virtual subnet: who gets which frame and in which order, what is dropped and counted.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "sharing/subnet.h"
@@ -331,6 +332,25 @@ START_TEST(a_port_that_goes_takes_what_was_for_it)
 }
 END_TEST
 
+/* Frames of 60 bytes to receivers that have no room for them. */
+START_TEST(queues_are_bounded_in_the_hosts_memory)
+{
+	const size_t most = 16 << 20;
+	size_t before = mallinfo2().uordblks;
+
+	for (unsigned i = 1; i < PORTS; i++)
+		deaf[i] = -EAGAIN;
+	for (unsigned round = 0; round < 64; round++) {
+		for (unsigned i = 0; i < 8192; i++)
+			send_to(0, 1, 1);
+		subnet_run(net, round);
+	}
+	ck_assert_uint_gt(mallinfo2().uordblks - before, most / 2);
+	ck_assert_uint_le(mallinfo2().uordblks - before, most + 4096);
+	ck_assert_uint_gt(subnet_port_stats(port[1])->dropped, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("subnet");
@@ -344,6 +364,7 @@ int main(void)
 	tcase_add_test(tc, a_flood_of_addresses_does_no_harm);
 	tcase_add_test(tc, answers_wait_for_the_next_boundary);
 	tcase_add_test(tc, what_cannot_be_delivered_is_counted);
+	tcase_add_test(tc, queues_are_bounded_in_the_hosts_memory);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("slow");
 	tcase_add_checked_fixture(tc, setup_slow, teardown);

@@ -23,6 +23,8 @@
 
 enum { INFLATE, DEFLATE, STATS, REPORT };
 enum { BATCH = 256 }; /* page numbers read at once */
+/* Of one boundary; what a guest names beyond that waits for the next, within a request too. */
+enum { MOST_PAGES = VIRTIO_BOUNDARY_BYTES / PAGE_SIZE };
 #define F_STATS_VQ       (1ull << 1)
 #define F_DEFLATE_ON_OOM (1ull << 2)
 #define F_REPORTING      (1ull << 5)
@@ -51,20 +53,24 @@ static void forget(struct balloon *b, uint64_t ppn)
 {
 	struct vm *vm = b->v.dev.vm;
 
+	virtio_charge(&b->v, vm->cluster->machine->cost.page_share);
 	pmap_drop(vm->pmap, (uint32_t)ppn);
 	vm->cluster->engine->page_written(vm, (uint32_t)ppn);
 	if (vm->cluster->content)
 		content_given(vm->cluster->content, vm->id, (uint32_t)ppn);
 }
 
-/* An array of 32-bit page frame numbers; those outside the guest's memory are ignored. */
-static bool inflate(struct balloon *b, const struct virtio_chain *c)
+/*
+ * Bytes [from, end) of an array of 32-bit page frame numbers; those outside the guest's memory are
+ * ignored.
+ */
+static bool inflate(struct balloon *b, const struct virtio_chain *c, uint32_t from, uint32_t end)
 {
 	const struct vm *vm = b->v.dev.vm;
 	uint32_t pfn[BATCH];
 
-	for (uint32_t at = 0; at + 4 <= c->readable;) {
-		uint32_t n = MIN((c->readable - at) / 4, (uint32_t)BATCH);
+	for (uint32_t at = from; at < end;) {
+		uint32_t n = MIN((end - at) / 4, (uint32_t)BATCH);
 
 		if (!virtio_copy_from(&b->v, c, at, pfn, 4 * n))
 			return false;
@@ -81,16 +87,18 @@ static bool inflate(struct balloon *b, const struct virtio_chain *c)
 	return true;
 }
 
-/* Whole pages of the buffers, which the guest promises not to need. */
-static void report(struct balloon *b, const struct virtio_chain *c)
+/* Whole pages in bytes [from, to) of the buffers, which the guest promises not to need. */
+static void report(struct balloon *b, const struct virtio_chain *c, uint32_t from, uint32_t to)
 {
 	struct vm *vm = b->v.dev.vm;
 	const struct engine *engine = vm->cluster->engine;
+	struct virtio_span span = virtio_writable(c, from, to - from);
+	struct virtio_segment s;
 
-	for (unsigned i = c->n_readable; i < c->n_readable + c->n_writable; i++) {
-		uint64_t offset = gm_offset(vm, c->seg[i].pa);
+	while (virtio_span_next(&span, &s)) {
+		uint64_t offset = gm_offset(vm, s.pa);
 		uint64_t first = (offset + PAGE_SIZE - 1) >> PAGE_SHIFT;
-		uint64_t end = (offset + c->seg[i].bytes) >> PAGE_SHIFT;
+		uint64_t end = (offset + s.bytes) >> PAGE_SHIFT;
 
 		if (engine->pages_replaced && end > first)
 			engine->pages_replaced(vm, (uint32_t)first, (uint32_t)(end - first), false);
@@ -116,43 +124,58 @@ static bool read_stats(struct balloon *b, const struct virtio_chain *c)
 	return true;
 }
 
-static bool serve(struct balloon *b, unsigned queue, const struct virtio_chain *c)
+/* How far into a request of `bytes` to go now, of which `done` are served; at most `most` more. */
+static uint32_t share_of(uint32_t done, uint32_t bytes, uint32_t most)
 {
-	switch (queue) {
+	return done < bytes ? done + MIN(bytes - done, most) : done;
+}
+
+static void serve(struct virtio *v, struct virtq *q, const struct virtio_chain *c)
+{
+	struct balloon *b = (struct balloon *)v;
+	uint32_t numbers = c->readable & ~3u, end;
+
+	switch (q - v->queue) {
 	case INFLATE:
-		return inflate(b, c);
+		end = share_of(c->done, numbers, 4 * MOST_PAGES);
+		if (!inflate(b, c, c->done, end))
+			return;
+		if (end < numbers) {
+			virtio_rest(q, end);
+			return;
+		}
+		break;
 	case DEFLATE:
-		b->given += c->readable / 4;
-		return true;
+		b->given += numbers / 4;
+		break;
 	case STATS:
-		return read_stats(b, c);
+		if (!read_stats(b, c))
+			return;
+		/* The buffer for statistics is kept, to be given back when they are wanted anew. A
+		 * second one at the same time is not what section 5.5.6.3 allows. */
+		if (!b->has_buffer) {
+			b->has_buffer = true;
+			b->buffer = c->head;
+			return;
+		}
+		break;
 	default:
-		report(b, c);
-		return true;
+		end = share_of(c->done, c->writable, VIRTIO_BOUNDARY_BYTES);
+		report(b, c, c->done, end);
+		if (end < c->writable) {
+			virtio_rest(q, end);
+			return;
+		}
 	}
+	virtio_push(v, q, c->head, 0);
 }
 
 static int balloon_kick(struct virtio *v, struct virtq *q)
 {
-	struct balloon *b = (struct balloon *)v;
-	unsigned queue = (unsigned)(q - v->queue);
-	struct virtio_chain c;
-	int popped;
+	/* Of the queue for inflation, a byte is a quarter of a page. */
+	uint64_t most = q == &v->queue[INFLATE] ? 4 * MOST_PAGES : VIRTIO_BOUNDARY_BYTES;
 
-	while ((popped = virtio_pop(v, q, &c)) > 0) {
-		if (!serve(b, queue, &c))
-			break;
-		/* The buffer for statistics is kept, to be given back when they are wanted anew. A
-		 * second one at the same time is not what section 5.5.6.3 allows. */
-		if (queue == STATS && !b->has_buffer) {
-			b->has_buffer = true;
-			b->buffer = c.head;
-		} else {
-			virtio_push(v, q, c.head, 0);
-		}
-	}
-	virtio_notify(v, q);
-	return popped;
+	return virtio_serve(v, q, most, serve);
 }
 
 static void balloon_config_write(struct virtio *v, uint64_t offset, unsigned size, uint64_t value)

@@ -34,6 +34,7 @@ enum {
 	S_UNSUPP = 2,
 
 	ID_BYTES = 20,
+	MOST_BYTES = VIRTIO_BOUNDARY_BYTES, /* of one request; larger ones are errors */
 };
 
 struct header {
@@ -84,15 +85,28 @@ static void replaced(struct vm *vm, const struct disk_segment *seg, unsigned n, 
 	}
 }
 
+/* What the disk did takes the monitor's time: bytes it copied, records of pages it mapped. */
+static void charge(struct virtio_blk *b, const struct disk_stats *before)
+{
+	const struct disk_stats *now = disk_stats(b->disk);
+	uint64_t price = b->v.dev.vm->cluster->machine->cost.page_share;
+
+	virtio_charge(&b->v, virtio_copy_cycles(&b->v, now->bytes_copied - before->bytes_copied) +
+				     price * (now->pages_mapped - before->pages_mapped));
+}
+
 /* Move `bytes` between the disk and the part of the chain that `span` covers. */
 static uint8_t transfer(struct virtio_blk *b, uint64_t sector, struct virtio_span span, bool write)
 {
+	const struct disk_stats before = *disk_stats(b->disk);
 	struct vm *vm = b->v.dev.vm;
 	struct disk_segment seg[VIRTQ_MAX];
 	struct virtio_segment s;
 	unsigned n = 0, node = vm_home_node(vm);
 	int err;
 
+	if (span.left > MOST_BYTES)
+		return S_IOERR;
 	for (; virtio_span_next(&span, &s); n++) {
 		if (s.bytes % SECTOR_SIZE)
 			return S_IOERR;
@@ -117,6 +131,7 @@ static uint8_t transfer(struct virtio_blk *b, uint64_t sector, struct virtio_spa
 				vm->cluster->engine->page_written(vm, (uint32_t)ppn);
 		}
 	}
+	charge(b, &before);
 	/* What was written may be on another VM's disk as well; what was read by copying, anywhere.
 	 */
 	if (!err && vm->log && (write || disk_mode(b->disk) == DISK_PRIVATE))

@@ -11,7 +11,7 @@
 #include "numa/util.h"
 
 enum { RX, TX };
-enum { MOST_BYTES = 1 << 20 }; /* of output at one go; what is more waits for the next boundary */
+enum { MOST_BYTES = 1 << 20 }; /* of output at one kick; the rest waits for the next boundary */
 
 struct virtio_console {
 	struct virtio v;
@@ -45,16 +45,21 @@ static int receive(struct virtio_console *con, struct virtq *q)
 static void transmit(struct virtio *v, struct virtq *q, const struct virtio_chain *c)
 {
 	struct virtio_console *con = (struct virtio_console *)v;
+	uint32_t from = MIN(c->done, c->readable);
+	uint32_t end = MIN(c->readable - from, (uint32_t)MOST_BYTES) + from;
 	uint8_t buf[4096];
 
-	for (uint32_t done = 0, n; done < c->readable; done += n) {
-		n = MIN(c->readable - done, (uint32_t)sizeof(buf));
-		if (!virtio_copy_from(v, c, done, buf, n))
+	for (uint32_t at = from, n; at < end; at += n) {
+		n = MIN(end - at, (uint32_t)sizeof(buf));
+		if (!virtio_copy_from(v, c, at, buf, n))
 			return;
 		stream_output(con->stream, buf, n);
+		con->tx_bytes += n;
 	}
-	con->tx_bytes += c->readable;
-	virtio_push(v, q, c->head, 0);
+	if (end < c->readable)
+		virtio_rest(q, end);
+	else
+		virtio_push(v, q, c->head, 0);
 }
 
 static int console_kick(struct virtio *v, struct virtq *q)

@@ -332,10 +332,12 @@ static int map_page(struct virtio_fs *f, uint32_t id, uint64_t at, uint64_t pa)
 		return err;
 	pmap_share_in(vm->pmap, ppn, mpn, FRAME_CACHE);
 	vm->cluster->engine->page_written(vm, ppn);
-	if (was_cached)
+	if (was_cached) {
 		f->pages_mapped++;
-	else
+		virtio_charge(&f->v, vm->cluster->machine->cost.page_share);
+	} else {
 		f->pages_filled++;
+	}
 	return 0;
 }
 
@@ -364,8 +366,10 @@ static int copy_piece(struct virtio_fs *f, uint32_t id, uint64_t at, uint64_t pa
 	}
 	if (!err)
 		err = gm_write(vm, pa, from + offset, bytes);
-	if (!err)
+	if (!err) {
 		f->bytes_copied += bytes;
+		virtio_charge(&f->v, virtio_copy_cycles(&f->v, bytes));
+	}
 	return err;
 }
 

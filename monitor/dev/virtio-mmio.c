@@ -98,6 +98,7 @@ static void kick(struct virtio *v, struct virtq *q)
 		q->left = VIRTQ_MAX;
 		q->kicked = v->ops->kick(v, q) == -EAGAIN;
 		q->limited = false;
+		virtio_pay(v);
 	}
 	if (q->kicked)
 		device_defer(&v->dev);
@@ -153,6 +154,7 @@ static void set_ready(struct virtio *v, struct virtq *q, bool ready)
 	if (ready == q->ready)
 		return;
 	q->avail_next = q->used_next = q->signalled = 0;
+	q->done = 0;
 	q->kicked = false;
 	v->generation++;
 	q->ready = ready && queue_valid(v, q);
@@ -245,7 +247,6 @@ void virtio_write(
 	uint32_t word = (uint32_t)value;
 	unsigned shift;
 
-	(void)vcpu;
 	if (offset >= CONFIG && v->ops->config_write)
 		v->ops->config_write(v, offset - CONFIG, size, value);
 	if (offset >= CONFIG || size != 4)
@@ -273,6 +274,7 @@ void virtio_write(
 		break;
 	case QUEUE_NOTIFY:
 		v->kicks++;
+		v->initiator = vcpu ? vcpu->id : 0;
 		if (word < v->ops->n_queues)
 			kick(v, &v->queue[word]);
 		break;

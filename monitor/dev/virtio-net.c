@@ -101,8 +101,8 @@ static bool has(const struct virtio_net *n, uint64_t feature)
 }
 
 /*
- * What the monitor does for a guest takes time of the guest's, of the vCPU that the card
- * interrupts: the memmap's records of pages it shares, and one interrupt of its other vCPUs at a
+ * What the monitor does for a guest takes time of the guest's, of the vCPU that notified the card
+ * last: the memmap's records of pages it shares, and one interrupt of its other vCPUs at a
  * boundary, for all pages that change hands at it.
  */
 static void charge_pages(struct virtio_net *n, uint32_t pages)
@@ -116,7 +116,7 @@ static void charge_pages(struct virtio_net *n, uint32_t pages)
 	if (n->charged_at != c->now + 1)
 		cycles += c->machine->cost.shootdown;
 	n->charged_at = c->now + 1;
-	c->engine->vcpu_charge(&vm->vcpu[0], cycles);
+	virtio_charge(&n->v, cycles);
 }
 
 /*
@@ -130,14 +130,22 @@ static void charge_copy(struct virtio_net *n, uint32_t bytes, unsigned node)
 	const struct cluster *c = vm->cluster;
 	const struct machine *m = c->machine;
 	unsigned here = vm_home_node(vm);
-	uint64_t cycles = bytes * m->cost.page_copy / PAGE_SIZE;
+	uint64_t cycles = virtio_copy_cycles(&n->v, bytes);
 
 	if (c->numa && m->latency_ns[here][node] > m->latency_ns[here][here])
 		cycles += (uint64_t)(bytes / m->l2.line_bytes) *
 			  (m->latency_ns[here][node] - m->latency_ns[here][here]) *
 			  (m->clock_hz / 1000000) / 1000;
-	if (cycles)
-		c->engine->vcpu_charge(&vm->vcpu[0], cycles);
+	virtio_charge(&n->v, cycles);
+}
+
+/* A packet of this card's goes to `receivers` ports: each but the first is one more record. */
+static void net_spread(void *arg, unsigned receivers)
+{
+	struct virtio_net *n = arg;
+
+	virtio_charge(&n->v, (receivers - 1) * n->v.dev.vm->cluster->machine->cost.page_share);
+	virtio_pay(&n->v);
 }
 
 /* ---- sending ----------------------------------------------------------------------------- */
@@ -596,7 +604,8 @@ static int net_deliver(void *arg, const struct packet *k)
 	return err;
 }
 
-static const struct subnet_port_ops port_ops = {.deliver = net_deliver, .takes = net_takes};
+static const struct subnet_port_ops port_ops = {
+	.deliver = net_deliver, .takes = net_takes, .spread = net_spread};
 
 /* ---- the device -------------------------------------------------------------------------- */
 
@@ -654,6 +663,7 @@ static const struct virtio_ops net_ops = {
 	.n_queues = 2,
 	.queue_max = QUEUE_MAX,
 	.at_boundary = true,
+	.own_copies = true,
 	.kick = net_kick,
 };
 

@@ -37,6 +37,7 @@ struct virtio_segment {
 /* One request: buffers the device may read, then buffers it may write. */
 struct virtio_chain {
 	uint16_t head;
+	uint32_t done;                   /* bytes served before virtio_rest(), at most their sum */
 	unsigned n_readable, n_writable; /* segments */
 	uint32_t readable, writable;     /* bytes; their sum is at most the VM's memory */
 	struct virtio_segment seg[VIRTQ_MAX];
@@ -52,6 +53,7 @@ struct virtq {
 	uint16_t signalled;         /* used_next when an interrupt was last considered */
 	bool limited;               /* kick() is at work, and may pop at most `left` more: */
 	unsigned left;              /* a guest that runs meanwhile could keep it busy without end */
+	uint32_t done;              /* bytes of the next request that were served before */
 };
 
 struct virtio;
@@ -62,6 +64,7 @@ struct virtio_ops {
 	unsigned n_queues;
 	unsigned queue_max; /* entries of a queue at most; 0: VIRTQ_MAX */
 	bool at_boundary;   /* its work reaches beyond the VM */
+	bool own_copies;    /* the model charges by itself for what it copies */
 	/* Serve a queue until pop gives no more; returns what the last pop returned, or -EAGAIN to
 	 * be called again at the next boundary. */
 	int (*kick)(struct virtio *v, struct virtq *q);
@@ -84,6 +87,8 @@ struct virtio { /* the first member of each model's own struct */
 	uint32_t status, isr;
 	struct virtq queue[VIRTIO_MAX_QUEUES];
 	uint32_t generation; /* of the rings: another when one was set up anew or all were reset */
+	unsigned initiator;  /* the hart that notified last: it pays for the device's work ... */
+	uint64_t owed;       /* ... these cycles, with the next virtio_notify() or at kick()'s end */
 	uint64_t kicks, interrupts, broken; /* statistics */
 };
 
@@ -110,9 +115,21 @@ void virtio_config_changed(struct virtio *v);
 void virtio_break(struct virtio *v);
 
 /*
+ * The monitor worked `cycles` for this device. The vCPU that notified it pays, so that a guest which
+ * asks for much work slows itself. Each request taken is charged as a monitor call by virtio_pop(),
+ * and each byte by virtio_copy_from() and virtio_copy_to() unless the model says `own_copies`.
+ */
+void virtio_charge(struct virtio *v, uint64_t cycles);
+/* Have what is owed paid. */
+void virtio_pay(struct virtio *v);
+/* The price of copying `bytes` between monitor and guest. */
+uint64_t virtio_copy_cycles(const struct virtio *v, uint64_t bytes);
+
+/*
  * What most models' kick() is: serve requests until there is none, or until those served have
- * `most` bytes, so that a guest with many huge ones cannot hold up the others; interrupt the
- * driver. Returns as kick() does. serve() pushes the chain, or breaks the device.
+ * `most` bytes, or until one was served in part; interrupt the driver. So the work of one kick() is
+ * bounded, and what is left waits for the next boundary. Returns as kick() does. serve() pushes the
+ * chain, breaks the device, or calls virtio_rest().
  */
 typedef void virtio_serve_fn(struct virtio *v, struct virtq *q, const struct virtio_chain *c);
 int virtio_serve(struct virtio *v, struct virtq *q, uint64_t most, virtio_serve_fn *serve);
@@ -122,6 +139,9 @@ int virtio_pop(struct virtio *v, struct virtq *q, struct virtio_chain *c);
 /* Read a request again that was popped and not yet pushed, for a model that keeps it; the driver
  * may have changed it. 1, or 0: the device just broke. Boundary. */
 int virtio_pop_again(struct virtio *v, struct virtq *q, uint16_t head, struct virtio_chain *c);
+/* Put back the request popped last, of which the first `done` bytes, more than none, have been
+ * served: the next pop gives it again, read anew, with c->done. */
+void virtio_rest(struct virtq *q, uint32_t done);
 /* Put back the n requests popped last, none of them pushed. */
 void virtio_unpop(struct virtq *q, unsigned n);
 /* Give a request back; `bytes` were written into its writable part. */

@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "monitor/dev/virtio.h"
+#include "monitor/vm/engine.h"
 #include "monitor/vm/guestmem.h"
 
 enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4, AVAIL_NO_INTERRUPT = 1 };
@@ -178,6 +179,10 @@ int virtio_pop(struct virtio *v, struct virtq *q, struct virtio_chain *c)
 		return fault(v, err);
 	q->avail_next++;
 	q->left -= q->limited;
+	/* The driver may have made it shorter since. */
+	c->done = MIN(q->done, c->readable + c->writable);
+	q->done = 0;
+	virtio_charge(v, vm->cluster->machine->cost.monitor_call);
 	return 1;
 }
 
@@ -188,6 +193,31 @@ int virtio_pop_again(struct virtio *v, struct virtq *q, uint16_t head, struct vi
 	c->head = head;
 	err = collect(v, q, c);
 	return err ? fault(v, err) : 1;
+}
+
+void virtio_rest(struct virtq *q, uint32_t done)
+{
+	virtio_unpop(q, 1);
+	q->done = done;
+}
+
+void virtio_charge(struct virtio *v, uint64_t cycles)
+{
+	v->owed += cycles;
+}
+
+void virtio_pay(struct virtio *v)
+{
+	struct vm *vm = v->dev.vm;
+
+	if (v->owed)
+		vm->cluster->engine->vcpu_charge(&vm->vcpu[v->initiator], v->owed);
+	v->owed = 0;
+}
+
+uint64_t virtio_copy_cycles(const struct virtio *v, uint64_t bytes)
+{
+	return bytes * v->dev.vm->cluster->machine->cost.page_copy / PAGE_SIZE;
 }
 
 void virtio_unpop(struct virtq *q, unsigned n)
@@ -220,6 +250,7 @@ void virtio_notify(struct virtio *v, struct virtq *q)
 	bool by_event = v->features & VIRTIO_F_RING_EVENT_IDX;
 	int err;
 
+	virtio_pay(v);
 	if (!virtio_live(v, q) || old == new)
 		return;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -246,7 +277,7 @@ int virtio_serve(struct virtio *v, struct virtq *q, uint64_t most, virtio_serve_
 	while ((popped = virtio_pop(v, q, &c)) > 0) {
 		serve(v, q, &c);
 		served += c.readable + c.writable;
-		if (served >= most) {
+		if (q->done || served >= most) {
 			popped = -EAGAIN;
 			break;
 		}
@@ -282,6 +313,12 @@ bool virtio_span_next(struct virtio_span *s, struct virtio_segment *out)
 	return false;
 }
 
+static void charge_copy(struct virtio *v, uint32_t bytes)
+{
+	if (!v->ops->own_copies)
+		virtio_charge(v, virtio_copy_cycles(v, bytes));
+}
+
 bool virtio_copy_from(
 	struct virtio *v, const struct virtio_chain *c, uint32_t offset, void *buf, uint32_t bytes)
 {
@@ -289,6 +326,7 @@ bool virtio_copy_from(
 	struct virtio_segment s;
 	uint8_t *p = buf;
 
+	charge_copy(v, bytes);
 	for (int err; virtio_span_next(&span, &s); p += s.bytes) {
 		if ((err = gm_read(v->dev.vm, s.pa, p, s.bytes))) {
 			fault(v, err);
@@ -305,6 +343,7 @@ bool virtio_copy_to(struct virtio *v, const struct virtio_chain *c, uint32_t off
 	struct virtio_segment s;
 	const uint8_t *p = buf;
 
+	charge_copy(v, bytes);
 	for (int err; virtio_span_next(&span, &s); p += s.bytes) {
 		if ((err = gm_write(v->dev.vm, s.pa, p, s.bytes))) {
 			fault(v, err);
