@@ -192,8 +192,21 @@ START_TEST(harts)
 	cpu->mip &= ~(uint64_t)MIP_SSIP;
 	ck_assert_int_eq(call(HSM, 3, 0, 0, 0, 0, NULL), OK);
 	ck_assert_int_eq(vm->vcpu[0].state, VCPU_IDLE);
-	vm->vcpu[0].state = VCPU_RUNNABLE;
-	ck_assert_int_ne(call(HSM, 3, 0x80000000, 0, 0, 0, NULL), OK);
+	ck_assert_int_eq(call(HSM, 2, 0, 0, 0, 0, &v), OK);
+	ck_assert_uint_eq(v, 4); /* suspended */
+	cpu->mip |= MIP_SSIP;
+	cpu_wake(cpu);
+	ck_assert_int_eq(vm->vcpu[0].state, VCPU_RUNNABLE);
+	ck_assert_int_eq(call(HSM, 2, 0, 0, 0, 0, &v), OK);
+	ck_assert_uint_eq(v, 0);
+	/* Reserved types, and those that a platform may have or not. */
+	ck_assert_int_eq(call(HSM, 3, 1, 0, 0, 0, NULL), INVALID_PARAM);
+	ck_assert_int_eq(call(HSM, 3, 0x0fffffff, 0, 0, 0, NULL), INVALID_PARAM);
+	ck_assert_int_eq(call(HSM, 3, 0x80000001, 0, 0, 0, NULL), INVALID_PARAM);
+	ck_assert_int_eq(call(HSM, 3, 0x8fffffff, 0, 0, 0, NULL), INVALID_PARAM);
+	ck_assert_int_eq(call(HSM, 3, 0x10000000, 0, 0, 0, NULL), NOT_SUPPORTED);
+	ck_assert_int_eq(call(HSM, 3, 0x80000000, 0, 0, 0, NULL), NOT_SUPPORTED);
+	ck_assert_int_eq(call(HSM, 3, 0x90000000, 0, 0, 0, NULL), NOT_SUPPORTED);
 
 	cpu->yield = false;
 	call(HSM, 1, 0, 0, 0, 0, NULL);
@@ -244,6 +257,13 @@ START_TEST(debug_console)
 	ck_assert_int_eq(call(DBCN, 0, 6, RAM, 1, 0, NULL), INVALID_PARAM);
 	ck_assert_int_eq(call(DBCN, 1, 6, RAM, 1, 0, NULL), INVALID_PARAM);
 	ck_assert_uint_eq(console(buf, sizeof(buf)), 0);
+
+	/* The calls cost what they copy. */
+	sim_machine.cost.page_copy = 4 * PAGE_SIZE;
+	cpu->charge = 0;
+	ck_assert_int_eq(call(DBCN, 0, 1000, RAM, 0, 0, NULL), OK);
+	ck_assert_uint_eq(cpu->charge, 4 * 1000);
+	ck_assert_uint_eq(console(buf, sizeof(buf)), 1000);
 
 	/* A long text needs more calls, each telling how much it took; nothing at all is fine. */
 	ck_assert_int_eq(call(DBCN, 0, 100000, RAM, 0, 0, &v), OK);

@@ -211,14 +211,3 @@ int boot_vm(const struct boot *b, struct vm *vm, const void *extra, uint64_t ext
 {
 	return b->board->boot_load(b, vm, extra, extra_bytes);
 }
-
-void boot_poll_tohost(const struct boot *b, struct vm *vm)
-{
-	uint64_t v;
-
-	/* HTIF: bit 0 set means exit with the code above it; the rest are requests to a host that
-	 * is not there. */
-	if (b->bios_elf.tohost && vm->state == VM_RUNNING &&
-		!gm_peek64(vm, b->bios_elf.tohost, &v) && (v & 1) && v >> 32 == 0)
-		vm_power_off(vm, (int)(v >> 1));
-}

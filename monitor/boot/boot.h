@@ -68,10 +68,4 @@ int boot_extent(const struct image *img, const struct elf *e, uint64_t base, uin
 	uint64_t *end);
 int boot_load_segments(struct vm *vm, struct image *img, const struct elf *e);
 
-/*
- * The `tohost` word of a bare-metal test, polled at the boundary: powers the VM off when it says
- * so. Address 0: there is none.
- */
-void boot_poll_tohost(const struct boot *b, struct vm *vm);
-
 #endif

@@ -114,7 +114,8 @@ void virtio_io(struct device *d)
 }
 
 /* FEATURES_OK stays off, which the driver must check, unless it took what it needs and no more than
- * was offered (section 3.1.1). */
+ * was offered (section 3.1.1). Without VERSION_1, which drivers of 32 feature bits do not write, the
+ * layouts are the same but for the network's header, whose model demands it. */
 static void set_status(struct virtio *v, uint32_t value)
 {
 	uint32_t before = v->status;
@@ -124,7 +125,8 @@ static void set_status(struct virtio *v, uint32_t value)
 		return;
 	}
 	if (!(before & STATUS_FEATURES_OK) &&
-		(v->features & ~v->offered || !(v->features & VIRTIO_F_VERSION_1)))
+		(v->features & ~v->offered ||
+			(v->ops->needs_version_1 && !(v->features & VIRTIO_F_VERSION_1))))
 		value &= ~(uint32_t)STATUS_FEATURES_OK;
 	v->status = (value & 0xff & ~(uint32_t)STATUS_NEEDS_RESET) |
 		    (before & (STATUS_FEATURES_OK | STATUS_NEEDS_RESET));
@@ -217,7 +219,7 @@ uint64_t virtio_read(struct device *d, struct vcpu *vcpu, uint64_t offset, unsig
 	case DEVICE_ID:
 		return v->ops->id;
 	case VENDOR_ID:
-		return 0x4f435344; /* "DSCO" */
+		return 0x554d4551; /* QEMU's, which some guests written for its board demand */
 	case DEVICE_FEATURES:
 		return v->features_sel < 2 ? (uint32_t)(v->offered >> (32 * v->features_sel)) : 0;
 	case QUEUE_NUM_MAX:

@@ -664,6 +664,7 @@ static const struct virtio_ops net_ops = {
 	.queue_max = QUEUE_MAX,
 	.at_boundary = true,
 	.own_copies = true,
+	.needs_version_1 = true,
 	.kick = net_kick,
 };
 

@@ -62,9 +62,10 @@ struct virtio_ops {
 	struct device_ops dev; /* type, VIRTIO_DEVICE_OPS, stats, destroy */
 	uint32_t id;           /* section 5 */
 	unsigned n_queues;
-	unsigned queue_max; /* entries of a queue at most; 0: VIRTQ_MAX */
-	bool at_boundary;   /* its work reaches beyond the VM */
-	bool own_copies;    /* the model charges by itself for what it copies */
+	unsigned queue_max;   /* entries of a queue at most; 0: VIRTQ_MAX */
+	bool at_boundary;     /* its work reaches beyond the VM */
+	bool own_copies;      /* the model charges by itself for what it copies */
+	bool needs_version_1; /* its layouts are other ones without VIRTIO_F_VERSION_1 */
 	/* Serve a queue until pop gives no more; returns what the last pop returned, or -EAGAIN to
 	 * be called again at the next boundary. */
 	int (*kick)(struct virtio *v, struct virtq *q);
@@ -88,7 +89,7 @@ struct virtio { /* the first member of each model's own struct */
 	struct virtq queue[VIRTIO_MAX_QUEUES];
 	uint32_t generation; /* of the rings: another when one was set up anew or all were reset */
 	unsigned initiator;  /* the hart that notified last: it pays for the device's work ... */
-	uint64_t owed;       /* ... these cycles, with the next virtio_notify() or at kick()'s end */
+	uint64_t owed; /* ... these cycles, with the next virtio_notify() or at kick()'s end */
 	uint64_t kicks, interrupts, broken; /* statistics */
 };
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "monitor/boot/htif.h"
 #include "monitor/drive/agent.h"
 #include "monitor/drive/inputs.h"
 #include "monitor/drive/template.h"
@@ -162,8 +163,9 @@ void agent_poll(struct run *r)
 		take_console(r, g);
 		take_lines(r, g, g->out, g->out_line, on_output);
 		take_lines(r, g, g->agent, g->agent_line, on_agent);
+#include "monitor/boot/htif.h"
 		template_send(g);
-		boot_poll_tohost(&r->boot, g->vm);
+		htif_poll(g->vm, r->boot.bios_elf.tohost, r->boot.bios_elf.fromhost);
 		if (g->exit_seen || g->vm->state != VM_RUNNING)
 			flush_output(r, g);
 		if (g->vm->state != VM_RUNNING && !guest_over(g))

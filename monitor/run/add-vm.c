@@ -3,7 +3,8 @@
  * One VM more; see add-vm.h.
  *
  * virtio slots, in this order: two consoles (hvc0: output of the command, hvc1: the agent), random
- * source, network if there is one, disks in their order, directories in theirs, balloon.
+ * source, network if there is one, disks in their order, directories in theirs, balloon. With firmware
+ * (--bios) disks come first: kernels written for QEMU's board look for theirs in slot 0.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +66,8 @@ static int add_devices(struct run *r, struct guest *g)
 	const struct run_options *o = r->options;
 	struct vm *vm = g->vm;
 	uint8_t mac[6] = {0x52, 0x54, 0, 0, (uint8_t)(vm->id >> 8), (uint8_t)vm->id};
-	unsigned slot = 0;
+	unsigned behind = o->bios ? 0 : n_disks(r); /* disks that follow the consoles */
+	unsigned slot = n_disks(r) - behind;
 	int err;
 
 	vm->board->add_platform(vm);
@@ -78,10 +80,10 @@ static int add_devices(struct run *r, struct guest *g)
 	if (r->cluster.subnet)
 		virtio_net_create(vm, slot++, r->cluster.subnet, mac);
 	if (o->share & SHARE_FREE || o->overcommit)
-		g->balloon = virtio_balloon_create(
-			vm, slot + n_disks(r) + o->n_fs, o->share & SHARE_FREE);
-	err = add_disks(r, vm, slot);
-	slot += n_disks(r);
+		g->balloon =
+			virtio_balloon_create(vm, slot + behind + o->n_fs, o->share & SHARE_FREE);
+	err = add_disks(r, vm, o->bios ? 0 : slot);
+	slot += behind;
 	for (unsigned i = 0; !err && i < o->n_fs; i++)
 		virtio_fs_create(vm, slot + i, o->fs[i].tag, r->tree[i], o->share & SHARE_FILES);
 	return err;

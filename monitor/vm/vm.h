@@ -129,6 +129,7 @@ struct vm {
 	struct services services, services_region, services_began;
 
 	struct stream *console; /* the UART's, which the SBI's debug console shares; NULL if none */
+	bool htif_reads;        /* a program waits for a character; boundary */
 
 	/* Interrupt controller: device_irq() ends here. Set by the PLIC when it is attached. */
 	void (*irq_line)(struct device *plic, unsigned irq, bool level);

@@ -154,6 +154,7 @@ struct sim_vcpu {
 	bool attention;    /* leave the executor after this instruction: interrupts, context */
 	bool yield;        /* pause, or stalled for a frame: nothing more in this slice */
 	bool waiting;      /* stalled for a frame: wait for the boundary */
+	bool suspended;    /* idle by the SBI's hart_suspend, not by wfi */
 	uint8_t priv;
 	uint8_t rm[8]; /* rounding mode by instruction field; [7] is frm; above 4: reserved */
 	uint32_t fflags;

@@ -154,6 +154,25 @@ static struct sbi_ret sbi_rfence(struct sim_vcpu *cpu, uint64_t function)
 	return ok(0);
 }
 
+enum { HART_STARTED = 0, HART_STOPPED = 1, HART_SUSPENDED = 4 }; /* specification, table 9.1 */
+
+/* Table 9.2: of either half, what is not the platform's own is the default or reserved. */
+static struct sbi_ret hart_suspend(struct sim_vcpu *cpu, uint32_t type)
+{
+	uint32_t kind = type & 0x7fffffff;
+
+	if (kind && kind < 0x10000000)
+		return failed(SBI_ERR_INVALID_PARAM);
+	if (type)
+		return failed(SBI_ERR_NOT_SUPPORTED);
+	if (!trap_pending(cpu)) {
+		cpu->vcpu->state = VCPU_IDLE;
+		cpu->suspended = true;
+		cpu->yield = true;
+	}
+	return ok(0);
+}
+
 static struct sbi_ret sbi_hsm(struct sim_vcpu *cpu, uint64_t function)
 {
 	struct vm *vm = cpu->vm;
@@ -176,15 +195,11 @@ static struct sbi_ret sbi_hsm(struct sim_vcpu *cpu, uint64_t function)
 	case 2:
 		if (hart >= vm->n_vcpus)
 			return failed(SBI_ERR_INVALID_PARAM);
-		return ok(vm->vcpu[hart].state == VCPU_STOPPED);
+		if (vm->vcpu[hart].state == VCPU_STOPPED)
+			return ok(HART_STOPPED);
+		return ok(vm->vcpu[hart].sim->suspended ? HART_SUSPENDED : HART_STARTED);
 	case 3: /* suspend: the default retentive one is a WFI */
-		if ((uint32_t)cpu->x[A0] != 0)
-			return failed(SBI_ERR_NOT_SUPPORTED);
-		if (!trap_pending(cpu)) {
-			cpu->vcpu->state = VCPU_IDLE;
-			cpu->yield = true;
-		}
-		return ok(0);
+		return hart_suspend(cpu, (uint32_t)cpu->x[A0]);
 	default:
 		return failed(SBI_ERR_NOT_SUPPORTED);
 	}
@@ -211,6 +226,13 @@ static struct sbi_ret sbi_reset(struct sim_vcpu *cpu, uint64_t function)
 /* One call moves at most this much: the guest asks again for the rest. */
 enum { DBCN_MAX = 4096 };
 
+static void charge_copy(struct sim_vcpu *cpu, uint64_t bytes)
+{
+	if (cpu->mode != MODE_NATIVE)
+		monitor_charge(cpu, EVENT_CALL,
+			bytes * cpu->vm->cluster->machine->cost.page_copy / PAGE_SIZE);
+}
+
 static struct sbi_ret sbi_debug_console(struct sim_vcpu *cpu, uint64_t function)
 {
 	struct vm *vm = cpu->vm;
@@ -224,6 +246,7 @@ static struct sbi_ret sbi_debug_console(struct sim_vcpu *cpu, uint64_t function)
 			return failed(SBI_ERR_INVALID_PARAM);
 		if (vm->console)
 			stream_output(vm->console, buf, bytes);
+		charge_copy(cpu, bytes);
 		return ok(bytes);
 	case 1:
 		if (cpu->x[A2] || !gm_valid(vm, pa, cpu->x[A0]))
@@ -231,6 +254,7 @@ static struct sbi_ret sbi_debug_console(struct sim_vcpu *cpu, uint64_t function)
 		n = vm->console ? stream_take_input(vm->console, buf, bytes) : 0;
 		if (gm_write(vm, pa, buf, n))
 			return failed(SBI_ERR_FAILED);
+		charge_copy(cpu, n);
 		return ok(n);
 	case 2:
 		buf[0] = cpu->x[A0];

@@ -115,8 +115,10 @@ bool trap_pending(const struct sim_vcpu *cpu)
 
 void cpu_wake(struct sim_vcpu *cpu)
 {
-	if (cpu->vcpu->state == VCPU_IDLE && trap_pending(cpu))
-		cpu->vcpu->state = VCPU_RUNNABLE;
+	if (cpu->vcpu->state != VCPU_IDLE || !trap_pending(cpu))
+		return;
+	cpu->vcpu->state = VCPU_RUNNABLE;
+	cpu->suspended = false;
 }
 
 bool trap_interrupt(struct sim_vcpu *cpu)

@@ -311,11 +311,27 @@ static int check_fit(const struct boot *b, uint64_t ram_bytes, uint64_t extra_by
 	return 0;
 }
 
+/* UEFI's firmware volumes (PI specification, volume 3, section 3.2.1) run from flash memory. */
+static int refuse_flash(struct image *img)
+{
+	uint8_t head[44] = {0};
+	int err = image_read(img, 0, head, MIN(image_bytes(img), sizeof(head)));
+
+	if (err)
+		return complain(-err, "%s: cannot be read", image_name(img));
+	if (memcmp(head + 40, "_FVH", 4))
+		return 0;
+	return complain(EINVAL,
+		"%s: UEFI firmware (EDK2) runs from flash memory, which this board lacks; U-Boot "
+		"boots the same systems: --bios fw_dynamic.bin --kernel u-boot.bin",
+		image_name(img));
+}
+
 static int boot_check(struct boot *b, uint64_t ram_bytes, uint64_t extra_bytes)
 {
-	int err = 0;
+	int err = b->bios ? refuse_flash(b->bios) : 0;
 
-	if (b->bios)
+	if (!err && b->bios)
 		err = boot_read_elf(b->bios, EM_RISCV, &b->bios_elf);
 	if (!err && b->bios && b->kernel)
 		err = boot_read_elf(b->kernel, EM_RISCV, &b->kernel_elf);
