@@ -131,9 +131,8 @@ static int open_image(struct disk *d, struct image_cache *c)
 
 	if (err)
 		return err;
-	d->n_sectors = image_bytes(d->img) / SECTOR_SIZE;
-	if (!d->n_sectors)
-		return complain(EINVAL, "%s: shorter than a sector of 512 bytes", d->path);
+	/* A file's last part of a block is followed by zeroes: no byte of it is out of reach. */
+	d->n_sectors = n_blocks(d) * (PAGE_SIZE / SECTOR_SIZE);
 	if (d->mode == DISK_SHARED) {
 		d->overlay = xcalloc(
 			(n_blocks(d) + LEAF_BLOCKS - 1) >> LEAF_SHIFT, sizeof(d->overlay[0]));
@@ -318,9 +317,12 @@ static int block_copy(
 
 	if (!d->sharing && !overlay_get(d, block)) {
 		uint64_t from = ((uint64_t)block << PAGE_SHIFT) + offset;
+		uint64_t end = MAX(image_bytes(d->img), from);
+		uint32_t there = (uint32_t)MIN((uint64_t)bytes, end - from);
 
 		memory_dma(d->mem, d->vm, buf, bytes, true);
-		return image_read(d->img, from, buf, MIN(bytes, image_bytes(d->img) - from));
+		memset((char *)buf + there, 0, bytes - there);
+		return there ? image_read(d->img, from, buf, there) : 0;
 	}
 	err = block_frame(d, block, node, &mpn, &in_memory);
 	if (err)

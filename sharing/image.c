@@ -6,7 +6,9 @@
  * only the cache still uses; the host's file has their contents.
  *
  * A file that VMs share must not change under them: an image holds a shared flock, and a private
- * disk (sharing/disk.c) an exclusive one.
+ * disk (sharing/disk.c) an exclusive one. Programs that know no locks may rewrite it all the same:
+ * then blocks not yet in memory would be of another file than those that are, and reading them
+ * fails.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +40,9 @@ struct image {
 	void *source_arg;
 	dev_t dev;
 	ino_t ino;
+	struct timespec written; /* the file's time of modification when it was opened */
+	bool device;             /* a block device, which has no such time */
+	bool changed;            /* the file is not what was opened, and a line has said so */
 	uint64_t bytes;
 	uint32_t n_blocks;
 	uint32_t *block;   /* frame + 1, or 0: not in memory; lazily backed */
@@ -225,6 +230,8 @@ int image_open(struct image_cache *c, const char *path, enum frame_kind kind, st
 	img->fd = fd;
 	img->dev = st.st_dev;
 	img->ino = st.st_ino;
+	img->written = st.st_mtim;
+	img->device = S_ISBLK(st.st_mode);
 	*out = img;
 	return 0;
 fail:
@@ -291,6 +298,23 @@ const struct image_stats *image_stats(const struct image *img)
 	return &img->stats;
 }
 
+/* Asked after reading: what was read before a write is as good as what is in memory. */
+static bool is_unchanged(struct image *img)
+{
+	struct stat st;
+
+	if (img->device || img->changed)
+		return !img->changed;
+	if (!fstat(img->fd, &st) && (uint64_t)st.st_size == img->bytes &&
+		st.st_mtim.tv_sec == img->written.tv_sec &&
+		st.st_mtim.tv_nsec == img->written.tv_nsec)
+		return true;
+	img->changed = true;
+	complain(0, "%s: rewritten while VMs use it; what they have not read yet fails from now on",
+		img->name);
+	return false;
+}
+
 int image_read(struct image *img, uint64_t offset, void *buf, uint64_t bytes)
 {
 	char *to = buf;
@@ -308,13 +332,15 @@ int image_read(struct image *img, uint64_t offset, void *buf, uint64_t bytes)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0) /* 0: the file has shrunk since it was opened */
+		if (n <= 0) { /* 0: the file has shrunk since it was opened */
+			is_unchanged(img);
 			return -EIO;
+		}
 		to += n;
 		offset += (uint64_t)n;
 		bytes -= (uint64_t)n;
 	}
-	return 0;
+	return is_unchanged(img) ? 0 : -EIO;
 }
 
 /* A whole block, zero-padded. */

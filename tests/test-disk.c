@@ -15,6 +15,8 @@
 #include "tests/small-machine.h"
 
 enum { BLOCKS = 40, IMAGE_BYTES = BLOCKS * PAGE_SIZE + 1024, VM_PAGES = 64 };
+/* Of a disk that is no private one: the file and zeroes to the end of a block. */
+enum { DISK_BYTES = (BLOCKS + 1) * PAGE_SIZE };
 
 static char dir[] = "/tmp/disco-test-disk-XXXXXX";
 static char *path;
@@ -203,12 +205,60 @@ START_TEST(a_file_that_shrinks_is_an_io_error)
 
 	ck_assert_int_eq(image_open(cache, path, FRAME_CACHE, &img), 0);
 	ck_assert_int_eq(truncate(path, 2 * PAGE_SIZE + 100), 0);
-	ck_assert_int_eq(image_block(img, 1, 0, &mpn, NULL), 0);
+	ck_assert_int_eq(image_block(img, 1, 0, &mpn, NULL), -EIO);
 	ck_assert_int_eq(image_block(img, 2, 0, &mpn, NULL), -EIO);
 	ck_assert_int_eq(image_block(img, 7, 0, &mpn, NULL), -EIO);
-	ck_assert_uint_eq(image_stats(img)->blocks_cached, 1);
+	ck_assert_uint_eq(image_stats(img)->blocks_cached, 0);
 	memory_check(mem);
 	image_close(img);
+}
+END_TEST
+
+/* What is in memory stays as it was; a mixture of two files is never seen. */
+START_TEST(a_file_that_is_rewritten_is_an_io_error)
+{
+	const struct timespec now[2] = {{1000000000, 5}, {1000000000, 5}};
+	struct disk *d;
+	int fd;
+
+	ck_assert_int_eq(utimensat(AT_FDCWD, path, now, 0), 0);
+	d = open_disk(_i ? DISK_RO : DISK_SHARED, 0);
+	disk_set_sharing(d, _i != 2);
+	ck_assert_int_eq(transfer(d, 0, false, 8, 0, PAGE_SIZE), 0);
+	fd = open(path, O_WRONLY);
+	ck_assert_int_eq(pwrite(fd, "new", 3, 3 * PAGE_SIZE), 3);
+	close(fd);
+	ck_assert_int_eq(transfer(d, 0, false, 24, 1 << 12, PAGE_SIZE), -EIO);
+	ck_assert_int_eq(transfer(d, 0, false, 32, 1 << 12, PAGE_SIZE), -EIO);
+	ck_assert_int_eq(transfer(d, 0, false, 8, 1 << 12, PAGE_SIZE), _i == 2 ? -EIO : 0);
+	ck_assert_mem_eq(guest(0, 0, false), content + PAGE_SIZE, PAGE_SIZE);
+	disk_close(d);
+}
+END_TEST
+
+/* No byte of a file is out of a guest's reach, whatever its length. */
+START_TEST(odd_lengths_end_in_zeroes)
+{
+	static const unsigned bytes[] = {1, 511, 513, 1000, 4097, 8191};
+	static const uint8_t zero[PAGE_SIZE];
+	const unsigned n = bytes[_i / 2], last = n / PAGE_SIZE;
+	struct disk *d;
+
+	ck_assert_int_eq(truncate(path, n), 0);
+	d = open_disk(DISK_SHARED, 0);
+	disk_set_sharing(d, _i % 2);
+	ck_assert_uint_eq(disk_sectors(d), 8 * (last + 1));
+	memset(guest(0, 0, true), 0xff, PAGE_SIZE);
+	for (unsigned s = 0; s < 8; s++) /* each of the last block's by itself */
+		ck_assert_int_eq(transfer(d, 0, false, 8 * last + s, 512 * s, 512), 0);
+	ck_assert_mem_eq(guest(0, 0, false), content + last * PAGE_SIZE, n % PAGE_SIZE);
+	ck_assert_mem_eq(guest(0, n % PAGE_SIZE, false), zero, PAGE_SIZE - n % PAGE_SIZE);
+	ck_assert_int_eq(transfer(d, 0, true, 8 * last + 7, 0, 512), 0);
+	ck_assert_int_eq(transfer(d, 0, false, 8 * last + 7, 1 << 12, 512), 0);
+	ck_assert_mem_eq(
+		guest(0, 1 << 12, false), content + last * PAGE_SIZE, MIN(n % PAGE_SIZE, 512u));
+	ck_assert_int_eq(transfer(d, 0, false, 8 * last + 8, 0, 512), -ERANGE);
+	disk_close(d);
 }
 END_TEST
 
@@ -227,10 +277,8 @@ START_TEST(what_cannot_be_opened_is_refused)
 	ck_assert_int_eq(truncate(path, 1000), 0);
 	ck_assert_int_eq(disk_open(cache, path, DISK_PRIVATE, OWNER_DISK, &d), -EINVAL);
 	ck_assert_int_eq(disk_open(cache, path, DISK_SHARED, OWNER_DISK, &d), 0);
-	ck_assert_uint_eq(disk_sectors(d), 1);
+	ck_assert_uint_eq(disk_sectors(d), 8);
 	disk_close(d);
-	ck_assert_int_eq(truncate(path, 511), 0);
-	ck_assert_int_eq(disk_open(cache, path, DISK_SHARED, OWNER_DISK, &d), -EINVAL);
 	ck_assert_int_eq(truncate(path, 0), 0);
 	for (unsigned mode = DISK_SHARED; mode <= DISK_RO; mode++)
 		ck_assert_int_eq(disk_open(cache, path, mode, OWNER_DISK, &d), -EINVAL);
@@ -278,7 +326,7 @@ START_TEST(whole_pages_are_mapped_by_all_from_one_frame)
 	struct disk *a = open_disk(DISK_SHARED, 0), *b = open_disk(DISK_SHARED, 1);
 	struct disk_segment seg[2] = {{5 << 12, 2 * PAGE_SIZE}, {9 << 12, PAGE_SIZE}};
 
-	ck_assert_uint_eq(disk_sectors(a), IMAGE_BYTES / 512);
+	ck_assert_uint_eq(disk_sectors(a), DISK_BYTES / 512);
 	ck_assert_int_eq(disk_read(a, vm[0], 0, 16, seg, 2), 0);
 	ck_assert_int_eq(disk_read(b, vm[1], 1, 16, seg, 2), 0);
 	for (uint32_t i = 0; i < 3; i++) {
@@ -434,7 +482,8 @@ START_TEST(what_is_out_of_range_is_refused_whole)
 		ck_assert_int_eq(transfer(d, 0, write, end, 0, 0), 0);
 	}
 	ck_assert_int_eq(transfer(d, 0, false, end - 1, memory - 512, 512), 0);
-	ck_assert_mem_eq(guest(0, memory - 512, false), content + IMAGE_BYTES - 512, 512);
+	if (_i == DISK_PRIVATE)
+		ck_assert_mem_eq(guest(0, memory - 512, false), content + IMAGE_BYTES - 512, 512);
 	disk_close(d);
 }
 END_TEST
@@ -596,7 +645,8 @@ START_TEST(random_transfers_agree_with_the_model)
 	unsigned vms = mode == DISK_PRIVATE ? 1 : 2, failed = 0;
 	bool sharing = !(_i & 2);
 	struct disk *d[2];
-	static uint8_t disk[2][IMAGE_BYTES], memory[2][MEMORY];
+	static uint8_t disk[2][DISK_BYTES], memory[2][MEMORY];
+	const uint64_t bytes = mode == DISK_PRIVATE ? IMAGE_BYTES : DISK_BYTES;
 	uint64_t seed = 1000 + (uint64_t)_i;
 
 	for (unsigned v = 0; v < vms; v++) {
@@ -608,7 +658,7 @@ START_TEST(random_transfers_agree_with_the_model)
 	for (unsigned step = 0; step < 6000; step++) {
 		unsigned v = (unsigned)(splitmix64(&seed) >> 40) % vms, n, k = 0;
 		bool write = splitmix64(&seed) >> 63, whole = (splitmix64(&seed) >> 40) % 3 != 0;
-		uint64_t r = splitmix64(&seed), sector = r % (IMAGE_BYTES / 512), total = 0;
+		uint64_t r = splitmix64(&seed), sector = r % (bytes / 512), total = 0;
 		struct disk_segment seg[6];
 		int err;
 
@@ -622,7 +672,7 @@ START_TEST(random_transfers_agree_with_the_model)
 				seg[k].pa_offset &= ~4095ull;
 				seg[k].bytes &= ~4095u;
 			}
-			if (sector * 512 + total + seg[k].bytes > sizeof(content))
+			if (sector * 512 + total + seg[k].bytes > bytes)
 				break;
 			total += seg[k].bytes;
 		}
@@ -638,6 +688,7 @@ START_TEST(random_transfers_agree_with_the_model)
 			disk_close(d[v]);
 			d[v] = open_disk(mode, v);
 			disk_set_sharing(d[v], sharing);
+			memset(disk[v], 0, sizeof(disk[v]));
 			memcpy(disk[v], content, sizeof(content));
 			continue;
 		}
@@ -703,6 +754,8 @@ int main(void)
 	tcase_add_test(tc, an_image_is_read_once_and_opened_once);
 	tcase_add_test(tc, the_last_block_is_padded_with_zeroes);
 	tcase_add_test(tc, a_file_that_shrinks_is_an_io_error);
+	tcase_add_loop_test(tc, a_file_that_is_rewritten_is_an_io_error, 0, 3);
+	tcase_add_loop_test(tc, odd_lengths_end_in_zeroes, 0, 12);
 	tcase_add_test(tc, what_cannot_be_opened_is_refused);
 	tcase_add_test(tc, whole_pages_are_mapped_by_all_from_one_frame);
 	tcase_add_test(tc, without_sharing_a_read_leaves_only_the_guests_copy);
