@@ -3,7 +3,7 @@
  * Listens to the guests. At each boundary, in order of VM, the output of each console is taken. The
  * UART's goes to the terminal and clients that watch it, and its end is kept for failure reports.
  * hvc0 is the command's output, printed by complete lines. hvc1 is the agent's channel: the guest
- * says `ready` and `exit N`; vm0 of a run with --warm says `warm`, once, when it can be cloned
+ * says `ready` and `exit N`, or `failed WHY`; vm0 of a run with --warm says `warm`, once, when it can be cloned
  * (template.c); and a VM that serves files is told `stop` when no other VM needs them any more. What
  * a guest says is only printed or compared: it can fail no VM but its own.
  */
@@ -18,6 +18,8 @@
 #include "monitor/report/snapshot.h"
 #include "monitor/vm/console.h"
 #include "numa/util.h"
+
+enum { BOOT_SILENCE_S = 60 };
 
 static void take_console(struct run *r, struct guest *g)
 {
@@ -61,6 +63,17 @@ static void on_output(struct run *r, struct guest *g, const char *text, size_t n
 		report_line(r, g, text, n);
 }
 
+/* It goes to statistics and terminals: printable ASCII alone. */
+static void keep_failure(struct guest *g, const char *text)
+{
+	size_t n = 0;
+
+	for (; *text && n < sizeof(g->failure) - 1; text++)
+		if (*text >= 0x20 && *text < 0x7f)
+			g->failure[n++] = *text;
+	g->failure[n] = '\0';
+}
+
 static void on_agent(struct run *r, struct guest *g, const char *text, size_t n)
 {
 	char *end;
@@ -73,6 +86,8 @@ static void on_agent(struct run *r, struct guest *g, const char *text, size_t n)
 		g->phase = GUEST_READY;
 		g->ready_at = r->cluster.now;
 		r->n_up++;
+	} else if (!strncmp(text, "failed ", 7) && !guest_over(g) && !g->failure[0]) {
+		keep_failure(g, text + 7);
 	} else if (!strncmp(text, "exit ", 5) && g->phase == GUEST_READY) {
 		status = strtol(text + 5, &end, 10);
 		if (end == text + 5 || *end || status < 0 || status > 255)
@@ -82,6 +97,33 @@ static void on_agent(struct run *r, struct guest *g, const char *text, size_t n)
 		g->exit_status = (int)status;
 		g->exit_at = r->cluster.now;
 		r->n_exited++;
+	}
+}
+
+/*
+ * A guest that is to run a command, is booting, and for BOOT_SILENCE_S of machine time has put out
+ * nothing and taken no page, will not come up. Machine time, because a run that waits for nothing
+ * passes it at once; VMs that wait for memory are not judged.
+ */
+static void judge_boot(struct run *r, struct guest *g)
+{
+	uint64_t signs = stream_output_bytes(g->uart) + stream_output_bytes(g->agent);
+	const uint64_t *mapped = pmap_stats(g->vm->pmap)->mapped;
+	uint64_t most = BOOT_SILENCE_S * r->machine->clock_hz;
+
+	if (r->interactive || g->phase != GUEST_BOOTING || g->vm->state != VM_RUNNING)
+		return;
+	for (int k = 0; k < FRAME_KINDS; k++)
+		signs += mapped[k];
+	if (signs != g->boot_signs || r->options->overcommit) {
+		g->boot_signs = signs;
+		g->boot_sign_at = r->cluster.now;
+	} else if (r->cluster.now - g->boot_sign_at > most) {
+		vm_fail(g->vm,
+			"no sign of life for %d s of machine time while it boots: too little "
+			"--memory "
+			"for its kernel and initrd, or no guest of ours",
+			BOOT_SILENCE_S);
 	}
 }
 
@@ -105,6 +147,8 @@ static void judge(struct run *r, struct guest *g)
 
 	if (vm->state == VM_FAILED) {
 		fail(g, vm->reason);
+	} else if (g->failure[0]) {
+		g->phase = GUEST_FAILED; /* it said why */
 	} else if (vm->exit_code) {
 		g->phase = GUEST_FAILED;
 		snprintf(g->failure, sizeof(g->failure), "powered off with exit code %d",
@@ -163,9 +207,9 @@ void agent_poll(struct run *r)
 		take_console(r, g);
 		take_lines(r, g, g->out, g->out_line, on_output);
 		take_lines(r, g, g->agent, g->agent_line, on_agent);
-#include "monitor/boot/htif.h"
 		template_send(g);
 		htif_poll(g->vm, r->boot.bios_elf.tohost, r->boot.bios_elf.fromhost);
+		judge_boot(r, g);
 		if (g->exit_seen || g->vm->state != VM_RUNNING)
 			flush_output(r, g);
 		if (g->vm->state != VM_RUNNING && !guest_over(g))

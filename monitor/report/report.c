@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "monitor/base/clock.h"
+#include "monitor/base/guest-text.h"
 #include "monitor/vm/board.h"
 #include "monitor/vm/engine.h"
 #include "monitor/dev/balloon.h"
@@ -72,13 +73,7 @@ void report_line(struct run *r, const struct guest *g, const char *text, size_t 
 			g->vm->name);
 	else
 		printf("%*s| ", r->report->name_width, g->vm->name);
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		/* A guest must not drive the user's terminal. */
-		if (!r->report->colour || c >= 0x80 || (c >= 0x20 && c < 0x7f) || c == '\t')
-			putchar(c);
-	}
+	guest_text_write(stdout, isatty(STDOUT_FILENO), text, n);
 	putchar('\n');
 }
 
@@ -353,9 +348,12 @@ static void print_failures(const struct run *r)
 		if (r->interactive || r->end == RUN_INTERRUPTED || g->exit_seen)
 			continue; /* it was on the screen, or the console has nothing to say */
 		tail = guest_console_tail(g, FAILURE_LINES);
-		if (*tail)
-			fprintf(stderr, "--- end of the console of %s ---\n%s%s", g->vm->name, tail,
-				tail[strlen(tail) - 1] == '\n' ? "" : "\n");
+		if (*tail) {
+			fprintf(stderr, "--- end of the console of %s ---\n", g->vm->name);
+			guest_text_write(stderr, isatty(STDERR_FILENO), tail, strlen(tail));
+			if (tail[strlen(tail) - 1] != '\n')
+				putc('\n', stderr);
+		}
 		free(tail);
 	}
 }

@@ -14,8 +14,7 @@
 #include "monitor/vm/board.h"
 #include "numa/util.h"
 
-/* The n-th disk's file; %d in its name is the number of the VM. */
-static char *disk_path_for(const struct disk_option *d, unsigned id)
+char *disk_path_for(const struct disk_option *d, unsigned id)
 {
 	const char *mark = strstr(d->path, "%d");
 

@@ -11,4 +11,7 @@
  * the run. 0, or a negative errno after one line on stderr. */
 int run_add_vm(struct run *r, unsigned id);
 
+/* The file of a disk of VM `id`: %d in a private one's name is that number. The caller frees it. */
+char *disk_path_for(const struct disk_option *d, unsigned id);
+
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "monitor/run/archive.h"
+#include "monitor/run/preflight.h"
 #include "numa/util.h"
 #include "sharing/gateway.h"
 
@@ -78,6 +79,8 @@ void run_archive(const struct run *r, unsigned id, struct cpio *c)
 		cpio_file(c, "disco/exec", text, strlen(text));
 		free(text);
 	}
+	if (expects_root(r))
+		cpio_file(c, "disco/root", "", 0);
 	if (r->cluster.subnet) {
 		text = xasprintf("%s/%u\n", ip, subnet_prefix(o));
 		cpio_file(c, "disco/addr", text, strlen(text));

@@ -13,6 +13,7 @@
 #include "monitor/run/add-vm.h"
 #include "monitor/run/archive.h"
 #include "monitor/run/guest-files.h"
+#include "monitor/run/preflight.h"
 #include "monitor/run/run.h"
 #include "monitor/vm/board.h"
 #include "monitor/vm/clone.h"
@@ -231,6 +232,8 @@ int run_create(struct run *r, const struct run_options *o)
 		err = set_mode(r, &policy);
 	if (!err)
 		err = find_guest(r);
+	if (!err)
+		err = preflight(r);
 	if (err)
 		return err;
 

@@ -35,13 +35,14 @@ struct guest {
 	struct vm *vm;
 	struct stream *uart;  /* the console */
 	struct stream *out;   /* hvc0: output of the command */
-	struct stream *agent; /* hvc1: `ready`, `exit N` */
+	struct stream *agent; /* hvc1: `ready`, `exit N`, `failed WHY` */
 	struct device *balloon;
 	enum guest_phase phase;
 	bool exit_seen;
 	int exit_status;
 	uint64_t ready_at, exit_at; /* cycles; 0: not yet */
-	char failure[200];          /* why phase is GUEST_FAILED */
+	char failure[200];          /* why phase is GUEST_FAILED, or will be once it is off */
+	uint64_t boot_signs, boot_sign_at; /* what it did so far, and when last; cycles */
 	struct line *out_line, *agent_line;
 	char *tail; /* ring: the console's last bytes */
 	uint64_t tail_bytes;

@@ -34,7 +34,7 @@ static int boot_load(const struct boot *b, struct vm *vm, const void *extra, uin
 
 const struct board board_virt = {
 	.arch = "riscv64",
-	.append = "",
+	.append = " earlycon", /* a panic before the console is there is told, too */
 	.ram_base = VM_RAM_BASE,
 	.ram_gap = UINT64_MAX,
 	.ram_high = UINT64_MAX,
@@ -62,6 +62,7 @@ const struct board board_virt = {
 #define FDT_ROOM   (128ull << 10) /* left for firmware to grow the tree in place */
 #define KERNEL_RAW (2 * MIB)      /* where firmware expects its next stage */
 
+enum { APPEND_MAX = 1023 };      /* riscv's COMMAND_LINE_SIZE, with the zero at its end */
 enum { TREE_BYTES = 256 << 10 }; /* 128 CPUs take about 60 KiB */
 
 static void add_platform(struct vm *vm)
@@ -331,6 +332,9 @@ static int boot_check(struct boot *b, uint64_t ram_bytes, uint64_t extra_bytes)
 {
 	int err = b->bios ? refuse_flash(b->bios) : 0;
 
+	if (!err && !b->bios && strlen(b->files.append) > APPEND_MAX)
+		err = complain(EINVAL, "--append: %zu bytes, but Linux keeps %d of a command line",
+			strlen(b->files.append), APPEND_MAX);
 	if (!err && b->bios)
 		err = boot_read_elf(b->bios, EM_RISCV, &b->bios_elf);
 	if (!err && b->bios && b->kernel)
