@@ -24,14 +24,16 @@
 #include "sharing/gateway.h"
 
 enum { MAX_CLIENTS = 16 };
-#define POLL_SECONDS 0.003 /* how often inputs are looked at while guests are busy */
-#define NAP_SECONDS  0.1   /* longest wait between two looks at signals */
+#define HELLO_SECONDS 3.0 /* a client that has not said what it wants by then gives up its place */
+#define POLL_SECONDS  0.003 /* how often inputs are looked at while guests are busy */
+#define NAP_SECONDS   0.1   /* longest wait between two looks at signals */
 
 struct client {
 	int fd;
 	long vm; /* -1: has not said yet */
 	char hello[32];
 	size_t n;
+	double since; /* host seconds: when it came */
 };
 
 struct inputs {
@@ -222,6 +224,11 @@ static void read_stdin(struct run *r)
 	feed(r);
 }
 
+static void answer(int fd, const char *text)
+{
+	send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void accept_client(struct inputs *in)
 {
 	int fd = accept4(in->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -229,15 +236,24 @@ static void accept_client(struct inputs *in)
 	if (fd < 0)
 		return;
 	if (in->n_clients == MAX_CLIENTS) {
+		answer(fd, "this run has as many clients as it takes: detach another first\r\n");
 		close(fd);
 		return;
 	}
-	in->client[in->n_clients++] = (struct client){.fd = fd, .vm = -1};
+	in->client[in->n_clients++] = (struct client){.fd = fd, .vm = -1, .since = host_seconds()};
 }
 
-static void answer(const struct client *c, const char *text)
+/* Clients that say nothing must not hold the places of others, nor keep a run that waits. */
+static void drop_idle_clients(struct inputs *in)
 {
-	send(c->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+	for (unsigned i = in->n_clients; i-- > 0;) {
+		const struct client *c = &in->client[i];
+
+		if (c->vm >= 0 || in->polled - c->since < HELLO_SECONDS)
+			continue;
+		answer(c->fd, "the first line, which says what a client wants, did not come\r\n");
+		drop_client(in, i);
+	}
 }
 
 /* The first line is complete. Returns false if the client is done for. */
@@ -247,16 +263,16 @@ static bool act_on_hello(struct run *r, struct client *c)
 
 	if (!strcmp(c->hello, "fidelity numa") || !strcmp(c->hello, "fidelity functional")) {
 		r->cluster.numa = !strcmp(c->hello, "fidelity numa");
-		answer(c, "ok\n");
+		answer(c->fd, "ok\n");
 		return false;
 	}
 	c->vm = strtol(c->hello, &end, 10);
 	if (end == c->hello || *end || c->vm < 0 || c->vm >= (long)r->cluster.n_vms) {
-		answer(c, "no such VM\r\n");
+		answer(c->fd, "no such VM\r\n");
 		return false;
 	}
 	tail = guest_console_tail(&r->guest[c->vm], 50);
-	answer(c, tail);
+	answer(c->fd, tail);
 	free(tail);
 	return true;
 }
@@ -296,16 +312,18 @@ static bool take_input(struct run *r, double seconds)
 	struct inputs *in = r->inputs;
 	struct pollfd fds[2 + MAX_CLIENTS];
 	struct timespec wait = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
-	unsigned clients = in->n_clients;
+	unsigned clients;
 	bool some = false;
 
+	in->polled = host_seconds();
+	drop_idle_clients(in);
+	clients = in->n_clients;
 	if (in->n_pending)
 		feed(r);
 	fds[0] = (struct pollfd){in->n_pending ? -1 : in->stdin_fd, POLLIN, 0};
 	fds[1] = (struct pollfd){in->listener, POLLIN, 0};
 	for (unsigned i = 0; i < clients; i++)
 		fds[2 + i] = (struct pollfd){in->client[i].fd, POLLIN, 0};
-	in->polled = host_seconds();
 	if (ppoll(fds, 2 + clients, &wait, NULL) <= 0)
 		return false;
 	for (unsigned i = clients; i-- > 0;) {

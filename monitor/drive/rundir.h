@@ -3,7 +3,9 @@
  * Where running clusters can be found: one unix socket per run, RUN.sock, in
  * $XDG_RUNTIME_DIR/disco or /tmp/disco-UID, a directory only its user may enter. On a connection
  * the client sends a line. The number of a VM: from then on both sides send console bytes.
- * "fidelity numa" or "fidelity functional": the run answers "ok" or what is wrong, and hangs up.
+ * "fidelity numa" or "fidelity functional": the run answers "ok" or what is wrong, and hangs up. It
+ * also hangs up, with a line that says so, when it has too many clients or that line does not come
+ * within a few seconds.
  */
 #ifndef MONITOR_DRIVE_RUNDIR_H
 #define MONITOR_DRIVE_RUNDIR_H
