@@ -100,6 +100,7 @@ int inputs_open(struct run *r)
 	err = open_listener(r);
 	if (err)
 		return err;
+	r->cluster.interrupt = &interrupted;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGHUP, &sa, NULL);
@@ -137,6 +138,7 @@ void inputs_close(struct run *r)
 	if (in->dir >= 0)
 		close(in->dir);
 	free(in);
+	r->cluster.interrupt = NULL;
 	r->inputs = NULL;
 }
 

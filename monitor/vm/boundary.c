@@ -15,8 +15,10 @@ void boundary_release_deferred(struct cluster *c)
 	for (unsigned v = 0; v < c->n_vms; v++)
 		if (c->vm[v]->state == VM_RUNNING)
 			device_run_deferred(c->vm[v]);
-	if (c->subnet)
+	if (c->subnet && !cluster_interrupted(c))
 		subnet_run(c->subnet, c->now);
+	if (cluster_interrupted(c))
+		c->stop = true;
 }
 
 /* CPU time that the VM's vCPUs have received, in cycles. */

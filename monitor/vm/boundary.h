@@ -8,7 +8,8 @@
 
 #include "monitor/vm/vm.h"
 
-/* Apply what the run phase deferred: releases of frames, devices' work, packets. First of all. */
+/* Apply what the run phase deferred: releases of frames, devices' work, packets. First of all. When
+ * the run is interrupted, leave the rest of devices' work and packets as it is, and set c->stop. */
 void boundary_release_deferred(struct cluster *c);
 
 /*

@@ -59,6 +59,10 @@ void device_run_deferred(struct vm *vm)
 
 		if (!d->deferred)
 			continue;
+		if (cluster_interrupted(vm->cluster)) {
+			vm->deferred = true;
+			return;
+		}
 		d->deferred = false;
 		d->ops->io(d);
 	}

@@ -64,7 +64,8 @@ void device_attach(struct vm *vm, struct device *d);
 struct device *device_find(struct vm *vm, uint64_t pa, unsigned size);
 /* Ask for io() at the next boundary. Run phase or boundary. */
 void device_defer(struct device *d);
-/* Run io() of every device of this VM that asked. Boundary. */
+/* Run io() of every device of this VM that asked; those that are left when the run is interrupted
+ * still ask. Boundary. */
 void device_run_deferred(struct vm *vm);
 
 /* Level of an interrupt line of the VM's interrupt controller. Run phase (own VM) or boundary. */

@@ -7,6 +7,7 @@
 #ifndef MONITOR_VM_VM_H
 #define MONITOR_VM_VM_H
 
+#include <signal.h>
 #include <stdint.h>
 #include <stdbool.h>
 
@@ -200,6 +201,10 @@ struct cluster {
 	uint64_t now;          /* machine time in cycles; boundary writes, run phase reads */
 	uint64_t stop_at;      /* end the run at this machine time (UINT64_MAX: never) */
 	bool stop;             /* ask engine to return at the next boundary; boundary writes */
+	/* Not 0: the user wants the run to end now, whatever it is doing. What is left of the
+	 * quantum's work is not done, and the run ends at this boundary, so nothing can depend on
+	 * where it was left. A signal's handler writes; NULL: no signal is waited for. */
+	const volatile sig_atomic_t *interrupt;
 	/*
 	 * Called at each boundary after device work, before the next quantum: progress, console
 	 * input, host timeouts; VMs may be added. NULL if not wanted. `idle_cycles` is how far
@@ -209,6 +214,12 @@ struct cluster {
 	void (*at_boundary)(struct cluster *c, void *arg, uint64_t idle_cycles);
 	void *at_boundary_arg;
 };
+
+/* Any phase, any thread. */
+static inline bool cluster_interrupted(const struct cluster *c)
+{
+	return c->interrupt && *c->interrupt;
+}
 
 /* Make a VM with memory, vCPUs (stopped) and an empty bus, and add it to the cluster. Never fails
  * for arguments the command line has checked. Before the run. */

@@ -109,7 +109,8 @@ static void vm_run(struct vm *vm, uint64_t begin, uint64_t end)
 		if (vm->vcpu[i].sim->picked)
 			picked[n++] = vm->vcpu[i].sim;
 	slice = n > 1 ? vm->cluster->machine->slice_cycles : end - begin;
-	for (uint64_t t = begin; t < end && vm->state == VM_RUNNING; t = next) {
+	for (uint64_t t = begin;
+		t < end && vm->state == VM_RUNNING && !cluster_interrupted(vm->cluster); t = next) {
 		uint64_t until = MIN(t + slice, end), wake = end;
 		bool busy = false;
 
@@ -180,7 +181,7 @@ static void forget_writes(struct cluster *c)
 
 static void scan(struct cluster *c)
 {
-	if (!c->content)
+	if (!c->content || cluster_interrupted(c))
 		return;
 	charge_busy(c, boundary_scan(c, true));
 	forget_writes(c);
