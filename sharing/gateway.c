@@ -15,16 +15,16 @@
 
 #include "numa/util.h"
 #include "sharing/gateway.h"
+#include "sharing/reassembly.h"
 
 enum {
 	SOCKETS_MAX = 512,
-	MTU = 1500, /* libslirp's own, towards VMs: their TCP keeps to it */
+	MTU = 1500, /* libslirp's own, towards VMs, or the subnet's: their TCP keeps to it */
+	FRAGMENTS_SECONDS = 15, /* a datagram waits for its fragments (RFC 791) */
 	POLLS_SECOND = 1000,
 	TYPE_IPV4 = 0x0800,
 	TYPE_ARP = 0x0806,
-	IPV4_HEADER = 20,
 	ARP_BYTES = 28,
-	FRAGMENT = 0x3fff, /* more to come, or not the first */
 	PROTOCOL_TCP = 6,
 	TCP_FLAGS = 13, /* in its header */
 	TCP_SYN = 2,
@@ -35,6 +35,7 @@ struct gateway {
 	struct subnet *net;
 	struct subnet_port *port, *names;
 	Slirp *slirp;
+	struct reassembly *fragments;
 	uint64_t clock_hz, now, poll_at;
 	struct pollfd *fd; /* as of the last poll */
 	unsigned n_fds, cap_fds;
@@ -132,42 +133,57 @@ static bool outside(const uint8_t *to)
 	return to[0] != 0 && to[0] != 127 && to[0] < 224;
 }
 
-static bool acceptable(struct gateway *g, const uint8_t *frame, uint32_t bytes)
+static bool may_open(struct gateway *g, const uint8_t *ip, uint32_t bytes)
 {
-	const uint8_t *body = frame + ETHER_HEADER;
+	return !opens(ip, bytes) || g->n_fds + g->opening++ < SOCKETS_MAX;
+}
 
-	if (bytes > ETHER_HEADER + (uint32_t)subnet_mtu(g->net))
+/*
+ * The frame, of *bytes, as libslirp is to have it: false if it must not. A fragment leaves no bytes,
+ * but the last of a datagram, which leaves that.
+ */
+static bool prepare(struct gateway *g, uint8_t *frame, uint32_t *bytes)
+{
+	uint8_t *ip = frame + ETHER_HEADER, *whole;
+	uint32_t n = *bytes - ETHER_HEADER, header;
+	int total;
+
+	if (*bytes > ETHER_HEADER + (uint32_t)subnet_mtu(g->net))
 		return false;
-	switch (get16(frame + 12)) {
-	case TYPE_ARP:
-		return bytes >= ETHER_HEADER + ARP_BYTES;
-	case TYPE_IPV4:
-		if (bytes < ETHER_HEADER + IPV4_HEADER || body[0] >> 4 != 4 || !outside(body + 16))
-			return false;
-		/* libslirp 4.7 can be crashed by fragments. Guests do not need them: our packets
-		 * may be larger than what VMs make. */
-		if (get16(body + 6) & FRAGMENT)
-			return false;
-		if (!opens(body, bytes - ETHER_HEADER))
-			return true;
-		return g->n_fds + g->opening++ < SOCKETS_MAX;
-	default:
+	if (get16(frame + 12) == TYPE_ARP)
+		return n >= ARP_BYTES;
+	if (get16(frame + 12) != TYPE_IPV4 || n < IPV4_HEADER || ip[0] >> 4 != 4 ||
+		!outside(ip + 16))
 		return false;
+	header = (ip[0] & 15u) * 4;
+	if (header < IPV4_HEADER || header > n)
+		return false;
+	if (!ipv4_is_fragment(ip)) {
+		ipv4_allow_fragments(ip);
+		return may_open(g, ip, n);
 	}
+	total = reassembly_add(g->fragments, ip, n, g->now, &whole);
+	*bytes = total > 0 ? ETHER_HEADER + (uint32_t)total : 0;
+	if (total <= 0)
+		return !total;
+	memcpy(ip, whole, (size_t)total);
+	return may_open(g, ip, (uint32_t)total);
 }
 
 static int deliver(void *arg, const struct packet *k)
 {
 	struct gateway *g = arg;
+	uint32_t bytes = k->bytes;
 
-	packet_copy(subnet_packets(g->net), k, 0, g->frame, k->bytes);
-	if (!acceptable(g, g->frame, k->bytes)) {
+	packet_copy(subnet_packets(g->net), k, 0, g->frame, bytes);
+	if (!prepare(g, g->frame, &bytes)) {
 		g->refused++;
 		return -EPERM;
 	}
 	g->frames_out++;
 	g->bytes_out += k->bytes;
-	slirp_input(g->slirp, g->frame, (int)k->bytes);
+	if (bytes)
+		slirp_input(g->slirp, g->frame, (int)bytes);
 	g->poll_at = 0;
 	return 0;
 }
@@ -279,8 +295,8 @@ struct gateway *gateway_create(struct subnet *s, const struct gateway_options *o
 		.vnetmask.s_addr = htonl(mask(o->prefix)),
 		.vhost.s_addr = htonl(GATEWAY_ADDRESS),
 		.vnameserver.s_addr = htonl(gateway_nameserver(o->prefix)),
-		.if_mtu = MTU,
-		.if_mru = MTU,
+		.if_mtu = MIN((size_t)MTU, (size_t)subnet_mtu(s)),
+		.if_mru = MIN((size_t)MTU, (size_t)subnet_mtu(s)),
 		.disable_host_loopback = !o->loopback,
 		.disable_dhcp = true,
 	};
@@ -293,6 +309,7 @@ struct gateway *gateway_create(struct subnet *s, const struct gateway_options *o
 		free(g);
 		return NULL;
 	}
+	g->fragments = reassembly_create(FRAGMENTS_SECONDS * o->clock_hz);
 	g->port = attach(g, GATEWAY_ADDRESS, &port_ops);
 	g->names = attach(g, gateway_nameserver(o->prefix), &names_ops);
 	return g;
@@ -305,6 +322,7 @@ void gateway_destroy(struct gateway *g)
 	slirp_cleanup(g->slirp); /* may send its last frames */
 	subnet_detach(g->names);
 	subnet_detach(g->port);
+	reassembly_destroy(g->fragments);
 	free(g->fd);
 	free(g);
 }

@@ -3,7 +3,8 @@
  * The subnet's way out: two of its ports, the gateway 10.0.0.1 and a server of names, behind which
  * libslirp is a router in user mode. It ends VMs' TCP, UDP and pings here and goes on with sockets
  * of the monitor's own, so VMs reach what this computer's user reaches; nothing outside can begin
- * to talk to a VM. The host's own loopback addresses are out of reach unless asked for.
+ * to talk to a VM. Datagrams may be larger than the MTU: VMs send and get them in fragments. The
+ * host's own loopback addresses are out of reach unless asked for.
  *
  * What comes from outside comes when it comes, so a run with a gateway is no function of its inputs
  * any more, as with typing on a console. Sockets are looked at at the boundary alone, and

@@ -17,7 +17,7 @@
 #include "tests/small-machine.h"
 
 enum { ME = 0x0a000002, OTHER = 0x0a000003, LOOPBACK = 0x7f000001, CLOCK_HZ = 1000000 };
-enum { UDP = 17, TCP = 6, SYN = 2, RST = 4, ACK = 16, IP = 14, L4 = 34 };
+enum { ICMP = 1, UDP = 17, TCP = 6, SYN = 2, RST = 4, ACK = 16, IP = 14, L4 = 34 };
 enum { WAIT_MS = 20000, PORT = 4000 };
 
 static struct memory *mem;
@@ -27,9 +27,12 @@ static struct subnet_port *port, *other;
 static uint64_t now;
 static const uint8_t mac[2][6] = {{0x52, 0x54, 0, 0, 0, 0}, {0x52, 0x54, 0, 0, 0, 1}};
 static const uint8_t gateway_mac[6] = {0x52, 0x55, 10, 0, 0, 1};
-static uint8_t got[2000]; /* the last frame that was for us, and no question of ARP */
+static uint16_t mtu;
+static uint8_t got[PACKET_MAX]; /* the last frame that was for us, and no question of ARP */
 static uint32_t n_got;
-static unsigned others; /* frames that the other VM got and that were for it alone */
+static uint8_t data[65536];       /* what the fragments of an answer had, ... */
+static uint32_t n_data, data_end; /* ... how many bytes, and how many there are; 0: not known */
+static unsigned others;           /* frames that the other VM got and that were for it alone */
 
 static void put16(uint8_t *at, unsigned value)
 {
@@ -92,11 +95,24 @@ static void arp(unsigned op, const uint8_t *to, uint32_t target)
 	queue_frame(f, sizeof(f));
 }
 
+/* Behind the IP header, of a whole packet or a fragment. */
+static void collect(const uint8_t *ip)
+{
+	uint32_t bytes = get16(ip + 2) - 20, at = (get16(ip + 6) & 0x1fff) * 8;
+
+	ck_assert_uint_le(at + bytes, sizeof(data));
+	memcpy(data + at, ip + 20, bytes);
+	n_data += bytes;
+	if (!(get16(ip + 6) & 0x2000))
+		data_end = at + bytes;
+}
+
 static int deliver(void *arg, const struct packet *k)
 {
-	uint8_t f[sizeof(got)];
-	uint32_t bytes = MIN(k->bytes, (uint32_t)sizeof(f));
+	static uint8_t f[sizeof(got)];
+	uint32_t bytes = k->bytes;
 
+	ck_assert_uint_le(bytes, ETHER_HEADER + (uint32_t)mtu);
 	packet_copy(subnet_packets(net), k, 0, f, bytes);
 	if (arg) {
 		others += !(f[0] & 1);
@@ -108,6 +124,8 @@ static int deliver(void *arg, const struct packet *k)
 	}
 	memcpy(got, f, bytes);
 	n_got = bytes;
+	if (get16(f + 12) == 0x0800)
+		collect(f + IP);
 	return 0;
 }
 
@@ -119,9 +137,9 @@ static unsigned takes(void *arg)
 
 static const struct subnet_port_ops ops = {.deliver = deliver, .takes = takes};
 
-static void setup(bool loopback)
+static void setup_mtu(bool loopback, uint16_t bytes)
 {
-	const struct subnet_link link = {.clock_hz = CLOCK_HZ, .mtu = SUBNET_MTU};
+	const struct subnet_link link = {.clock_hz = CLOCK_HZ, .mtu = bytes};
 	const struct gateway_options options = {CLOCK_HZ, 24, loopback};
 
 	mem = SMALL_MEMORY(64);
@@ -132,17 +150,18 @@ static void setup(bool loopback)
 	port = subnet_attach(net, mac[0], &ops, NULL);
 	other = subnet_attach(net, mac[1], &ops, (void *)1);
 	now = 1;
+	mtu = bytes;
 	n_got = others = 0;
 }
 
 static void setup_outside(void)
 {
-	setup(false);
+	setup_mtu(false, SUBNET_MTU);
 }
 
 static void setup_host(void)
 {
-	setup(true);
+	setup_mtu(true, SUBNET_MTU);
 }
 
 static void teardown(void)
@@ -153,27 +172,60 @@ static void teardown(void)
 	memory_destroy(mem);
 }
 
+/* What Linux marks: the packets that need no fragments must not be made into some. */
+static bool dont_fragment;
+static unsigned identification;
+static bool backwards; /* fragments are sent last to first */
+
+/* The frame whose IP packet has `bytes` bytes, in fragments if that is more than the MTU. */
+static void send_pieces(uint8_t *f, uint32_t bytes)
+{
+	uint32_t most = (mtu - 20u) & ~7u, n = (bytes - 20 + most - 1) / most;
+	uint8_t *piece;
+
+	if (bytes <= mtu) {
+		put16(f + IP + 6, dont_fragment ? 0x4000 : 0);
+		put16(f + IP + 10, 0);
+		put16(f + IP + 10, fold(sum(f + IP, 20)));
+		send_frame(f, ETHER_HEADER + bytes);
+		return;
+	}
+	piece = xcalloc(1, ETHER_HEADER + mtu);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = (backwards ? n - 1 - i : i) * most, here = MIN(most, bytes - 20 - at);
+
+		memcpy(piece, f, L4);
+		memcpy(piece + L4, f + L4 + at, here);
+		put16(piece + IP + 2, 20 + here);
+		put16(piece + IP + 6, at / 8 | (at + here < bytes - 20 ? 0x2000 : 0));
+		put16(piece + IP + 10, 0);
+		put16(piece + IP + 10, fold(sum(piece + IP, 20)));
+		send_frame(piece, L4 + here);
+	}
+	free(piece);
+}
+
 /* An IPv4 packet with `bytes` bytes behind its header, of which the first `n` are `l4`. */
 static void send_ip(unsigned protocol, uint32_t to, const uint8_t *l4, uint32_t n, uint32_t bytes)
 {
 	uint8_t *f = xcalloc(1, L4 + bytes);
 	uint32_t pseudo =
 		(ME >> 16) + (ME & 0xffff) + (to >> 16) + (to & 0xffff) + protocol + bytes;
-	unsigned at = protocol == TCP ? 16 : 6;
+	unsigned at = protocol == TCP ? 16 : protocol == UDP ? 6 : 2;
 
 	memcpy(f, gateway_mac, 6);
 	memcpy(f + 6, mac[0], 6);
 	put16(f + 12, 0x0800);
 	f[IP] = 0x45;
 	put16(f + IP + 2, 20 + bytes);
+	put16(f + IP + 4, ++identification);
 	f[IP + 8] = 64;
 	f[IP + 9] = (uint8_t)protocol;
 	put32(f + IP + 12, ME);
 	put32(f + IP + 16, to);
-	put16(f + IP + 10, fold(sum(f + IP, 20)));
 	memcpy(f + L4, l4, n);
-	put16(f + L4 + at, fold(sum(f + L4, bytes) + pseudo));
-	send_frame(f, L4 + bytes);
+	put16(f + L4 + at, fold(sum(f + L4, bytes) + (protocol == ICMP ? 0 : pseudo)));
+	send_pieces(f, 20 + bytes);
 	free(f);
 }
 
@@ -306,6 +358,95 @@ START_TEST(datagrams_go_there_and_back)
 	ck_assert_uint_gt(gateway_stats(gateway).bytes_out, 6000);
 	ck_assert_uint_gt(gateway_stats(gateway).bytes_in, 4);
 	close(fd);
+}
+END_TEST
+
+/* ---- sizes ----------------------------------------------------------------------------------- */
+
+static const uint16_t mtus[] = {SUBNET_MTU_MIN, 1500, SUBNET_MTU, SUBNET_MTU_MAX};
+/* Of IP packets: around libslirp's MTU and all of ours, and the largest there is. */
+static const uint32_t sizes[] = {100, SUBNET_MTU_MIN, SUBNET_MTU_MIN + 1, 1500, 1501, 1528, 3000,
+	4001, 32768, SUBNET_MTU, SUBNET_MTU + 1, 65520, 65521, 65522, 65534, 65535};
+
+static void fill(uint8_t *l4, uint32_t from, uint32_t bytes)
+{
+	for (uint32_t i = from; i < bytes; i++)
+		l4[i] = (uint8_t)(i * 7 + i / 250);
+}
+
+static bool whole_answer(void)
+{
+	for (unsigned i = 0; i < WAIT_MS && (!data_end || n_data < data_end); i++)
+		pass_ms(1);
+	return data_end && n_data == data_end;
+}
+
+static void each_size(void (*one)(uint32_t bytes), unsigned which)
+{
+	static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+	setup_mtu(true, mtus[which / 2]);
+	dont_fragment = true;
+	backwards = which % 2;
+	arp(1, all, GATEWAY_ADDRESS);
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+		n_data = data_end = 0;
+		one(sizes[i] - 20);
+	}
+	ck_assert_uint_eq(gateway_stats(gateway).refused, 0);
+	teardown();
+}
+
+static void ping(uint32_t bytes)
+{
+	uint8_t *l4 = xcalloc(1, bytes);
+
+	fill(l4, 8, bytes);
+	l4[0] = 8;
+	send_ip(ICMP, GATEWAY_ADDRESS, l4, bytes, bytes);
+	ck_assert_msg(whole_answer(), "MTU %u: %u of %u bytes come back", mtu, n_data, bytes);
+	ck_assert_uint_eq(data_end, bytes);
+	ck_assert_uint_eq(data[0], 0);
+	ck_assert_mem_eq(data + 4, l4 + 4, bytes - 4);
+	free(l4);
+}
+
+START_TEST(pings_of_all_sizes_are_answered)
+{
+	each_size(ping, (unsigned)_i);
+}
+END_TEST
+
+static void exchange(uint32_t bytes)
+{
+	uint8_t *l4 = xcalloc(1, bytes), *there = xcalloc(1, bytes);
+	struct sockaddr_in from;
+	socklen_t n_from = sizeof(from);
+	ssize_t n = -1;
+	unsigned at;
+	int fd = server(SOCK_DGRAM, &at);
+
+	fill(l4, 8, bytes);
+	put16(l4, PORT);
+	put16(l4 + 2, at);
+	put16(l4 + 4, bytes);
+	send_ip(UDP, GATEWAY_ADDRESS, l4, bytes, bytes);
+	for (unsigned i = 0; i < WAIT_MS && n < 0; i++, pass_ms(1))
+		n = recvfrom(fd, there, bytes, 0, (struct sockaddr *)&from, &n_from);
+	ck_assert_msg(n == bytes - 8, "MTU %u: %d of %u bytes arrive", mtu, (int)n, bytes - 8);
+	ck_assert_mem_eq(there, l4 + 8, bytes - 8);
+	ck_assert_int_eq(sendto(fd, there, bytes - 8, 0, (struct sockaddr *)&from, n_from), n);
+	ck_assert_msg(whole_answer(), "MTU %u: %u of %u bytes come back", mtu, n_data, bytes);
+	ck_assert_uint_eq(data_end, bytes);
+	ck_assert_mem_eq(data + 8, l4 + 8, bytes - 8);
+	close(fd);
+	free(l4);
+	free(there);
+}
+
+START_TEST(datagrams_of_all_sizes_go_there_and_back)
+{
+	each_size(exchange, (unsigned)_i);
 }
 END_TEST
 
@@ -514,7 +655,8 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("gateway");
-	TCase *outside = tcase_create("outside"), *host = tcase_create("host");
+	TCase *outside = tcase_create("outside"), *host = tcase_create("host"),
+	      *sized = tcase_create("sized");
 
 	tcase_add_checked_fixture(outside, setup_outside, teardown);
 	tcase_add_checked_fixture(host, setup_host, teardown);
@@ -527,6 +669,11 @@ int main(void)
 	tcase_add_test(host, datagrams_go_there_and_back);
 	tcase_add_test(host, sockets_are_bounded);
 	tcase_add_loop_test(host, whatever_is_sent, 0, 3);
+	tcase_set_timeout(sized, 300);
+	tcase_add_loop_test(sized, pings_of_all_sizes_are_answered, 0, 2 * ARRAY_SIZE(mtus));
+	tcase_add_loop_test(
+		sized, datagrams_of_all_sizes_go_there_and_back, 0, 2 * ARRAY_SIZE(mtus));
+	suite_add_tcase(s, sized);
 	suite_add_tcase(s, outside);
 	suite_add_tcase(s, host);
 	return run_suite(s);

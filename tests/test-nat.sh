@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Debian VMs and the outside, which here is a server on this computer's loopback: with --nat host every VM is told its way out, and is
-# answered by the server, clones, too; with --nat outside the server is out of reach; and by default there is no way out.
+# answered by the server, clones, too; with --nat outside the server is out of reach; and by default there is no way out. Datagrams
+# and pings of all sizes are answered, whatever the MTU: between VM and gateway, and between VMs.
 . "$(dirname "$0")/lib.sh"
 need jq perl
 debian
@@ -16,7 +17,7 @@ perl -MIO::Socket::INET -MIO::Select -e '
 	my $both = IO::Select->new($tcp, $udp);
 	while (my @ready = $both->can_read) {
 		for my $s (@ready) {
-			if ($s == $udp) { $udp->recv(my $line, 100); $udp->send("datagram to $line"); next; }
+			if ($s == $udp) { $udp->recv(my $line, 70000); $udp->send(length $line < 100 ? "datagram to $line" : $line); next; }
 			my $c = $tcp->accept or next;
 			my $line = <$c> // "";
 			print $c "answer to $line";
@@ -51,6 +52,30 @@ said vm0 | grep -q 'no answer' || fail "outside: $(said vm0)"
 run_ok 300 --net --exec "ip route show default; cat /etc/resolv.conf; $ask" --memory 96M --stats "$work/none.json"
 [ "$(said vm0 | grep -v '^bash:')" = 'no answer' ] || fail "without: $(said vm0)"
 jq -e '.gateway == null' "$work/none.json" >/dev/null || fail "a gateway without --nat"
+# Sizes around each limit: the MTUs, libslirp's own (1500), the largest datagram. The bytes come back, and are the same.
+cat >"$work/sizes.sh" <<'END'
+exec 3<>/dev/udp/10.0.0.1/PORT
+for n in 1252 1253 1472 1473 3000 8001 61464 61465 65506 65507; do
+	head -c $n /dev/urandom >/tmp/sent
+	for try in 1 2 3 4 5; do # the host may have no time for the server
+		dd if=/tmp/sent bs=70000 count=1 >&3 2>/dev/null
+		timeout 5 dd bs=70000 count=1 <&3 2>/dev/null | cmp -s - /tmp/sent && echo "datagram of $n" && break
+	done
+	for to in 10.0.0.1 10.0.0.2 10.0.0.3; do
+		ping -c 1 -W 5 -s $n $to | grep -q " 0% packet loss" && echo "ping of $n to $to"
+	done
+done
+sleep 2
+END
+sed -i "s/PORT/$udp/" "$work/sizes.sh"
+for mtu in 1500 61492; do
+	run_ok 300 --vms 2 --memory 96M --nat host --net-mtu $mtu --fs "t=$work" --exec 'bash /mnt/t/sizes.sh'
+	for vm in vm0 vm1; do
+		[ "$(said $vm | grep -c '^datagram of')" = 10 ] && [ "$(said $vm | grep -c '^ping of')" = 30 ] ||
+			fail "MTU $mtu, $vm: only these are answered: $(said $vm)"
+	done
+done
+
 # Names come from the host's server of names, wherever that is, and of it nothing else is to be had. In a network of our own, if we may.
 cat >"$work/names.pl" <<'END'
 use IO::Socket::INET;
