@@ -46,7 +46,21 @@ for arch in riscv64 amd64; do
 	for file in kernel initrd root.img; do
 		grep -q "^[0-9a-f]\{64\}  $file\$" "$dir/manifest" || fail "$file is not in the manifest"
 	done
-	grep -q '^# [0-9a-f]\{64\}  linux-image-[0-9].*_'"$arch"'\.deb$' "$dir/manifest" || fail "the manifest does not name the kernel"
+	[ "$(cat "$dir/hash")" = "$(sha256sum <"$dir/manifest" | cut -c 1-16)" ] || fail "the hash is not of the manifest"
+
+	# Pinned to its own packages it is the same guest; to another, it is not made, and that is the last line.
+	list=$dir/packages.lock
+	grep -q "^linux-image-[0-9][^ ]* [0-9][^ ]* $arch [0-9a-f]\{64\}\$" "$list" || fail "the list of packages does not name the kernel"
+	again=$($fetch --arch "$arch" --pin "$list" 2>&1)
+	[ "$again" = "$dir" ] || fail "pinned to its own packages, the guest is '$again'"
+	again=$(DISCO_GUEST_PIN=$list $fetch --arch "$arch" 2>&1)
+	[ "$again" = "$dir" ] || fail "with DISCO_GUEST_PIN the guest is '$again'"
+	sed 's/^bash [^ ]*/bash 0.1-1/' "$list" >"$work/gone.lock"
+	mkdir -p "$work/pinned/disco"
+	ln -sfn "${dir%/*}/debs" "$work/pinned/disco/debs"
+	if XDG_CACHE_HOME=$work/pinned $fetch --arch "$arch" --pin "$work/gone.lock" >"$work/out" 2>"$work/log"; then fail "bash 0.1 was found"; fi
+	tail -n 1 "$work/log" | grep -q -e 'no longer has bash=0\.1-1 ' -e 'is there a network?' || fail "of what is gone: $(tail -n 1 "$work/log")"
+	[ ! -s "$work/out" ] || fail "without bash there is a guest"
 
 	# The kernel is a plain RISC-V Image: its header says so at byte 56; or a bzImage, which has it at byte 514.
 	case $arch in
@@ -117,5 +131,16 @@ refused()
 	[ ! -e "$work/cache" ] || fail "$* left something behind"
 }
 refused $fetch --arch vax
+refused env HOME= XDG_CACHE_HOME= $fetch
+refused env -u HOME XDG_CACHE_HOME= $fetch
+refused env -u HOME XDG_CACHE_HOME= guests/splashos/fetch radix
+refused $fetch --pin
+refused $fetch --pin "$work/nowhere"
+list=$($fetch)/packages.lock
+refused $fetch --arch amd64 --pin "$list"
+sed 's/^bash /bash;x /' "$list" >"$work/bad.lock"
+refused $fetch --pin "$work/bad.lock"
+sed 's/^\(bash .*\)...$/\1/' "$list" >"$work/bad.lock"
+refused env DISCO_GUEST_PIN="$work/bad.lock" $fetch
 refused $fetch --arch
 refused $fetch --whatever
