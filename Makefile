@@ -57,6 +57,11 @@ $(B)/flags $(B)/objects: FORCE
 	@mkdir -p $(@D); echo "$$NOW" | cmp -s - $@ || echo "$$NOW" >$@
 BUILT_WITH := Makefile $(B)/flags
 
+# What `disco --version` and the statistics say of this tree; written only when that changes.
+$(B)/version-made.h: FORCE
+	@mkdir -p $(@D); monitor/base/version.sh >$@.now; cmp -s $@.now $@ && rm $@.now || mv $@.now $@
+$(B)/monitor/base/version.o: $(B)/version-made.h
+
 $(B)/disco: $(B)/monitor/cli/main.o $(B)/libdisco.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -43,7 +43,7 @@ done
 for option in $("$disco" run --help | grep -o '^ *\(-., \)\?--[a-z-]*' | grep -o -e '--.*'); do
 	sed 's/\\-/-/g' "$manual" | grep -q -e "fB$option[ \\\\]" || fail "the manual page does not know $option"
 done
-"$disco" --version | grep -q '^disco [0-9]' || fail "no version"
+"$disco" --version | grep -q '^disco [v0-9a-f]' || fail "no version"
 "$disco" topology --machine flash8 | grep -q 900 || fail "topology shows no remote latency"
 # What bash would offer for the words so far; the last is what is being typed.
 offers() { # WORD...

@@ -200,6 +200,8 @@ START_TEST(two_lines_are_a_machine_and_the_rest_is_flash8)
 	ck_assert_str_eq(m->name, "m");
 	strcpy(m->name, paper->name);
 	strcpy(m->description, paper->description);
+	ck_assert_uint_ne(m->file_hash, paper->file_hash);
+	m->file_hash = paper->file_hash;
 	ck_assert_mem_eq(m, paper, sizeof(*m));
 	machine_free(m);
 	machine_free(paper);

@@ -3,7 +3,7 @@
 # `disco reproduce` on a paper of three small runs: figures and report, that a second call runs nothing and leaves the same bytes,
 # that jobs run elsewhere are collected, and that a mistake in the data is one line and no run.
 . "$(dirname "$0")/lib.sh"
-need gnuplot
+need gnuplot jq
 bare count
 bare spin
 mkdir "$work/tiny"
@@ -107,6 +107,48 @@ says '2 runs, 1 of them there already' err
 echo '{}' >"$work/first/runs/one-large.quick.json"
 reproduce 0 -o first one
 says '2 runs, 1 of them there already' err
+
+# ... and those of another model, machine file or guest, each told by its hash.
+data=$work/data
+mkdir -p "$data/guests/pair" "$data/numa/machine" "$work/made"
+cp -R "$root/numa/machine/machines" "$data/numa/machine/"
+{ # what passes for a kernel
+	head -c 8 /dev/zero
+	printf '\0\0\040\0\0\0\0\0\0\020\0\0\0\0\0\0'
+	head -c 24 /dev/zero
+	printf 'RISCV\0\0\0RSC\005'
+	head -c 4032 /dev/zero
+} >"$work/made/kernel"
+echo 0123456789abcdef >"$work/made/hash"
+echo 'dash 0.5 riscv64 00' >"$work/made/packages.lock"
+printf '#!/bin/sh\necho %s\n' "$work/made" >"$data/guests/pair/fetch"
+chmod 755 "$data/guests/pair/fetch"
+export DISCO_DATA=$data
+sed -i 's/"machine": "flash8", "memory": "4M"/"machine": "flash8", "guest": "pair", "memory": "8M"/' one.json
+there() { # COUNT WHAT
+	reproduce 0 -o guest one
+	says "2 runs, $1 of them there already" err || echo "after $2"
+}
+there 0 "nothing"
+cmp "$work/made/packages.lock" "$work/guest/packages-riscv64.lock" || fail "the list of packages is not kept"
+there 2 "no change"
+echo 0123456789abcdff >"$work/made/hash"
+there 0 "another guest"
+rm "$work/made/hash"
+reproduce 2 -o guest one
+says 'made/hash: missing' err
+echo 0123456789abcdef >"$work/made/hash"
+there 0 "the guest of before"
+echo '# changed' >>"$data/numa/machine/machines/flash8.conf"
+there 0 "another machine file"
+model=$(jq -r .model "$work/guest/runs/one-small.quick.json")
+sed -i "s/$model/0123456789abcdef/" "$work/guest/runs/one-small.quick.json"
+there 1 "another model"
+sed -i 's/^\(.*"disco": "\)[^"]*/\1another/' "$work/guest/runs/one-small.quick.json"
+grep -q '"disco": "another' "$work/guest/runs/one-small.quick.json" || fail "no version to change"
+there 2 "another version"
+sed -i 's/"guest": "pair", "memory": "8M"/"memory": "4M"/' one.json
+unset DISCO_DATA
 
 # Elsewhere: jobs as lines, then collected.
 reproduce 1 --collect -o second

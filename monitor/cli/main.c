@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 		return STATUS_OK;
 	}
 	if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
-		printf("disco %s\n", DISCO_VERSION);
+		printf("disco %s\n", disco_version);
 		return STATUS_OK;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * `disco reproduce`: the experiments of a paper, each a list of independent runs. A run whose
- * statistics are there, of the same inputs, is not run again, so what was interrupted goes on where
+ * statistics are there, of the same model and inputs, is not run again, so what was interrupted goes on where
  * it was, and what others ran is as good as what we ran. From all that is there come figures and a
  * report. This file knows no experiment: they are data (paper.h).
  */
@@ -153,44 +153,6 @@ static struct paper_run **missing_runs(const struct args *a, const struct paper 
 
 /* --- what is there --- */
 
-/* Results are of today's guest only, if there is a run to be made: what is collected is taken. */
-static int find_guests(const struct args *a, const struct paper *p)
-{
-	char dir[PATH_MAX], last[128] = "", wanted[128],
-			    base[sizeof(((struct paper_run *)0)->guest)] = "";
-	struct paper_run *r;
-	int err = 0;
-
-	for (unsigned i = 0; !err && (r = paper_run(p, i)); i++) {
-		const char *guest = json_string_value(json_object_get(r->inputs, "guest"));
-		const char *name = json_string_value(json_object_get(r->inputs, "engine"));
-
-		if (!guest || !is_wanted(a, p, r))
-			continue;
-		snprintf(wanted, sizeof(wanted), "%s %s", name, guest);
-		if (strcmp(wanted, last)) {
-			const char *slash;
-
-			err = guest_fetch(guest, engine_find(name)->board->arch, dir);
-			slash = err ? NULL : strrchr(dir, '/');
-			memcpy(last, wanted, sizeof(last));
-			snprintf(base, sizeof(base), "%.255s", slash ? slash + 1 : "");
-		}
-		memcpy(r->guest, base, sizeof(base));
-	}
-	return err;
-}
-
-static void read_results(const struct paper *p)
-{
-	struct paper_run *r;
-
-	for (unsigned i = 0; (r = paper_run(p, i)); i++) {
-		json_decref(r->result);
-		r->result = paper_result(r, r->stats);
-	}
-}
-
 static int copy_file(const char *from, const char *to)
 {
 	FILE *in = fopen(from, "re");
@@ -212,6 +174,83 @@ static int copy_file(const char *from, const char *to)
 	}
 	fclose(in);
 	return err;
+}
+
+/* Keep the list of packages that the guest was made of beside the results; a guest may have none. */
+static int keep_packages(const struct paper *p, const char *dir, const char *arch)
+{
+	char *from = xasprintf("%s/packages.lock", dir);
+	char *to = xasprintf("%s/packages-%s.lock", p->output, arch);
+	int err = access(from, F_OK) ? 0 : copy_file(from, to);
+
+	free(from);
+	free(to);
+	return err;
+}
+
+/* Results are of today's guest only, if there is a run to be made: what is collected is taken. */
+static int find_guests(const struct args *a, const struct paper *p)
+{
+	char dir[PATH_MAX], last[128] = "", wanted[128], hash[GUEST_HASH_BYTES] = "";
+	struct paper_run *r;
+	int err = 0;
+
+	for (unsigned i = 0; !err && (r = paper_run(p, i)); i++) {
+		const char *guest = json_string_value(json_object_get(r->inputs, "guest"));
+		const char *name = json_string_value(json_object_get(r->inputs, "engine"));
+
+		if (!guest || !is_wanted(a, p, r))
+			continue;
+		snprintf(wanted, sizeof(wanted), "%s %s", name, guest);
+		if (strcmp(wanted, last)) {
+			const char *arch = engine_find(name)->board->arch;
+
+			memcpy(last, wanted, sizeof(last));
+			err = guest_fetch(guest, arch, dir);
+			if (!err)
+				err = keep_packages(p, dir, arch);
+			if (!err)
+				guest_hash(dir, hash);
+			if (!err && !*hash)
+				err = complain(ENOENT,
+					"%s/hash: missing, so results of another '%s' could not "
+					"be told apart",
+					dir, guest);
+		}
+		r->guest = xstrdup(hash);
+	}
+	return err;
+}
+
+/* ... and of today's machine files. */
+static int find_machines(const struct paper *p)
+{
+	struct paper_run *r;
+	int err = 0;
+
+	for (unsigned i = 0; !err && (r = paper_run(p, i)); i++) {
+		const char *name = json_string_value(json_object_get(r->inputs, "machine"));
+		struct machine *m;
+
+		if (!name || !strcmp(name, "host"))
+			continue;
+		err = machine_load(name, &m);
+		if (!err) {
+			r->machine = xasprintf("%016llx", (unsigned long long)m->file_hash);
+			machine_free(m);
+		}
+	}
+	return err;
+}
+
+static void read_results(const struct paper *p)
+{
+	struct paper_run *r;
+
+	for (unsigned i = 0; (r = paper_run(p, i)); i++) {
+		json_decref(r->result);
+		r->result = paper_result(r, r->stats);
+	}
 }
 
 /* Take what is missing from DIR, or from DIR/runs. */
@@ -395,7 +434,8 @@ static int reproduce(const struct args *a, struct paper *p)
 {
 	int err = 0;
 
-	if (check_names(a, p) || make_directories(p->output) || (!a->collect && find_guests(a, p)))
+	if (check_names(a, p) || find_machines(p) || make_directories(p->output) ||
+		(!a->collect && find_guests(a, p)))
 		return STATUS_USAGE;
 	read_results(p);
 	if (a->print)

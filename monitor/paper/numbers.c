@@ -30,21 +30,10 @@ static bool ended_well(const json_t *stats)
 	return true;
 }
 
-/* Is the kernel that booted from the directory of today's guest? Its name is a hash of what is in
- * it. */
-static bool same_guest(const struct paper_run *r, const json_t *stats)
+/* Does it say the hash that is wanted? */
+static bool same(const char *wanted, const json_t *hash)
 {
-	const json_t *image;
-	size_t i;
-
-	json_array_foreach(json_object_get(stats, "images"), i, image)
-	{
-		const char *file = text_at(image, "file"), *found = strstr(file, r->guest);
-
-		if (!strcmp(text_at(image, "role"), "kernel"))
-			return found && found[strlen(r->guest)] == '/';
-	}
-	return false;
+	return !wanted || (json_is_string(hash) && !strcmp(json_string_value(hash), wanted));
 }
 
 json_t *paper_result(const struct paper_run *r, const char *file)
@@ -52,9 +41,10 @@ json_t *paper_result(const struct paper_run *r, const char *file)
 	json_t *stats = json_load_file(file, 0, NULL);
 	const json_t *inputs = json_object_get(stats, "inputs");
 
-	if (!strcmp(text_at(stats, "disco"), DISCO_VERSION) && ended_well(stats) &&
+	if (!strcmp(text_at(stats, "model"), disco_model) && ended_well(stats) &&
 		json_equal(json_object_get(inputs, "options"), r->inputs) &&
-		(!*r->guest || same_guest(r, stats)))
+		same(r->guest, json_object_get(inputs, "guest")) &&
+		same(r->machine, json_object_get(json_object_get(inputs, "machine"), "hash")))
 		return stats;
 	json_decref(stats);
 	return NULL;

@@ -418,6 +418,8 @@ static void free_run(struct paper_run *r)
 	free(r->id);
 	free(r->stats);
 	free(r->log);
+	free(r->guest);
+	free(r->machine);
 	json_decref(r->inputs);
 	json_decref(r->result);
 }

@@ -17,9 +17,10 @@ struct paper_run {
 	char *stats, *log; /* files */
 	char **word;       /* of the command, word[0] is "run" */
 	int words;
-	json_t *inputs;  /* what statistics of this run say of their inputs */
-	char guest[256]; /* basename of the guest's directory that is wanted; "": any */
-	json_t *result;  /* statistics; NULL: not there, or not of these inputs */
+	json_t *inputs; /* what statistics of this run say of their inputs */
+	/* Hashes that results must have: of the guest, and of the machine's file. NULL: any. */
+	char *guest, *machine;
+	json_t *result; /* statistics; NULL: not there, or not of these inputs */
 };
 
 struct experiment {

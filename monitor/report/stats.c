@@ -101,6 +101,7 @@ static json_t *machine_json(const struct machine *m)
 	json_t *o = json_object(), *nodes = json_array(), *rows = json_array();
 
 	json_object_set_new(o, "name", json_string(m->name));
+	json_object_set_new(o, "hash", m->file_hash ? hex(m->file_hash) : json_null());
 	set_count(o, "cpus", m->n_cpus);
 	set_count(o, "clock_hz", m->clock_hz);
 	set_count(o, "timebase_hz", m->timebase_hz);
@@ -449,9 +450,11 @@ static json_t *run_json(const struct run *r)
 		json_array_append_new(vms, vm_json(r, &r->guest[i], digest));
 	}
 	set_count(o, "schema", SCHEMA);
-	json_object_set_new(o, "disco", json_string(DISCO_VERSION));
+	json_object_set_new(o, "disco", json_string(disco_version));
+	json_object_set_new(o, "model", json_string(disco_model));
 	json_object_set_new(o, "inputs",
-		json_pack("{s:o, s:o}", "machine", machine_json(r->machine), "options",
+		json_pack("{s:o, s:s?, s:o}", "machine", machine_json(r->machine), "guest",
+			*r->guest_hash ? r->guest_hash : NULL, "options",
 			options_json(r->options, false)));
 	json_object_set_new(o, "digest", hex(XXH64_digest(total)));
 	json_object_set_new(o, "end", json_string(ends[r->end]));

@@ -68,6 +68,19 @@ int guest_fetch(const char *guest, const char *arch, char dir[PATH_MAX])
 	return err;
 }
 
+void guest_hash(const char *dir, char hash[GUEST_HASH_BYTES])
+{
+	char *path = xasprintf("%s/hash", dir);
+	FILE *f = fopen(path, "re");
+
+	if (!f || !fgets(hash, GUEST_HASH_BYTES, f))
+		*hash = '\0';
+	hash[strspn(hash, "0123456789abcdef")] = '\0';
+	if (f)
+		fclose(f);
+	free(path);
+}
+
 /* dir/name, or NULL if the guest has no such file. */
 static char *guest_file(const char *dir, const char *name)
 {
@@ -99,6 +112,7 @@ int find_guest(struct run *r)
 	err = guest_fetch(o->guest, r->cluster.engine->board->arch, dir);
 	if (err)
 		return err;
+	guest_hash(dir, r->guest_hash);
 	if (!o->kernel)
 		r->guest_kernel = xasprintf("%s/kernel", dir);
 	if (!o->initrd)

@@ -16,8 +16,11 @@
  */
 int guest_fetch(const char *guest, const char *arch, char dir[PATH_MAX]);
 
+/* What the guest in this directory was made to be, as its file `hash` says; "": there is none. */
+void guest_hash(const char *dir, char hash[GUEST_HASH_BYTES]);
+
 /*
- * Set r->guest_kernel, guest_initrd and guest_disk to the files of the guest that the options name,
+ * Set r->guest_hash, and r->guest_kernel, guest_initrd and guest_disk to the files of the guest that the options name,
  * except those that the options replace. Every guest has a kernel; one that boots without an initrd
  * or a root disk has none. 0, or a negative errno after one line on stderr.
  */

@@ -13,6 +13,8 @@
 #include "monitor/vm/vm.h"
 #include "sharing/image.h"
 
+enum { GUEST_HASH_BYTES = 65 };
+
 enum run_end { RUN_ENDED, RUN_QUIT, RUN_TIMED_OUT, RUN_INTERRUPTED, RUN_STUCK };
 
 /* What --warm did: VMs cloned from a template. */
@@ -47,6 +49,7 @@ struct run {
 	unsigned n_boot_images;
 	bool interactive;                               /* no --exec: the terminal is a console */
 	char *append;                                   /* the kernel command line */
+	char guest_hash[GUEST_HASH_BYTES];              /* of --guest; "": there is none */
 	char *guest_kernel, *guest_initrd, *guest_disk; /* of --guest; NULL: not from there */
 
 	enum run_end end;

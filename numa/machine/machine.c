@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "numa/machine/private.h"
 #include "numa/util.h"
@@ -542,6 +543,7 @@ int machine_from_file(const char *path, struct machine **out)
 		return err;
 	m = xcalloc(1, sizeof(*m));
 	set_name(m, path);
+	m->file_hash = XXH64(text, strlen(text), 0);
 	config_init(&cfg);
 	if (!config_read_string(&cfg, text))
 		err = complain(EINVAL, "%s:%d: %s", path, config_error_line(&cfg),

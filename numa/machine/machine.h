@@ -37,6 +37,7 @@ struct machine {
 	unsigned cpu_os[MACHINE_MAX_CPUS];   /* then: what its kernel calls the CPU */
 	unsigned node_os[MACHINE_MAX_NODES]; /* and the node */
 
+	uint64_t file_hash;        /* XXH64 of the file's bytes; 0: of no file */
 	uint64_t clock_hz;         /* CPU clock; one instruction a cycle in functional fidelity */
 	uint64_t timebase_hz;      /* what the guest's `time` counts */
 	uint64_t quantum_cycles;   /* CPUs meet at a boundary this often; device and monitor work is
