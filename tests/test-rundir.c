@@ -5,6 +5,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,71 @@ START_TEST(sockets_that_do_not_answer_are_removed)
 }
 END_TEST
 
+/* Of root, who can make another user's directory. */
+START_TEST(what_another_user_made_is_not_in_the_way)
+{
+	char other[PATH_MAX], again[PATH_MAX];
+	struct stat st;
+
+	if (geteuid())
+		return;
+	ck_assert_int_eq(chown(dir, 12345, 12345), 0);
+	ck_assert_int_eq(rundir_open(other, sizeof(other)), 0);
+	ck_assert_str_ne(other, dir);
+	ck_assert_int_eq(lstat(other, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0700);
+	ck_assert_uint_eq(st.st_uid, getuid());
+	ck_assert_int_eq(rundir_open(again, sizeof(again)), 0); /* where the console looks */
+	ck_assert_str_eq(other, again);
+	rmdir(other);
+}
+END_TEST
+
+START_TEST(a_path_too_long_for_sockets_is_not_cut)
+{
+	char other[PATH_MAX], name[PATH_MAX], longer[256];
+	struct sockaddr_un sa;
+
+	for (size_t n = 40; n < 120; n++) {
+		memset(longer, 'd', sizeof(longer));
+		memcpy(longer, base, strlen(base));
+		longer[strlen(base)] = '/';
+		longer[n] = '\0';
+		ck_assert_int_eq(mkdir(longer, 0700), 0);
+		setenv("XDG_RUNTIME_DIR", longer, 1);
+		ck_assert_int_eq(rundir_open(other, sizeof(other)), 0);
+		snprintf(name, sizeof(name), "%s/disco", longer);
+		ck_assert(!strcmp(other, name) || strlen(name) > 80);
+		ck_assert(!strcmp(other, name) || !strncmp(other, "/tmp/disco-", 11));
+		ck_assert_int_eq(access(other, X_OK), 0);
+		ck_assert_int_eq(rundir_address(other, "1234567890", &sa), 0);
+		rmdir(other);
+		ck_assert_int_eq(rmdir(longer), 0); /* nothing else was made in it */
+	}
+}
+END_TEST
+
+START_TEST(a_remover_removes_when_told_and_when_left)
+{
+	int at = open(dir, O_PATH | O_DIRECTORY), remover;
+
+	for (int told = 0; told < 2; told++) {
+		close(run("r"));
+		remover = rundir_remover(at, "r.sock");
+		ck_assert_int_ge(remover, 0);
+		ck_assert_int_eq(access(file("r"), F_OK), 0);
+		if (told)
+			rundir_remove(remover);
+		else
+			close(remover);
+		while (!told && !access(file("r"), F_OK))
+			usleep(1000);
+		ck_assert_int_eq(access(file("r"), F_OK), -1);
+	}
+	close(at);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("rundir");
@@ -141,6 +207,9 @@ int main(void)
 	tcase_add_test(t, a_name_must_fit_into_an_address);
 	tcase_add_test(t, the_only_run_needs_no_name);
 	tcase_add_test(t, sockets_that_do_not_answer_are_removed);
+	tcase_add_test(t, what_another_user_made_is_not_in_the_way);
+	tcase_add_test(t, a_path_too_long_for_sockets_is_not_cut);
+	tcase_add_test(t, a_remover_removes_when_told_and_when_left);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }

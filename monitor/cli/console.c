@@ -4,6 +4,7 @@
  * socket (rundir.h). Detaching leaves the VM as it is.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,7 +111,7 @@ static void talk(int fd)
 int cmd_console(int argc, char **argv)
 {
 	struct args a = {0};
-	char dir[64], name[256] = "", hello[16];
+	char dir[PATH_MAX], name[256] = "", hello[16];
 	int fd;
 
 	if (args_parse(&argp, argc, argv, &a) || rundir_open(dir, sizeof(dir)))

@@ -5,6 +5,7 @@
  * typed, and so then does the run; magic instructions in the guest (vm.h) do the same reproducibly.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -82,7 +83,7 @@ static int ask(int fd, const char *fidelity)
 int cmd_fidelity(int argc, char **argv)
 {
 	struct args a = {0};
-	char dir[64], name[256];
+	char dir[PATH_MAX], name[256];
 	int fd, err;
 
 	if (args_parse(&argp, argc, argv, &a) || rundir_open(dir, sizeof(dir)))

@@ -7,6 +7,7 @@
  * sockets of its own (sharing/gateway.h).
  */
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -44,6 +45,7 @@ struct inputs {
 	char pending[4096]; /* read from stdin, not yet taken by the guest */
 	size_t n_pending;
 	int listener, dir; /* dir: the directory that the socket is in */
+	int remover;       /* of root's socket; -1: none */
 	struct sockaddr_un address;
 	struct client client[MAX_CLIENTS];
 	unsigned n_clients;
@@ -61,7 +63,7 @@ static void on_signal(int sig)
 static int open_listener(const struct run *r)
 {
 	struct inputs *in = r->inputs;
-	char dir[64], name[64];
+	char dir[PATH_MAX], name[256];
 	int err = rundir_open(dir, sizeof(dir));
 
 	snprintf(name, sizeof(name), "%s", r->options->name ? r->options->name : "");
@@ -86,6 +88,8 @@ static int open_listener(const struct run *r)
 	if (bind(in->listener, (struct sockaddr *)&in->address, sizeof(in->address)) ||
 		listen(in->listener, MAX_CLIENTS))
 		return complain(errno, "%s: %s", in->address.sun_path, strerror(errno));
+	if (!geteuid())
+		in->remover = rundir_remover(in->dir, strrchr(in->address.sun_path, '/') + 1);
 	return 0;
 }
 
@@ -96,7 +100,7 @@ int inputs_open(struct run *r)
 	struct inputs *in = r->inputs = xcalloc(1, sizeof(*in));
 	int err;
 
-	in->stdin_fd = in->listener = in->dir = -1;
+	in->stdin_fd = in->listener = in->dir = in->remover = -1;
 	err = open_listener(r);
 	if (err)
 		return err;
@@ -135,6 +139,8 @@ void inputs_close(struct run *r)
 		/* Confined, the monitor may remove files in this directory alone. */
 		unlinkat(in->dir, strrchr(in->address.sun_path, '/') + 1, 0);
 	}
+	if (in->remover >= 0)
+		rundir_remove(in->remover);
 	if (in->dir >= 0)
 		close(in->dir);
 	free(in);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * The directory of run sockets; see rundir.h. /tmp is open to all, so an existing directory is only
- * trusted when it is ours and closed to others.
+ * trusted when it is the user's and closed to others.
  */
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,24 +17,111 @@
 #include "monitor/drive/rundir.h"
 #include "numa/util.h"
 
-enum { RUN_NAME_BYTES = 256 };
+enum {
+	RUN_NAME_BYTES = 256,
+	USUAL_NAME = 24, /* "/NAME.sock", where NAME is a process's number or a word */
+};
+
+/* Is path, made if need be, a directory of this user alone, where a socket with a name of usual length
+ * has room? NULL, or what is wrong. */
+static const char *unfit(const char *path)
+{
+	struct stat st;
+
+	if (strlen(path) + USUAL_NAME >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return "too long for a socket's address";
+	if ((mkdir(path, 0700) && errno != EEXIST) || lstat(path, &st))
+		return strerror(errno);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != getuid() || st.st_mode & 077)
+		return "not a directory that only this user may enter";
+	return NULL;
+}
+
+/* Directories /tmp/disco-UID.XXXXXX: the first of this user's, else a new one. Nothing that another
+ * user makes there can be in the way. */
+static int open_other(char *path, size_t bytes)
+{
+	char prefix[32];
+	struct dirent *entry;
+	DIR *d = opendir("/tmp");
+	bool found = false;
+
+	snprintf(prefix, sizeof(prefix), "disco-%u.", (unsigned)getuid());
+	while (d && !found && (entry = readdir(d))) {
+		if (strncmp(entry->d_name, prefix, strlen(prefix)))
+			continue;
+		snprintf(path, bytes, "/tmp/%s", entry->d_name);
+		found = !unfit(path);
+	}
+	if (d)
+		closedir(d);
+	if (found)
+		return 0;
+	snprintf(path, bytes, "/tmp/%sXXXXXX", prefix);
+	return mkdtemp(path) ? 0 : -errno;
+}
 
 int rundir_open(char *path, size_t bytes)
 {
-	const char *base = getenv("XDG_RUNTIME_DIR");
-	struct stat st;
+	const char *base = getenv("XDG_RUNTIME_DIR"), *wrong;
+	char *wanted = base && *base == '/' ? xasprintf("%s/disco", base)
+					    : xasprintf("/tmp/disco-%u", (unsigned)getuid());
+	int err = 0;
 
-	if (base && *base == '/')
-		snprintf(path, bytes, "%s/disco", base);
-	else
-		snprintf(path, bytes, "/tmp/disco-%u", (unsigned)getuid());
-	if (mkdir(path, 0700) && errno != EEXIST)
-		return complain(errno, "%s: %s", path, strerror(errno));
-	if (lstat(path, &st))
-		return complain(errno, "%s: %s", path, strerror(errno));
-	if (!S_ISDIR(st.st_mode) || st.st_uid != getuid() || st.st_mode & 077)
-		return complain(EACCES, "%s: not a directory that only this user may enter", path);
-	return 0;
+	wrong = unfit(wanted);
+	if (!wrong) {
+		snprintf(path, bytes, "%s", wanted);
+	} else {
+		char *why = xstrdup(wrong);
+
+		err = open_other(path, bytes);
+		if (err)
+			complain(0, "%s: %s; /tmp: %s", wanted, why, strerror(-err));
+		else
+			complain(0, "%s: %s; sockets of runs are in %s", wanted, why, path);
+		free(why);
+	}
+	free(wanted);
+	return err;
+}
+
+int rundir_remover(int dir, const char *file)
+{
+	int end[2];
+	sigset_t all;
+	char byte;
+	pid_t child;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, end))
+		return -errno;
+	child = fork();
+	if (child) {
+		close(end[1]);
+		if (child > 0)
+			return end[0];
+		close(end[0]);
+		return -EAGAIN;
+	}
+	/* It holds nothing of the run's open, and lives until the other end is closed. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	dup2(end[1], 0);
+	dup2(dir, 1);
+	close_range(2, ~0u, 0);
+	while (read(0, &byte, 1) < 0 && errno == EINTR)
+		;
+	unlinkat(1, file, 0);
+	_exit(0);
+}
+
+void rundir_remove(int remover)
+{
+	char byte = 0;
+
+	if (write(remover, &byte, 1) == 1)
+		while (read(remover, &byte, 1) < 0 && errno == EINTR)
+			; /* its end is closed when it has done it */
+	close(remover);
 }
 
 int rundir_address(const char *dir, const char *name, struct sockaddr_un *sa)

@@ -13,8 +13,19 @@
 #include <stddef.h>
 #include <sys/un.h>
 
-/* Make the directory if need be and write its path. 0, or a negative errno after one line. */
+/*
+ * Make the directory if need be and write its path. Where it cannot be used (another user made it, or
+ * it is too long for a socket's address), one line says so and names a directory of this user's in
+ * /tmp, which every later call finds, too. 0, or a negative errno after one line.
+ */
 int rundir_open(char *path, size_t bytes);
+/*
+ * A process that removes `file` from the directory with descriptor `dir` when rundir_remove() is
+ * called or this process has ended: once confined, root's monitor is another user and may not.
+ * A descriptor, or a negative errno.
+ */
+int rundir_remover(int dir, const char *file);
+void rundir_remove(int remover);
 /* The socket's address for a run. 0, or -ENAMETOOLONG after one line. */
 int rundir_address(const char *dir, const char *name, struct sockaddr_un *sa);
 /* Print the name of every run that answers. */
