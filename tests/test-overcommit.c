@@ -92,6 +92,7 @@ START_TEST(plenty_asks_for_nothing)
 	says_available(GUEST_PAGES);
 	boundary();
 	ck_assert_uint_eq(target(), 0);
+	ck_assert(!r.was_short);
 }
 END_TEST
 
@@ -104,6 +105,7 @@ START_TEST(shortage_asks_for_what_is_missing)
 	free = frames_free();
 	boundary();
 	ck_assert_uint_eq(target(), FRAMES * 3 / 16 - free);
+	ck_assert(r.was_short);
 	/* Those are under way: they are not asked for again. The question itself took a page. */
 	free = frames_free();
 	boundary();

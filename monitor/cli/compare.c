@@ -217,6 +217,17 @@ static json_t *collect(const struct args *a)
 	return list;
 }
 
+/* Rows may be equal because an option did nothing in them. */
+static void print_no_effect(const struct args *a, const json_t *runs)
+{
+	const json_t *text;
+	size_t k;
+
+	for (unsigned i = 0; i < a->n; i++)
+		json_array_foreach(json_object_get(json_array_get(runs, i), "without_effect"), k,
+			text) complain(0, "%s: %s", a->run[i].value, json_string_value(text));
+}
+
 static int status_of(const struct args *a)
 {
 	for (unsigned i = 0; i < a->n; i++)
@@ -241,6 +252,8 @@ static int compare(struct args *a)
 	for (unsigned i = 0; i < a->n; i++)
 		value[i] = a->run[i].value;
 	compare_print(runs, a->vary, value, stdout);
+	fflush(stdout);
+	print_no_effect(a, runs);
 	if (!no_picture && !plot_draw(strcmp(a->vary, "share") ? plot_compare : plot_compare_memory,
 				   runs, a->output, picture))
 		printf("\n%s\n", picture);

@@ -129,9 +129,11 @@ void overcommit_boundary(struct run *r)
 		balloon_ask(r->guest[i].balloon);
 	if (free > kept)
 		relieve(r);
-	if (free < total / 8)
+	if (free < total / 8) {
+		r->was_short = true;
 		take(r, enough - MIN(enough, free + under_way(r)));
-	else if (free > enough)
+	} else if (free > enough) {
 		give(r, (free - enough) / 2);
+	}
 	set_floors(r, c->waits_for_memory ? (uint32_t)kept : 0);
 }

@@ -11,6 +11,7 @@
 #include "monitor/vm/board.h"
 #include "monitor/vm/engine.h"
 #include "monitor/dev/balloon.h"
+#include "monitor/report/no-effect.h"
 #include "monitor/report/report.h"
 #include "monitor/report/series.h"
 #include "monitor/report/snapshot.h"
@@ -358,6 +359,16 @@ static void print_failures(const struct run *r)
 	}
 }
 
+static void print_no_effect(const struct run *r)
+{
+	char *text;
+
+	for (unsigned i = 0; (text = no_effect(r, i)); i++) {
+		complain(0, "%s", text);
+		free(text);
+	}
+}
+
 void report_end(struct run *r)
 {
 	double instructions = (double)run_instructions(r);
@@ -386,4 +397,5 @@ void report_end(struct run *r)
 		fflush(stdout);
 	}
 	print_failures(r);
+	print_no_effect(r);
 }

@@ -17,6 +17,7 @@
 #include "monitor/base/json.h"
 #include "monitor/base/version.h"
 #include "monitor/vm/engine.h"
+#include "monitor/report/no-effect.h"
 #include "monitor/report/snapshot.h"
 #include "monitor/report/stats.h"
 #include "monitor/vm/console.h"
@@ -432,6 +433,21 @@ static json_t *host_json(const struct run *r)
 	return o;
 }
 
+/* Only there if an option had no effect: a list of lines. */
+static void add_no_effect(json_t *o, const struct run *r)
+{
+	json_t *list = json_array();
+	char *text;
+
+	for (unsigned i = 0; (text = no_effect(r, i)); i++) {
+		json_array_append_new(list, json_string(text));
+		free(text);
+	}
+	if (json_array_size(list))
+		json_object_set(o, "without_effect", list);
+	json_decref(list);
+}
+
 static json_t *run_json(const struct run *r)
 {
 	static const char *const ends[] = {[RUN_ENDED] = "ended",
@@ -459,6 +475,7 @@ static json_t *run_json(const struct run *r)
 	json_object_set_new(o, "digest", hex(XXH64_digest(total)));
 	json_object_set_new(o, "end", json_string(ends[r->end]));
 	set_count(o, "cycles", r->cluster.now);
+	add_no_effect(o, r);
 	json_object_set_new(o, "vms", vms);
 	json_object_set_new(o, "memory", memory_json(r));
 	json_object_set_new(o, "snapshots", snapshots_json(r));

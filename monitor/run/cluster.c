@@ -225,6 +225,8 @@ int run_create(struct run *r, const struct run_options *o)
 	err = machine_load(o->machine, &r->machine);
 	if (!err)
 		err = policy_parse(o->policy, r->machine->n_nodes, &policy);
+	if (!err && o->virtual_numa && r->machine->n_nodes == 1)
+		err = complain(EINVAL, "--virtual-numa: %s has one node", r->machine->name);
 	c->machine = r->machine;
 	if (!err && c->engine->open)
 		err = c->engine->open(c, r->machine, o->machine_memory, o->huge_pages);

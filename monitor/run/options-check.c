@@ -9,6 +9,8 @@
 
 #include "monitor/run/options.h"
 #include "numa/util.h"
+#include "sharing/content.h"
+#include "sharing/subnet.h"
 
 bool options_magic(const struct run_options *o, unsigned vm)
 {
@@ -43,6 +45,31 @@ static int check_magic(const struct run_options *o)
 					o->magic, (unsigned long long)o->vms - 1);
 }
 
+const char *options_of_net(const struct run_options *o)
+{
+	return o->net_mtu != SUBNET_MTU ? "net-mtu"
+	       : o->net_latency         ? "net-latency"
+	       : o->net_bandwidth       ? "net-bandwidth"
+					: NULL;
+}
+
+/* Options that could not change anything beside the others. What only the end of the run can tell
+ * is told there (report/no-effect.c). */
+static int check_effect(const struct run_options *o)
+{
+	const char *net = options_of_net(o);
+
+	if (net && (o->no_net || (!o->net && !o->nat && o->vms == 1)))
+		return complain(EINVAL, "--%s: there is no network%s", net,
+			o->no_net ? ", because of --no-net" : " for one VM; give --net");
+	if (o->share_scan != CONTENT_RATE && !(o->share & (SHARE_ZERO | SHARE_CONTENT)))
+		return complain(EINVAL, "--share-scan: neither zero nor content is shared, and "
+					"nothing else is scanned for; see --share");
+	if (o->clone && o->vms == 1)
+		return complain(EINVAL, "--warm: one VM has nothing cloned from it; give --vms");
+	return 0;
+}
+
 /* Who executes decides what else may be asked for. */
 static int check_engine(struct run_options *o)
 {
@@ -56,6 +83,9 @@ static int check_engine(struct run_options *o)
 			: o->bios               ? "bios"
 			: o->mode != MODE_PLAIN ? "mode"
 						: "fidelity numa");
+	if (kvm && (o->contention || strcmp(o->magic, "all")))
+		return complain(EINVAL, "--%s is for --engine sim",
+			o->contention ? "contention" : "markers");
 	if (!kvm && o->machine_memory)
 		return complain(EINVAL,
 			"--machine-memory is for --engine kvm; a simulated machine's "
@@ -134,6 +164,8 @@ int options_check(struct run_options *o)
 				"cannot be cloned",
 				o->disk[i].path, option_disk_mode[o->disk[i].mode],
 				option_disk_mode[o->disk[i].mode]);
+	if (check_effect(o))
+		return -EINVAL;
 	if (o->name && (strchr(o->name, '/') || strlen(o->name) > 40))
 		return complain(
 			EINVAL, "--name: '%s' has a '/' or more than 40 characters", o->name);

@@ -91,6 +91,8 @@ void options_free(struct run_options *o);
  * options. 0, or a negative errno after one line on stderr. */
 int options_check(struct run_options *o);
 extern const char *const option_disk_mode[]; /* words, by enum disk_mode */
+/* An option of the subnet that is not at its default; NULL: none is. */
+const char *options_of_net(const struct run_options *o);
 /* Do magic instructions of this VM's guest have an effect? */
 bool options_magic(const struct run_options *o, unsigned vm);
 

@@ -69,6 +69,7 @@ struct run {
 	/* drive/ */
 	struct inputs *inputs;
 	uint64_t next_look, short_since; /* of overcommit.c; cycles */
+	bool was_short;                  /* memory, so that it took some back */
 };
 
 /*
