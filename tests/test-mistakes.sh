@@ -57,9 +57,14 @@ run_ok 300 --memory 88M --exec 'echo up' --append "console=ttyS0 panic=-1 quiet 
 run 300 --memory 80M --exec true --kernel "$guest/kernel" --initrd "$guest/initrd" --disk "$root_img"
 [ $status -eq 1 ] && grep -q 'end of the console' "$work/err" && grep -q -i 'memory\|panic' "$work/err" ||
 	fail "a kernel that panics before its console is there: status $status, $(cat "$work/err")"
+# On a CPU of 10 MHz a minute is soon over.
+{ cat "$root/numa/machine/machines/uma8.conf"; echo 'clock_hz = 10000000;'; } >"$work/slow.conf"
+run 300 --machine "$work/slow.conf" --memory 64M --exec true --kernel "$guest/kernel" --initrd "$guest/initrd" --disk "$root_img"
+[ $status -eq 1 ] && grep -q 'not up, and silent for 60 s of machine time' "$work/err" ||
+	fail "a kernel that never speaks: status $status, $(tail -n 5 "$work/err")"
 head -c 150000000 /dev/urandom >"$work/large"
 (cd "$work" && echo large | cpio --quiet -o -H newc) | cat "$guest/initrd" - >"$work/large.initrd"
 run 300 --memory 256M --initrd "$work/large.initrd" --exec true
-[ $status -eq 1 ] && grep -q 'no sign of life for 60 s of machine time' "$work/err" ||
+[ $status -eq 1 ] && grep -q 'its initrd was not unpacked whole' "$work/err" ||
 	fail "an initrd too large for the memory: status $status, $(tail -n 5 "$work/err")"
 finish

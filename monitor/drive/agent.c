@@ -82,7 +82,12 @@ static void on_agent(struct run *r, struct guest *g, const char *text, size_t n)
 	(void)n;
 	if (!strcmp(text, "warm") && r->options->clone && !g->vm->id && !r->template.reached) {
 		template_ready(r);
-	} else if (!strcmp(text, "ready") && g->phase == GUEST_BOOTING) {
+	} else if (!strcmp(text, "ready shell") && !r->interactive && g->phase == GUEST_BOOTING) {
+		vm_fail(g->vm, "its initrd was not unpacked whole, so it has no command: more "
+			       "--memory, or "
+			       "a smaller initrd");
+	} else if ((!strcmp(text, "ready") || !strcmp(text, "ready shell")) &&
+		   g->phase == GUEST_BOOTING) {
 		g->phase = GUEST_READY;
 		g->ready_at = r->cluster.now;
 		r->n_up++;
@@ -101,29 +106,26 @@ static void on_agent(struct run *r, struct guest *g, const char *text, size_t n)
 }
 
 /*
- * A guest that is to run a command, is booting, and for BOOT_SILENCE_S of machine time has put out
- * nothing and taken no page, will not come up. Machine time, because a run that waits for nothing
- * passes it at once; VMs that wait for memory are not judged.
+ * A guest that is to run a command and has put out nothing for BOOT_SILENCE_S of machine time will not
+ * come up. Machine time, because a run that waits passes it at once; more of it where vCPUs share CPUs.
+ * VMs that wait for memory are not judged.
  */
 static void judge_boot(struct run *r, struct guest *g)
 {
-	uint64_t signs = stream_output_bytes(g->uart) + stream_output_bytes(g->agent);
-	const uint64_t *mapped = pmap_stats(g->vm->pmap)->mapped;
-	uint64_t most = BOOT_SILENCE_S * r->machine->clock_hz;
+	const struct run_options *o = r->options;
+	uint64_t heard = stream_output_bytes(g->uart) + stream_output_bytes(g->agent);
+	uint64_t share = (o->vms * o->vcpus + r->machine->n_cpus - 1) / r->machine->n_cpus;
 
 	if (r->interactive || g->phase != GUEST_BOOTING || g->vm->state != VM_RUNNING)
 		return;
-	for (int k = 0; k < FRAME_KINDS; k++)
-		signs += mapped[k];
-	if (signs != g->boot_signs || r->options->overcommit) {
-		g->boot_signs = signs;
-		g->boot_sign_at = r->cluster.now;
-	} else if (r->cluster.now - g->boot_sign_at > most) {
+	if (heard != g->heard || !g->heard_at || o->overcommit) {
+		g->heard = heard;
+		g->heard_at = MAX(r->cluster.now, 1u);
+	} else if (r->cluster.now - g->heard_at > BOOT_SILENCE_S * share * r->machine->clock_hz) {
 		vm_fail(g->vm,
-			"no sign of life for %d s of machine time while it boots: too little "
-			"--memory "
-			"for its kernel and initrd, or no guest of ours",
-			BOOT_SILENCE_S);
+			"not up, and silent for %d s of machine time: too little --memory for its "
+			"kernel and initrd, or no agent in it",
+			(int)(BOOT_SILENCE_S * share));
 	}
 }
 
