@@ -101,7 +101,7 @@ static inline void content_wrote(struct content_log *l, uint32_t ppn)
 void content_hint(struct content *c, unsigned vm, uint32_t ppn);
 /* A VM gave this page back, and its pmap has dropped it. */
 void content_given(struct content *c, unsigned vm, uint32_t ppn);
-/* The page in frame mpn is being sent to a VM, which may copy it: look out for copies. */
+/* The page in frame mpn is being sent to a VM, which may copy it: remember its fingerprint. */
 void content_delivered(struct content *c, unsigned vm, uint32_t mpn);
 /* CPU time a VM has had in all, before content_scan(). */
 void content_ran(struct content *c, unsigned vm, uint64_t cycles);

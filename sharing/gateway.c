@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The way out: see gateway.h. libslirp parses what VMs send, and VMs are hostile: it gets nothing
- * but ARP and whole IPv4 packets of a size that our subnet can have, to destinations that can be
- * outside, and no more than would open SOCKETS_MAX sockets, since a process that has no descriptors
- * left serves no guest. Its servers of boot files and addresses are off.
+ * The gateway: see gateway.h. libslirp parses what VMs send, and VMs are hostile. It gets only ARP
+ * and whole IPv4 packets of a size that our subnet can have, to destinations that can be outside,
+ * and no more of them than would open SOCKETS_MAX sockets, because a process without a free
+ * descriptor serves no guest. Its TFTP and DHCP servers are off.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,7 +19,7 @@
 
 enum {
 	SOCKETS_MAX = 512,
-	MTU = 1500, /* libslirp's own, towards VMs, or the subnet's: their TCP keeps to it */
+	MTU = 1500, /* libslirp's MTU towards VMs is at most this: VMs' TCP keeps to it */
 	FRAGMENTS_SECONDS = 15, /* a datagram waits for its fragments (RFC 791) */
 	POLLS_SECOND = 1000,
 	TYPE_IPV4 = 0x0800,
@@ -39,7 +39,7 @@ struct gateway {
 	uint64_t clock_hz, now, poll_at;
 	struct pollfd *fd; /* as of the last poll */
 	unsigned n_fds, cap_fds;
-	unsigned opening; /* frames since then that may have opened a socket */
+	unsigned opening; /* frames since that poll which may have opened a socket */
 	uint64_t frames_out, bytes_out, refused, sockets;
 	uint8_t frame[PACKET_MAX];
 };
@@ -69,7 +69,7 @@ static int64_t clock_ns(void *arg)
 	return (int64_t)((unsigned __int128)g->now * 1000000000 / g->clock_hz);
 }
 
-/* Timers are for IPv6 alone, which there is not. */
+/* libslirp uses timers for IPv6 alone, which is off. */
 static void *timer_new(SlirpTimerCb cb, void *cb_arg, void *arg)
 {
 	(void)cb, (void)cb_arg;
@@ -88,7 +88,7 @@ static void timer_mod(void *timer, int64_t expires_ms, void *arg)
 
 static void watch(int fd, void *arg)
 {
-	(void)fd, (void)arg; /* every poll asks for all anew */
+	(void)fd, (void)arg; /* libslirp names all its sockets at each poll */
 }
 
 static void notify(void *arg)
@@ -126,8 +126,9 @@ static bool opens(const uint8_t *ip, uint32_t bytes)
 	       (ip[header + TCP_FLAGS] & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
-/* Neither this host nor a loopback address, which the host's kernel would take for its own; no
- * groups. Through the gateway's address libslirp goes to the loopback address, or not, as asked. */
+/* Can the destination be outside? Not 0.0.0.0/8 and loopback addresses, which the host's kernel
+ * takes for its own, nor groups. The gateway's address leads to the host's loopback address only if
+ * the user asked for it: libslirp checks. */
 static bool outside(const uint8_t *to)
 {
 	return to[0] != 0 && to[0] != 127 && to[0] < 224;
@@ -139,8 +140,8 @@ static bool may_open(struct gateway *g, const uint8_t *ip, uint32_t bytes)
 }
 
 /*
- * The frame, of *bytes, as libslirp is to have it: false if it must not. A fragment leaves no bytes,
- * but the last of a datagram, which leaves that.
+ * The frame, of *bytes, as libslirp is to have it: false if it must not. A fragment leaves no
+ * bytes, but the last of a datagram, which leaves that.
  */
 static bool prepare(struct gateway *g, uint8_t *frame, uint32_t *bytes)
 {
@@ -188,7 +189,7 @@ static int deliver(void *arg, const struct packet *k)
 	return 0;
 }
 
-/* What goes to all, the gateway has had already. */
+/* The gateway has got packets to all ports already. */
 static int deliver_names(void *arg, const struct packet *k)
 {
 	const struct gateway *g = arg;
@@ -246,7 +247,7 @@ static void run(void *arg, uint64_t now)
 	slirp_pollfds_poll(g->slirp, poll(g->fd, g->n_fds, 0) < 0, got_events, g);
 }
 
-/* When to look at sockets again. */
+/* When to poll sockets again. */
 static uint64_t next(void *arg)
 {
 	const struct gateway *g = arg;
@@ -275,7 +276,7 @@ uint32_t gateway_nameserver(unsigned prefix)
 	return GATEWAY_NET | (~mask(prefix) - 1);
 }
 
-/* The addresses that libslirp says in answer to ARP. */
+/* The Ethernet addresses with which libslirp answers ARP. */
 static struct subnet_port *attach(
 	struct gateway *g, uint32_t address, const struct subnet_port_ops *ops)
 {

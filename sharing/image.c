@@ -25,7 +25,7 @@ struct image_cache {
 	struct image **image; /* in order of opening */
 	unsigned n_images;
 	uint32_t serial;
-	/* The clock hand: the next block to look at. */
+	/* The clock hand: the next block to examine. */
 	unsigned hand_image;
 	uint32_t hand_block;
 };

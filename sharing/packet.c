@@ -4,16 +4,14 @@
  * that is in a frame has a place in the pool's table, and that place is the page under which the
  * packet uses the frame. So a page may migrate or be replicated while it is in flight.
  *
- * Headers are never changed in place, for they may lie in a frame: a packet with other headers is a
- * new packet, whose rest are parts of the same frames.
+ * Headers are never changed in place, because they may lie in a frame: a packet with other headers
+ * is a new packet, whose payload is in the same frames.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "numa/util.h"
 #include "sharing/packet.h"
-
-/* In back-maps; images have 0x8... and 0xa..., disks 0xc... */
 
 enum { TCP_CHECKSUM = 16, TCP_SEQUENCE = 4, TCP_FLAGS = 13, FIN = 1, PSH = 8, CWR = 128 };
 
@@ -52,7 +50,7 @@ static bool frame_used_by(const struct memory *mem, uint32_t mpn, uint32_t place
 	return false;
 }
 
-/* Every place is free or is where a packet's span says it is; how many are in use. */
+/* Check that each place is free or agrees with its packet's span. Returns the number in use. */
 static uint64_t check_places(const void *arg)
 {
 	const struct packet_pool *pool = arg;
@@ -223,7 +221,7 @@ static struct packet *remake(struct packet_pool *pool, const struct packet *k,
 	return made;
 }
 
-/* ---- what senders leave to be done ------------------------------------------------------- */
+/* ---- offloads: checksums, segmentation --------------------------------------------------- */
 
 static uint16_t be16(const uint8_t *p)
 {
@@ -236,7 +234,7 @@ static void put_be16(uint8_t *p, uint32_t v)
 	p[1] = (uint8_t)v;
 }
 
-/* Where the network layer's header begins; its protocol's number in *type. */
+/* Returns the offset of the network layer's header, and its protocol number in *type. */
 static uint32_t network_header(const uint8_t *h, uint16_t *type)
 {
 	*type = be16(h + 12);
@@ -365,7 +363,7 @@ static void segment_headers(
 		tcp[TCP_FLAGS] &= (uint8_t) ~(FIN | PSH);
 	if (index)
 		tcp[TCP_FLAGS] &= (uint8_t)~CWR;
-	/* The pseudo-header has the length in it (RFC 9293, section 3.1): exchange it. */
+	/* The pseudo-header includes the length (RFC 9293, section 3.1): replace it in the sum. */
 	sum = be16(tcp + TCP_CHECKSUM) + (uint16_t) ~(k->bytes - o->csum_start) +
 	      (total - o->csum_start);
 	sum = (sum & 0xffff) + (sum >> 16);

@@ -5,9 +5,9 @@
  * While a packet is under way it is a user of its frames like any other owner, so the VMs that
  * map them have them copy-on-write, and the packet keeps the bytes it was sent with.
  *
- * Here too is what a sender may leave to a network card: the checksum, and cutting a large TCP
- * segment into small ones. Between two that both know the trick nothing of it is ever done; it is
- * done when a packet comes to a port that does not. All functions: boundary.
+ * Here too is the work that a sender may leave to its network card: the checksum, and cutting a
+ * large TCP segment into small ones. A receiver that takes such packets as they are spares this
+ * work; the switch does it for a port that does not. All functions: boundary.
  */
 #ifndef SHARING_PACKET_H
 #define SHARING_PACKET_H
@@ -23,9 +23,9 @@ enum {
 };
 
 struct packet_span {
-	uint32_t mpn;        /* the bytes are in this frame ... */
-	uint32_t offset;     /* ... from here; or */
-	const uint8_t *data; /* mpn is MPN_NONE: here */
+	uint32_t mpn;        /* the frame that has the bytes, or MPN_NONE */
+	uint32_t offset;     /* of the bytes in that frame */
+	const uint8_t *data; /* the bytes, if mpn is MPN_NONE */
 	uint32_t bytes;      /* not 0; not beyond the frame */
 	uint32_t place;      /* the pool's */
 };
@@ -33,9 +33,9 @@ struct packet_span {
 enum packet_cut { CUT_NONE, CUT_TCP4, CUT_TCP6 };
 
 struct packet_offload {
-	bool checksum; /* yet to be computed from csum_start to the end, and put csum_offset bytes
-			  after csum_start, where the sum of the pseudo-header is now */
-	uint8_t cut;   /* enum packet_cut: to be cut into segments of segment_bytes of payload */
+	bool checksum; /* to be computed from csum_start to the packet's end, and stored
+			  csum_offset bytes after csum_start, which has the pseudo-header's sum */
+	uint8_t cut;   /* enum packet_cut: cut into segments of segment_bytes of payload */
 	uint16_t csum_start, csum_offset;
 	uint16_t segment_bytes;
 	uint16_t header_bytes; /* Ethernet to TCP, when to be cut; packet_create() finds it */
@@ -44,7 +44,7 @@ struct packet_offload {
 struct packet {
 	uint32_t refs;
 	uint32_t bytes;
-	unsigned node; /* where its own bytes were read from */
+	unsigned node; /* that its own bytes were read from */
 	struct packet_offload offload;
 	unsigned n_spans;
 	struct packet_span span[];
@@ -53,7 +53,7 @@ struct packet {
 struct packet_pool; /* of one subnet: the packets' owner in back-maps */
 
 struct packet_pool *packet_pool_create(struct memory *mem);
-/* No packet may be left. */
+/* After the last packet is gone. */
 void packet_pool_destroy(struct packet_pool *pool);
 /* Frames in use by packets. */
 uint32_t packet_pool_frames(const struct packet_pool *pool);

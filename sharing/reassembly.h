@@ -19,7 +19,7 @@ struct reassembly;
 struct reassembly *reassembly_create(uint64_t patience);
 void reassembly_destroy(struct reassembly *r);
 
-/* Is the packet part of a larger one? The first IPV4_HEADER bytes are looked at. */
+/* Is the packet part of a larger one? Reads the first IPV4_HEADER bytes. */
 bool ipv4_is_fragment(const uint8_t *ip);
 
 /* Take the mark that it may not be fragmented off a packet that is no fragment and has all of its

@@ -3,16 +3,17 @@
  * The virtual subnet: see subnet.h. Each port has two queues: what its device sent since the last
  * boundary, and what is on its way to it, in order of arrival. subnet_run() empties the first of
  * all ports, in order of port, into the second, and then delivers from those. What a device sends
- * while it takes delivery waits for the next boundary: no packet goes round endlessly in one.
+ * while it takes delivery waits for the next boundary, so that no boundary can have a loop of
+ * packets.
  *
  * A receiver's link makes packets arrive one after the other, so its queue is in order of time by
- * itself. A packet that finds no room in the receiver waits, and those behind it: a guest that is
- * slow to post buffers should lose a window of TCP no sooner than a machine with a switch before it
- * would. Queues are bounded in bytes of the host's memory and the wait in time.
+ * itself. A packet that finds no room in the receiver waits, and so do those behind it: a guest
+ * that posts buffers slowly must not lose a window of TCP sooner than a machine behind a real
+ * switch would. Queues are bounded in bytes of the host's memory, and the wait in time.
  *
- * Addresses learned from traffic are kept in a table of fixed size where a newcomer takes an older
- * one's place: a guest that makes up addresses wastes its neighbours' bandwidth (their packets go
- * to all ports) but no memory.
+ * Addresses learned from traffic are kept in a table of fixed size, where a new address replaces an
+ * older one. A guest that makes up addresses wastes its neighbours' bandwidth (their packets go to
+ * all ports) but no memory.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,12 +23,12 @@
 #include "sharing/subnet.h"
 
 enum {
-	LEARNED = 1024,            /* entries, a power of two */
-	QUEUE_BYTES = 16 << 20,    /* a port's queue, either: what goes beyond is lost */
-	MALLOC_BYTES = 16,         /* the allocator's own, of each piece */
-	PATIENCE_PER_SECOND = 100, /* a packet waits this part of a second for room */
+	LEARNED = 1024,         /* entries, a power of two */
+	QUEUE_BYTES = 16 << 20, /* of each queue of a port: packets beyond are lost */
+	MALLOC_BYTES = 16,      /* the allocator's own, of each piece */
+	WAITS_PER_SECOND = 100, /* a packet waits 1 / WAITS_PER_SECOND s for room */
 };
-/* Where a caller gives no link there is no clock to speak of; only PATIENCE needs one. */
+/* Without a link only the wait for room needs a clock. */
 #define DEFAULT_CLOCK_HZ 1000000000ull
 
 struct flight {
@@ -55,7 +56,7 @@ struct subnet_port {
 struct subnet {
 	struct packet_pool *packets;
 	struct subnet_link link;
-	uint64_t now, patience;
+	uint64_t now, room_wait;   /* cycles; room_wait: how long a packet waits for room */
 	struct subnet_port **port; /* in order of attachment */
 	unsigned n_ports;
 	struct {
@@ -71,13 +72,13 @@ static void queue_init(struct queue *q)
 	*q = (struct queue){.tail = &q->head};
 }
 
-/* The host's memory that a packet in a queue takes at most: small ones are mostly records. */
+/* The most host memory that a packet in a queue takes. Of a small packet most is records. */
 static uint64_t host_bytes(const struct packet *k)
 {
 	return sizeof(struct flight) + packet_host_bytes(k) + 2 * MALLOC_BYTES;
 }
 
-/* Takes over a reference. */
+/* Takes over the caller's reference. */
 static void queue_put(struct queue *q, struct packet *k, uint64_t at)
 {
 	struct flight *f = xcalloc(1, sizeof(*f));
@@ -89,7 +90,7 @@ static void queue_put(struct queue *q, struct packet *k, uint64_t at)
 	q->bytes += host_bytes(k);
 }
 
-/* The first packet, whose reference is the caller's now; NULL: there is none. */
+/* Returns the first packet and its reference, or NULL. */
 static struct packet *queue_take(struct queue *q)
 {
 	struct flight *f = q->head;
@@ -121,7 +122,7 @@ struct subnet *subnet_create(struct memory *mem, const struct subnet_link *link)
 	s->packets = packet_pool_create(mem);
 	s->link = link ? *link
 		       : (struct subnet_link){.clock_hz = DEFAULT_CLOCK_HZ, .mtu = SUBNET_MTU};
-	s->patience = s->link.clock_hz / PATIENCE_PER_SECOND;
+	s->room_wait = s->link.clock_hz / WAITS_PER_SECOND;
 	return s;
 }
 
@@ -197,7 +198,7 @@ void subnet_send(struct subnet_port *p, const struct packet_span *span, unsigned
 	queue_put(&p->sent, k, 0);
 }
 
-/* ---- who gets it ------------------------------------------------------------------------- */
+/* ---- receivers --------------------------------------------------------------------------- */
 
 static unsigned mac_slot(const uint8_t *mac)
 {
@@ -266,7 +267,7 @@ static void arrive(void *arg, struct packet *k)
 	queue_put(&to->arriving, k, to->rx_free_at);
 }
 
-/* To one receiver, in the form it takes. */
+/* Give the packet to one receiver, in a form that it takes. */
 static void pass(struct subnet *s, struct subnet_port *to, struct packet *k, uint64_t head_at)
 {
 	unsigned takes = to->ops->takes(to->arg);
@@ -300,7 +301,7 @@ static void forward(struct subnet *s, struct subnet_port *from, struct packet *k
 	if (!(destination[0] & 1))
 		to = port_of(s, destination);
 	if (to) {
-		if (to != from) /* else both ends are on this port: a switch keeps silent */
+		if (to != from) /* else both ends are on this port, and a switch drops it */
 			pass(s, to, k, head_at);
 		return;
 	}
@@ -318,7 +319,7 @@ static void deliver(struct subnet *s, struct subnet_port *p)
 		uint32_t bytes = f->packet->bytes;
 		int err = p->ops->deliver(p->arg, f->packet);
 
-		if (err == -EAGAIN && s->now - f->at < s->patience)
+		if (err == -EAGAIN && s->now - f->at < s->room_wait)
 			return;
 		if (err) {
 			p->stats.dropped++;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The virtual subnet (paper, section 4.2.2): a switch between the network ports of VMs. What is
- * sent is taken at the boundary in order of port and of sending, waits its time on the links, and
- * is handed to the receivers at a boundary in order of port, so a run is the same on any number of
- * host threads. Packets are sequences of pages (sharing/packet.h): the switch moves no bytes.
+ * The virtual subnet (paper, section 4.2.2): a switch between the network ports of VMs. The switch
+ * takes packets at the boundary in order of port and of sending, delays them by the links' times,
+ * and delivers them at a boundary in order of port, so a run is the same on any number of host
+ * threads. Packets are sequences of pages (sharing/packet.h): the switch moves no bytes.
  *
- * Who gets a packet: only the port attached with its destination address; failing that
- * the port where the address was last seen as a source; all others for groups and strangers. No
- * port can learn away the address that another was attached with.
+ * A packet goes to the port attached with its destination address; else to the port on which the
+ * address was last seen as a source; else, and for group addresses, to all ports but the sender's.
+ * A port cannot take over an address with which another port was attached.
  *
  * All functions: boundary.
  */
@@ -50,16 +50,15 @@ struct subnet_port_ops {
 	unsigned (*takes)(void *arg); /* enum subnet_takes, at this moment */
 	/* NULL, or: a packet that this port sent goes to `receivers` ports, more than one. */
 	void (*spread)(void *arg, unsigned receivers);
-	/* For a port that is the way to something else; may be NULL. Called first by each
-	 * subnet_run(), before what ports have sent is taken; and for subnet_next(), when it wants
-	 * to be called next. */
+	/* For a gateway's port; else NULL. subnet_run() calls run() first, before it takes what
+	 * ports have sent. next() returns when run() is due next, for subnet_next(). */
 	void (*run)(void *arg, uint64_t now);
 	uint64_t (*next)(void *arg);
 };
 
 /* link: NULL for no latency, no limit and the usual MTU. */
 struct subnet *subnet_create(struct memory *mem, const struct subnet_link *link);
-/* Detaches what is still attached. */
+/* Detaches the ports that are still attached. */
 void subnet_destroy(struct subnet *s);
 uint16_t subnet_mtu(const struct subnet *s);
 struct packet_pool *subnet_packets(struct subnet *s);
@@ -69,7 +68,7 @@ struct subnet_port *subnet_attach(
 /* What the port sent goes on to its receivers if it has left the port's queue. */
 void subnet_detach(struct subnet_port *p);
 
-/* Queue one packet: see packet_create(). What that refuses is dropped and counted. */
+/* Queue one packet: see packet_create(). A packet that this refuses is dropped and counted. */
 void subnet_send(struct subnet_port *p, const struct packet_span *span, unsigned n,
 	const struct packet_offload *offload, unsigned node);
 

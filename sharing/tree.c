@@ -3,11 +3,11 @@
  * Exported directories: see tree.h. The walk is breadth first, so a directory's children stand side
  * by side in the table of nodes, sorted, and are found by bisection; no other structure is needed.
  *
- * All files of a tree are one image, each from a block of its own onwards. An image a file would
- * need a descriptor and an owner a file; so the descriptors that are open are a small cache,
- * nothing is lost when one is closed, and a tree of a hundred thousand files costs the host no
- * more. Paths are walked from the root's descriptor name by name without following links:
- * whatever happens to the directory meanwhile, nothing outside it is reached.
+ * All files of a tree are one image, in which each begins at a block. With an image for each file,
+ * each would need an owner and an open descriptor. With one image, open descriptors are a small
+ * cache: closing one loses nothing, and a tree of a hundred thousand files needs no more of them.
+ * Paths are walked from the root's descriptor, name by name, without following links: even if the
+ * directory changes meanwhile, no file outside it is opened.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -32,8 +32,8 @@ struct tree {
 	uint32_t *file;         /* ids of files that are not empty, by first_block */
 	uint32_t n_files;
 	uint64_t n_blocks;
-	uint32_t n_errors; /* nodes with an error, but those that vanished ... */
-	char *first_error; /* ... and what to say of the first */
+	uint32_t n_errors; /* nodes with an error other than having vanished */
+	char *first_error; /* the message about the first of them */
 	struct {
 		uint32_t id; /* 0: none */
 		int fd;
@@ -79,7 +79,7 @@ static bool unchanged(const struct tree_node *n, int fd)
 	       st.st_mtim.tv_sec == n->mtime_s && st.st_mtim.tv_nsec == (long)n->mtime_ns;
 }
 
-/* A descriptor of file `id`, which stays the tree's. */
+/* A descriptor of file `id`; the tree keeps it and closes it. */
 static int file_descriptor(struct tree *t, uint32_t id)
 {
 	unsigned i = id % OPEN_FILES;
@@ -130,7 +130,7 @@ int tree_read(struct tree *t, uint32_t id, uint32_t index, void *to)
 			break;
 		done += (size_t)got;
 	}
-	/* Asked afterwards, so that a change during the reading is seen too. */
+	/* Check after the read, to see a change during it, too. */
 	if (done < bytes || !unchanged(n, fd)) {
 		forget_descriptor(t, id); /* another file may have taken the name */
 		return -ESTALE;
@@ -139,7 +139,7 @@ int tree_read(struct tree *t, uint32_t id, uint32_t index, void *to)
 	return 0;
 }
 
-/* Which file a block of the image belongs to: the last that begins at or before it. */
+/* The file that a block of the image belongs to: the last one that begins at or before it. */
 static int read_block(void *arg, uint32_t block, void *to)
 {
 	struct tree *t = arg;
@@ -172,7 +172,7 @@ static char *node_path(const struct tree *t, uint32_t id)
 	return longer;
 }
 
-/* Guests get `err` for node `id`, and for it alone. why: NULL for the host's words. */
+/* Guests get `err` for node `id` alone. why: the message; NULL: strerror(). */
 static void set_error(struct tree *t, uint32_t id, int err, const char *why)
 {
 	char *path;
@@ -190,7 +190,7 @@ static bool is_gone(int err)
 	return err == ENOENT || err == ENOTDIR || err == ELOOP || err == ESTALE;
 }
 
-/* Not the file's or directory's fault, so that no answer for it alone would be true. */
+/* Errors of the process, not of one file or directory: the whole snapshot must fail. */
 static bool is_ours(int err)
 {
 	return err == EMFILE || err == ENFILE || err == ENOMEM;
@@ -230,7 +230,7 @@ static void add_file(struct tree *t, uint32_t id, const struct stat *st)
 		set_error(t, id, EFBIG, "with it, more than 16 TiB");
 }
 
-/* What the directory open as `fd` has as `name`; nothing if that has vanished. */
+/* Add the entry `name` of the directory open as `fd`; adds nothing if it has vanished. */
 static void add_child(struct tree *t, uint32_t dir, int fd, const char *name)
 {
 	char target[PATH_MAX];
@@ -353,7 +353,7 @@ static int walk_directory(struct tree *t, uint32_t id)
 	return 0;
 }
 
-/* Which limit of ours an error of walk_directory() stands for; NULL: none. */
+/* The message for an error of walk_directory() that is a limit of ours; else NULL. */
 static const char *limit_of(int err)
 {
 	return err == EFBIG ? "its tree has more files and directories than can be exported"
@@ -446,7 +446,7 @@ void tree_close(struct tree *t)
 	free(t);
 }
 
-/* ---- what is in it ----------------------------------------------------------------------- */
+/* ---- names and contents ------------------------------------------------------------------ */
 
 struct image *tree_image(const struct tree *t)
 {

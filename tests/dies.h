@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * How a function ends the program. It runs in a child process, because it must not return, and the
- * test looks at the exit status and at what was said on stderr.
+ * test checks the exit status and at what was said on stderr.
  */
 #ifndef TESTS_DIES_H
 #define TESTS_DIES_H

@@ -112,7 +112,7 @@ refuses 'not a multiple of 4096' run --kernel good-kernel --disk 1048577,scratch
 refuses 'out of range' run --kernel good-kernel --disk 1K,scratch
 refuses 'cannot be private' run --kernel good-kernel --vms 2 --disk garbage,private
 refuses 'more than 8 disks' run --kernel good-kernel $(printf -- '--disk garbage %.0s' 1 2 3 4 5 6 7 8 9)
-refuses 'no way of sharing' run --kernel good-kernel --share disk,dance
+refuses 'no mechanism of sharing' run --kernel good-kernel --share disk,dance
 refuses 'empty' run --kernel good-kernel --share ''
 refuses 'No such file' run --bios missing
 refuses 'needs a kernel' run --bios garbage --append quiet
@@ -170,7 +170,7 @@ refuses 'chosen for each run' compare disco --exec true --stats here
 refuses 'policy' compare first-touch anywhere --exec true
 refuses 'chosen for each run' compare --vary share all --share none --exec true
 refuses 'unknown option' compare --vary dance all --exec true
-refuses 'no way of sharing' compare --vary share all nothing --exec true
+refuses 'no mechanism of sharing' compare --vary share all nothing --exec true
 refuses 'not a number' compare disco --jobs 0 --exec true
 refuses 'No such file' compare disco --exec true -o nowhere/at/all
 [ ! -e compare ] || fail "a comparison that could not start leaves a directory"

@@ -161,7 +161,7 @@ START_TEST(scans_are_bounded_and_charged_to_idle_cpus_first)
 	charged = pass_ms(&w, 4, 1000000);
 	ck_assert_uint_eq(scans(&w) - before, 20 * CONTENT_IDLE);
 	ck_assert_uint_eq(charged, 0);
-	/* Idle time for three more looks, not for the five that are due anyway. */
+	/* Idle time for three more scans, beside the five that are due anyway. */
 	before = scans(&w);
 	charged = pass_ms(&w, 1, 3 * 7);
 	ck_assert_uint_eq(scans(&w) - before, 5 + 3);

@@ -287,7 +287,7 @@ START_TEST(what_cannot_be_opened_is_refused)
 }
 END_TEST
 
-START_TEST(memory_pressure_evicts_only_what_nobody_maps)
+START_TEST(memory_pressure_evicts_only_unmapped_blocks)
 {
 	struct disk *d = open_disk(DISK_RO, 0);
 	struct image *img;
@@ -768,7 +768,7 @@ int main(void)
 	tcase_add_test(tc, a_private_read_leaves_shared_frames_alone);
 	tcase_add_test(tc, a_private_disk_has_one_user);
 	tcase_add_loop_test(tc, random_transfers_agree_with_the_model, 0, 4);
-	tcase_add_test(tight, memory_pressure_evicts_only_what_nobody_maps);
+	tcase_add_test(tight, memory_pressure_evicts_only_unmapped_blocks);
 	tcase_add_test(tight, full_memory_fails_the_request_and_nothing_else);
 	tcase_add_loop_test(tight, random_transfers_agree_with_the_model, 4, 8);
 	suite_add_tcase(s, tc);

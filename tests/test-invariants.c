@@ -246,12 +246,12 @@ static void modified_block_is_not_known(void)
 	frame_del_user(sim.mem, frame_at(WRITTEN), file_user(frame_at(WRITTEN), 0xc0000000));
 }
 
-static void private_page_is_nobodys(void)
+static void private_page_has_no_owner(void)
 {
 	memsys_own(sim.memsys, frame_at(OWN), MEMSYS_NO_TASK);
 }
 
-static void shared_page_is_somebodys(void)
+static void shared_page_has_an_owner(void)
 {
 	memsys_own(sim.memsys, frame_at(READ), 0);
 }
@@ -285,8 +285,8 @@ static const struct fault {
 	{"block_is_used_twice", block_is_used_twice, "owner 0x8"},
 	{"block_is_not_known", block_is_not_known, "image /tmp"},
 	{"modified_block_is_not_known", modified_block_is_not_known, "disk /tmp"},
-	{"private_page_is_nobodys", private_page_is_nobodys, "takes it for task 0xffff's"},
-	{"shared_page_is_somebodys", shared_page_is_somebodys, "takes it for task 0's"},
+	{"private_page_has_no_owner", private_page_has_no_owner, "takes it for task 0xffff's"},
+	{"shared_page_has_an_owner", shared_page_has_an_owner, "takes it for task 0's"},
 	{"line_is_in_the_l1_alone", line_is_in_the_l1_alone, "the L2 does not"},
 };
 

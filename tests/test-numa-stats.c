@@ -239,7 +239,8 @@ START_TEST(regions_count_their_own_moves)
 }
 END_TEST
 
-/* What one VM does in another's region is the region's, too; what they did before it is in no region.
+/* What one VM does in another's region is the region's, too; what they did before it is in no
+ * region.
  */
 START_TEST(regions_know_where_time_went)
 {
@@ -276,7 +277,7 @@ START_TEST(regions_know_where_time_went)
 }
 END_TEST
 
-START_TEST(markers_of_a_vm_that_may_not_do_nothing)
+START_TEST(magic_instructions_of_a_vm_that_ignores_them_do_nothing)
 {
 	static const uint32_t marks[] = {
 		MARK(MARK_FUNCTIONAL), MARK(MARK_BEGIN), MARK(MARK_LABEL), 0x0000006f /* j . */};
@@ -285,7 +286,7 @@ START_TEST(markers_of_a_vm_that_may_not_do_nothing)
 	sim_create(1);
 	caches();
 	vm = sim_vm(1, false);
-	vm->no_marks = true;
+	vm->ignores_magic = true;
 	put_code(vm, VM_RAM_BASE, marks, ARRAY_SIZE(marks));
 	run_for(100 * 1000);
 	ck_assert_uint_eq(vm->marks_refused, 3);
@@ -377,7 +378,7 @@ int main(void)
 	tcase_add_test(t, fidelity_can_be_switched_from_outside);
 	tcase_add_test(t, regions_count_their_own_moves);
 	tcase_add_test(t, regions_know_where_time_went);
-	tcase_add_test(t, markers_of_a_vm_that_may_not_do_nothing);
+	tcase_add_test(t, magic_instructions_of_a_vm_that_ignores_them_do_nothing);
 	tcase_add_test(t, an_open_region_ends_with_the_run);
 	tcase_add_test(t, tally_json_says_what_the_struct_says);
 	tcase_add_test(t, page_map_is_runs_of_nodes);

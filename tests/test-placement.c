@@ -403,7 +403,7 @@ START_TEST(a_static_policy_moves_nothing)
 }
 END_TEST
 
-START_TEST(shuffle_moves_pages_that_nobody_uses_and_their_bytes)
+START_TEST(shuffle_moves_unused_pages_and_their_bytes)
 {
 	enum { PAGES = 50, MS = 400000 };
 	const struct placement_stats *s;
@@ -509,7 +509,7 @@ int main(void)
 	tcase_add_test(tc, what_the_machine_did_reaches_the_policy);
 	tcase_add_test(tc, a_refusal_is_counted_and_harms_nothing);
 	tcase_add_test(tc, a_static_policy_moves_nothing);
-	tcase_add_test(tc, shuffle_moves_pages_that_nobody_uses_and_their_bytes);
+	tcase_add_test(tc, shuffle_moves_unused_pages_and_their_bytes);
 	tcase_add_loop_test(tc, a_node_that_there_is_not_ends_the_program_where_it_comes_in, 0,
 		(int)ARRAY_SIZE(bad_kinds));
 	suite_add_tcase(s, tc);

@@ -104,7 +104,7 @@ START_TEST(first_touch_takes_a_zero_frame_of_the_node)
 }
 END_TEST
 
-START_TEST(first_touches_go_home_whoever_touches)
+START_TEST(first_touches_go_home_from_any_node)
 {
 	struct memory *mem = SMALL_MEMORY(100, 100, 100);
 	struct tlb tlb;
@@ -190,7 +190,7 @@ START_TEST(the_last_user_keeps_the_frame_at_the_boundary)
 	pmap_release_deferred(pm);
 	ck_assert_int_eq(frame_kind(mem, shared), FRAME_FREE);
 
-	/* Mapped onto it once more before the deletion is settled: still one user, one frame. */
+	/* Mapped onto it once more before the deferred deletion: still one user, one frame. */
 	shared = cached(mem, 0x44);
 	pmap_share_in(pm, 6, shared, FRAME_CACHE);
 	pmap_refill(pm, 0);
@@ -643,7 +643,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, first_touch_takes_a_zero_frame_of_the_node);
-	tcase_add_test(tc, first_touches_go_home_whoever_touches);
+	tcase_add_test(tc, first_touches_go_home_from_any_node);
 	tcase_add_test(tc, a_store_in_the_run_phase_copies_and_settles_later);
 	tcase_add_test(tc, the_last_user_keeps_the_frame_at_the_boundary);
 	tcase_add_test(tc, a_page_shared_out_is_copied_by_the_next_store);

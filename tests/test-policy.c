@@ -141,7 +141,7 @@ START_TEST(replicate_copies_what_is_not_written)
 }
 END_TEST
 
-START_TEST(no_copy_is_made_where_nobody_would_use_it)
+START_TEST(no_copy_is_made_on_a_node_that_would_not_use_it)
 {
 	static const char *const copies[] = {"replicate", "disco"};
 
@@ -480,7 +480,7 @@ int main(void)
 	tcase_add_test(tc, all_leave_what_is_cold_local_or_has_no_room);
 	tcase_add_test(tc, migrate_moves_what_has_one_user);
 	tcase_add_test(tc, replicate_copies_what_is_not_written);
-	tcase_add_test(tc, no_copy_is_made_where_nobody_would_use_it);
+	tcase_add_test(tc, no_copy_is_made_on_a_node_that_would_not_use_it);
 	tcase_add_test(tc, disco_migrates_to_one_user_and_copies_to_readers);
 	tcase_add_test(tc, a_second_look_weighs_by_the_misses_there_are_by_then);
 	tcase_add_test(tc, defaults_serve_working_sets_up_to_16_mb);

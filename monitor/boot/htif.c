@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * A request is one word: device (bits 63 to 56), command (55 to 48), payload. Device 0 with bit 0
- * set ends the program; without, the payload is the address of a system call's number and arguments,
- * where its result goes. Device 1 is a console: command 0 reads a character, 1 writes one. `tohost`
- * becomes 0 when a request has been taken, `fromhost` holds the answer. The words are looked at once
- * at each boundary, so a character takes a quantum.
+ * set ends the program; without, the payload is the address of a system call's number and
+ * arguments, where its result goes. Device 1 is a console: command 0 reads a character, 1 writes
+ * one. `tohost` becomes 0 when a request has been taken, `fromhost` holds the answer. The words are
+ * read once at each boundary, so a character takes a quantum.
  */
 #include <errno.h>
 

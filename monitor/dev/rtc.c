@@ -2,7 +2,7 @@
 /*
  * The goldfish real-time clock of QEMU's `virt` board (hw/rtc/goldfish_rtc of the Android
  * emulator's documentation). It starts at a fixed date and advances with machine time, so that a
- * run never depends on when it is made. The alarm is looked at on each boundary while it is armed,
+ * run never depends on when it is made. The alarm is checked at each boundary while it is armed,
  * so it is up to a quantum late.
  */
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The virtio network device (Virtual I/O Device specification 1.2, section 5.1) on the virtual
- * subnet: one queue pair, merged receive buffers, checksums and TCP segmentation left to whoever
- * receives. Frames move at the boundary only.
+ * subnet: one queue pair, merged receive buffers, checksums and TCP segmentation left to the
+ * receiver. Frames move at the boundary only.
  *
  * Whole pages of what the guest sends are not copied but handed to the switch, copy-on-write. To
  * map them into the receiver, each must meet a whole page of a receive buffer. Linux posts such

@@ -83,7 +83,7 @@ struct virtio { /* the first member of each model's own struct */
 	uint32_t config_generation;
 	unsigned config_bytes;
 
-	uint64_t features; /* the driver's choice; settled by FEATURES_OK */
+	uint64_t features; /* the driver's choice; fixed by FEATURES_OK */
 	uint32_t features_sel, driver_features_sel, queue_sel;
 	uint32_t status, isr;
 	struct virtq queue[VIRTIO_MAX_QUEUES];
@@ -116,9 +116,10 @@ void virtio_config_changed(struct virtio *v);
 void virtio_break(struct virtio *v);
 
 /*
- * The monitor worked `cycles` for this device. The vCPU that notified it pays, so that a guest which
- * asks for much work slows itself. Each request taken is charged as a monitor call by virtio_pop(),
- * and each byte by virtio_copy_from() and virtio_copy_to() unless the model says `own_copies`.
+ * The monitor worked `cycles` for this device. The vCPU that notified it pays, so that a guest
+ * which asks for much work slows itself. Each request taken is charged as a monitor call by
+ * virtio_pop(), and each byte by virtio_copy_from() and virtio_copy_to() unless the model says
+ * `own_copies`.
  */
 void virtio_charge(struct virtio *v, uint64_t cycles);
 /* Have what is owed paid. */

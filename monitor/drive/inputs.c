@@ -26,8 +26,8 @@
 
 enum { MAX_CLIENTS = 16 };
 #define HELLO_SECONDS 3.0 /* a client that has not said what it wants by then gives up its place */
-#define POLL_SECONDS  0.003 /* how often inputs are looked at while guests are busy */
-#define NAP_SECONDS   0.1   /* longest wait between two looks at signals */
+#define POLL_SECONDS  0.003 /* between two polls of inputs while guests are busy */
+#define NAP_SECONDS   0.1   /* longest wait between two checks for signals */
 
 struct client {
 	int fd;
@@ -384,7 +384,8 @@ void inputs_poll(struct run *r, uint64_t idle_cycles)
 			take_input(r, 0);
 		return;
 	}
-	/* An idle machine with somebody before it, or outside, sleeps as long as a real one would. */
+	/* An idle machine with somebody before it, or outside, sleeps as long as a real one would.
+	 * */
 	until = host_seconds();
 	if (!for_ever)
 		until += (double)idle_cycles / (double)r->machine->clock_hz;

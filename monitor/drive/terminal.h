@@ -22,7 +22,7 @@ struct terminal_filter {
 
 /*
  * Take escape sequences out of n typed bytes, in place. Stops after the first command, which goes
- * to *key. Returns the bytes left for the guest; *used says how many were looked at.
+ * to *key. Returns the bytes left for the guest; *used is the number examined.
  */
 size_t terminal_filter(
 	struct terminal_filter *f, char *bytes, size_t n, size_t *used, enum terminal_key *key);

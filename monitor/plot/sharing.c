@@ -24,13 +24,13 @@ static const struct {
 	{"zero", "zeroes, without a frame", PLOT_PALE},
 };
 
-static int write_bars(FILE *out, const json_t *sharers, double *top)
+static int write_bars(FILE *out, const json_t *matrix, double *top)
 {
 	const json_t *vm;
 	size_t i;
 
 	fprintf(out, "$bars << END\n");
-	json_array_foreach(sharers, i, vm)
+	json_array_foreach(matrix, i, vm)
 	{
 		char number[PLOT_NUMBER];
 		double low = 0;
@@ -78,12 +78,12 @@ static void write_axes(FILE *out, const json_t *root, const json_t *snapshot, si
 int plot_sharing(FILE *out, const json_t *root)
 {
 	const json_t *snapshot = plot_last_snapshot(root);
-	const json_t *sharers = json_object_get(snapshot, "sharers");
-	size_t n = json_array_size(sharers);
+	const json_t *matrix = json_object_get(snapshot, "sharers");
+	size_t n = json_array_size(matrix);
 	double top = 0;
 
 	if (json_integer_value(json_object_get(root, "schema")) != 1 || !n ||
-		write_bars(out, sharers, &top))
+		write_bars(out, matrix, &top))
 		return -EINVAL;
 	write_axes(out, root, snapshot, n, top);
 	fprintf(out, "plot ");

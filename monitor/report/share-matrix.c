@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Counting the share matrix; see share-matrix.h. Of a frame's users only the VMs among the first
- * SHARERS_MAX matter one by one: a mask of these, and whether there is more than one VM at all, say
- * for each of the frame's pages what it counts as.
+ * SHARE_MATRIX_VMS matter one by one: a mask of these, and whether there is more than one VM at
+ * all, say for each of the frame's pages what it counts as.
  */
 #include <stdlib.h>
 
@@ -12,7 +12,7 @@
 
 /* What one frame's users have in common. */
 struct party {
-	uint32_t first; /* VMs below SHARERS_MAX, a bit each */
+	uint32_t first; /* VMs below SHARE_MATRIX_VMS, a bit each */
 	uint32_t vm;    /* any VM */
 	bool several, file;
 };
@@ -35,7 +35,7 @@ static struct party party_of(const struct memory *mem, uint32_t mpn, unsigned n)
 		}
 		p.several |= p.vm != OWNER_NONE && p.vm != u.owner;
 		p.vm = u.owner;
-		if (u.owner < SHARERS_MAX)
+		if (u.owner < SHARE_MATRIX_VMS)
 			p.first |= 1u << u.owner;
 	}
 	return p;
@@ -43,7 +43,7 @@ static struct party party_of(const struct memory *mem, uint32_t mpn, unsigned n)
 
 static void count_page(struct share_row *s, uint32_t vm, const struct party *p)
 {
-	uint32_t self = vm < SHARERS_MAX ? 1u << vm : 0;
+	uint32_t self = vm < SHARE_MATRIX_VMS ? 1u << vm : 0;
 
 	for (uint32_t with = p->several ? p->first & ~self : self; with; with &= with - 1) {
 		unsigned k = (unsigned)__builtin_ctz(with);
@@ -104,7 +104,7 @@ static json_t *row_json(const uint64_t *pages, unsigned n)
 {
 	json_t *row = json_array();
 
-	for (unsigned k = 0; k < MIN(n, (unsigned)SHARERS_MAX); k++)
+	for (unsigned k = 0; k < MIN(n, (unsigned)SHARE_MATRIX_VMS); k++)
 		json_array_append_new(row, json_integer((json_int_t)(pages[k] * PAGE_SIZE)));
 	return row;
 }

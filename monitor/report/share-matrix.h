@@ -3,8 +3,8 @@
  * The share matrix: each VM's mapped pages by which VMs else use their frames, at one moment. The
  * frames' back-maps are walked once, so it is cheap enough for every snapshot. Boundary.
  */
-#ifndef MONITOR_REPORT_SHARERS_H
-#define MONITOR_REPORT_SHARERS_H
+#ifndef MONITOR_REPORT_SHARE_MATRIX_H
+#define MONITOR_REPORT_SHARE_MATRIX_H
 
 #include <jansson.h>
 
@@ -12,7 +12,7 @@
 
 struct vm;
 
-enum { SHARERS_MAX = 16 }; /* the first VMs, with whom sharing is told one by one */
+enum { SHARE_MATRIX_VMS = 16 }; /* the first VMs, with whom sharing is told one by one */
 
 /* One VM's pages. Those up to `zero` add up to all it has mapped. */
 struct share_row {
@@ -25,7 +25,7 @@ struct share_row {
 	uint64_t zero;        /* without a frame */
 	/* In frames that VM k uses, too, text and zeroes left out; and those of the buffer cache
 	 * among them. Of k = this VM: in frames with no other VM. */
-	uint64_t with[SHARERS_MAX], disk_with[SHARERS_MAX];
+	uint64_t with[SHARE_MATRIX_VMS], disk_with[SHARE_MATRIX_VMS];
 };
 
 /* An array of n, by VM; the caller frees it. *idle: frames of the buffer cache that no VM maps. */

@@ -201,7 +201,7 @@ static json_t *content_json(const struct run *r)
 	return o;
 }
 
-/* null: there is no way out. */
+/* null: the subnet has no gateway. */
 static json_t *gateway_json(const struct run *r)
 {
 	struct gateway_stats s;

@@ -3,8 +3,8 @@
  * One VM more; see add-vm.h.
  *
  * virtio slots, in this order: two consoles (hvc0: output of the command, hvc1: the agent), random
- * source, network if there is one, disks in their order, directories in theirs, balloon. With firmware
- * (--bios) disks come first: kernels written for QEMU's board look for theirs in slot 0.
+ * source, network if there is one, disks in their order, directories in theirs, balloon. With
+ * firmware (--bios) disks come first: kernels written for QEMU's board look for theirs in slot 0.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +98,7 @@ int run_add_vm(struct run *r, unsigned id)
 	snprintf(name, sizeof(name), "vm%u", id);
 	g->vm = vm_create(&r->cluster, name, (unsigned)o->vcpus, o->memory, o->bios != NULL,
 		splitmix64(&seed));
-	g->vm->no_marks = !options_magic(o, id);
+	g->vm->ignores_magic = !options_magic(o, id);
 	guest_init(g);
 	return add_devices(r, g);
 }

@@ -139,7 +139,7 @@ static const struct option_row rows[] = {
 		"net, "
 		"files, free; -WAY takes one away: all,-disk"},
 	{"share-scan", "N", COUNT, FIELD(share_scan), 0, 1000000, false,
-		"Pages to look at for zeroes and identical ones in a millisecond of machine time; "
+		"Pages to scan for zeroes and identical ones in a millisecond of machine time; "
 		"4 times as many on CPUs that are idle (default: 8)"},
 	{"overcommit", NULL, FLAG, FIELD(overcommit), 0, 0, false,
 		"When machine memory becomes short, take back what guests can do without, and let "
@@ -306,14 +306,15 @@ static int set_share(struct run_options *o, const char *origin, const char *text
 	while (*text) {
 		size_t n = strcspn(text, ",");
 		bool less = *text == '-';
-		unsigned ways = share_word(text + less, n - less);
+		unsigned mechanisms = share_word(text + less, n - less);
 
-		if (!ways)
+		if (!mechanisms)
 			return complain(EINVAL,
-				"%s: '%.*s' is no way of sharing: all, none, or boot, disk, zero, "
+				"%s: '%.*s' is no mechanism of sharing: all, none, or boot, disk, "
+				"zero, "
 				"content, net, files, free",
 				origin, (int)n, text);
-		share = less ? share & ~ways : share | ways;
+		share = less ? share & ~mechanisms : share | mechanisms;
 		text += n + (text[n] == ',');
 	}
 	o->share = share;

@@ -68,7 +68,7 @@ struct run_options {
 	bool virtual_numa;
 	bool clone; /* one VM boots, the template; the others are cloned from it */
 	/* What they do, and for how long; seconds, 0: no limit. */
-	uint64_t share_scan; /* pages looked at for equal ones, in a ms of machine time */
+	uint64_t share_scan; /* pages scanned in a ms of machine time */
 	char *exec;
 	char *nfs; /* directory that VM 0 serves to the others; NULL: none */
 	double timeout, virtual_timeout;

@@ -30,7 +30,7 @@ int gm_touch(struct vm *vm, uint64_t pa, uint64_t bytes, bool write);
 int gm_read16(struct vm *vm, uint64_t pa, uint16_t *v);
 int gm_read32(struct vm *vm, uint64_t pa, uint32_t *v);
 int gm_read64(struct vm *vm, uint64_t pa, uint64_t *v);
-/* A look from outside the machine: no cache notices. */
+/* A read from outside the machine, which changes no modelled cache. */
 int gm_peek64(struct vm *vm, uint64_t pa, uint64_t *v);
 int gm_write16(struct vm *vm, uint64_t pa, uint16_t v);
 int gm_write32(struct vm *vm, uint64_t pa, uint32_t v);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What statistics, tables and time series want to know of page placement, and the only place where
- * they ask: whether the policy moves pages, how many it moved and at what cost, and which have
- * copies. Boundary.
+ * The figures about page placement for statistics, tables and time series, which ask nowhere else:
+ * whether the policy moves pages, how many it moved and at what cost, and which have copies.
+ * Boundary.
  */
 #ifndef MONITOR_VM_MOVES_H
 #define MONITOR_VM_MOVES_H

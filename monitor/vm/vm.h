@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Virtual machines, their vCPUs, and the cluster they form on one machine. These structs are shared
- * by everything on the top floor; each field says who writes it. "Owner thread" is the host thread
+ * Virtual machines, their vCPUs, and the cluster they form on one machine. All rooms of the monitor
+ * share these structs; each field says which thread writes it. "Owner thread" is the host thread
  * that runs the VM in the run phase, or the boundary (see numa/memory/frame.h).
  */
 #ifndef MONITOR_VM_VM_H
@@ -119,8 +119,8 @@ struct vm {
 	struct vm_mark mark[VM_MAX_MARKS];
 	unsigned n_marks;       /* in all; the first VM_MAX_MARKS are kept */
 	unsigned n_marks_acted; /* boundary: have taken effect */
-	uint64_t marks_refused; /* executed while no_marks; owner thread */
-	bool no_marks;          /* its magic instructions do nothing, as on other machines */
+	uint64_t marks_refused; /* executed while ignores_magic; owner thread */
+	bool ignores_magic;     /* its magic instructions do nothing, as on other machines */
 	unsigned regions;       /* MARK_BEGINs without their MARK_END */
 
 	/* Of the cluster's regions of interest: where its time went in them, and had gone when the
@@ -163,13 +163,13 @@ struct cluster {
 	struct memory *mem;
 	struct image_cache *images;
 	struct subnet *subnet;
-	struct gateway *gateway; /* the subnet's way out; NULL if it has none */
-	/* Looks for zero and identical pages; NULL if neither is shared. What follows is as of its
-	 * last look: machine time, and the time all vCPUs have run. */
+	struct gateway *gateway; /* to hosts outside; NULL if the subnet has none */
+	/* Scans for zero and identical pages; NULL if neither is shared. content_at and content_ran
+	 * are as of its last scan: machine time, and the time all vCPUs have run. */
 	struct content *content;
 	uint64_t content_at, content_ran;
 	enum mode mode; /* how it is virtualized; before any VM is created */
-	unsigned share; /* enum share: the ways of sharing pages that are on */
+	unsigned share; /* enum share: the mechanisms of sharing that are on */
 	unsigned n_vms;
 	struct vm **vm;
 	/* Of each CPU's time, the hundredths that others than VMs take, when VMs are placed: a

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The computer we run on as a machine: nodes, CPUs, memory, caches and distances from hwloc (which
- * also reads HWLOC_XMLFILE and HWLOC_SYNTHETIC, so other people's machines can be looked at). What
- * no interface tells, such as what the monitor's work costs, keeps its default.
+ * also reads HWLOC_XMLFILE and HWLOC_SYNTHETIC, so another computer's description can be examined).
+ * What no interface tells, such as what the monitor's work costs, keeps its default.
  */
 #include <errno.h>
 #include <hwloc.h>

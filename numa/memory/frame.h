@@ -255,9 +255,9 @@ uint64_t memory_overhead_bytes(const struct memory *mem);
 /* Walk everything and die() with a message at the first inconsistency. For tests and debugging. */
 void memory_check(const struct memory *mem);
 /*
- * Back-maps both ways, or die(): every owner's pages are in frames that know it, and every user of
- * a frame is an owner that has that page. With ops->check of each owner, so that VMs' memories,
- * images and disks are looked at without this floor knowing them.
+ * die() unless back-maps agree both ways: every owner's pages are in frames that name it as a user,
+ * and every user of a frame is an owner that has that page. Calls ops->check of each owner, which
+ * checks VMs' memories, images and disks.
  */
 void memory_check_owners(const struct memory *mem);
 

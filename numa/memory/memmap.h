@@ -61,7 +61,7 @@ struct pool {
 	uint32_t used;     /* frames ever handed out; those beyond have an all-zero record */
 	uint32_t free;     /* head of the list of freed frames */
 	uint32_t n_dirty;  /* dirty frames on that list, and in runs */
-	uint32_t hand;     /* where to look for the next copy to give back */
+	uint32_t hand;     /* where the search for the next copy to give back begins */
 	uint32_t in_runs;  /* reserved frames left over from superpage runs (superpage.c) */
 	uint32_t kind[FRAME_KINDS]; /* relaxed atomics: the run phase turns reserved into private */
 };

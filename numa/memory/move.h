@@ -12,7 +12,7 @@
  * to a copy-on-write page makes the private copy it makes anyway and leaves the others' replicas.
  *
  * All here is for the boundary. A move takes the target node's free frames only: it never pushes
- * out another copy, or two hot pages could take a node's last frame from each other endlessly.
+ * out another copy, or two hot pages could take a node's last frame from each other in turn.
  */
 #ifndef NUMA_MEMORY_MOVE_H
 #define NUMA_MEMORY_MOVE_H

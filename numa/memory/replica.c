@@ -248,8 +248,8 @@ struct replicas *replicas_new(struct memory *mem, uint32_t master)
 	return r;
 }
 
-/* The master is about to move, with its table of copies: what those will use that saw the page in
- * its old frame. An engine may look when it is told to forget that. */
+/* The master is about to move, with its table of copies. Do this before the shootdown of the old
+ * frame: an engine may call frame_view() in it. */
 void replicas_change_master(struct memory *mem, struct replicas *r, uint32_t from, uint32_t master)
 {
 	change_master(mem, from, master);

@@ -31,8 +31,7 @@ static uint32_t reserve_give_back(struct pmap *pm, uint32_t want)
 
 /*
  * Take half of the largest reserve of all VMs back into the pools. `last`: also when that is one
- * frame; a refill must not, or two starving VMs could take the last frame from each other
- * endlessly.
+ * frame; a refill must not, or two starving VMs could take the last frame from each other in turn.
  */
 static uint32_t steal(struct memory *mem, bool last)
 {

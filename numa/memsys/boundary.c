@@ -8,7 +8,7 @@
  */
 #include "numa/memsys/private.h"
 
-/* The directory entry of a line that c alone may have: as its cache says. */
+/* Set the directory entry of a line that only c may have to what c's cache says. */
 static void record(const struct memsys_cpu *c, uint64_t *d, uint64_t line)
 {
 	const uint64_t *e = cache_find(&c->l2, line);
@@ -86,7 +86,7 @@ uint64_t memsys_queue_cycles(
 	return MIN(wait_cycles, others);
 }
 
-/* Sum up the quantum's requests by home, and find what one waits in the next. */
+/* Sum up the quantum's requests by home, and compute how long a request waits in the next. */
 static void settle_homes(struct memsys *ms, uint64_t elapsed)
 {
 	for (unsigned h = 0; h < ms->n_nodes; h++) {
@@ -139,7 +139,7 @@ void memsys_quantum(struct memsys *ms, const uint16_t *task_of_cpu)
 	ms->boundary = false;
 }
 
-/* ---- looking */
+/* ---- queries */
 
 const struct memsys_counts *memsys_counts(const struct memsys *ms, unsigned cpu)
 {
@@ -208,7 +208,9 @@ static void check_directory(const struct memsys *ms, uint64_t line, const uint64
 
 void memsys_check(const struct memsys *ms)
 {
-	enum { WALK_LINES = 1 << 22 }; /* beyond, only what caches know of is looked at */
+	enum {
+		WALK_LINES = 1 << 22
+	}; /* in a larger memory only lines that caches have are checked */
 
 	for (unsigned i = 0; i < ms->n_cpus; i++) {
 		const struct memsys_cpu *c = ms->cpu[i];

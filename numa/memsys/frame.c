@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the homes know about frames: whose they are, who misses on them, which are hot; and the bulk
- * operations on frames. The counters of a frame lie together and are backed by host memory only
- * where something was counted.
+ * What the homes know about frames: their tasks, which nodes miss on them, which are hot; and the
+ * bulk operations on frames. The counters of a frame lie together and are backed by host memory
+ * only where something was counted.
  */
 #include <string.h>
 #include <sys/mman.h>

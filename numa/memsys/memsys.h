@@ -227,7 +227,7 @@ void memsys_tlb_flush_page(struct memsys_cpu *c, uint64_t context, uint64_t vpn)
 /* End of a quantum of `elapsed_cycles` cycles: apply the deferred operations. Call first at the
  * boundary. */
 void memsys_boundary(struct memsys *ms, uint64_t elapsed_cycles);
-/* A quantum begins: task_of_cpu[n] or MEMSYS_NO_TASK (such a CPU makes no access), each CPU's. */
+/* A quantum begins. CPU n works for task_of_cpu[n]; with MEMSYS_NO_TASK it makes no access. */
 void memsys_quantum(struct memsys *ms, const uint16_t *task_of_cpu);
 
 /*
@@ -255,8 +255,8 @@ void memsys_own(struct memsys *ms, uint32_t mpn, uint16_t task);
 
 uint16_t memsys_owner(const struct memsys *ms, uint32_t mpn);
 
-/* The frame's contents are elsewhere now, or nowhere: no cache has any of its lines. Charges no
- * CPU. Its miss counters start again. */
+/* The frame's contents have moved or are gone: remove its lines from all caches, and reset its miss
+ * counters. Charges no CPU. */
 void memsys_frame_moved(struct memsys *ms, uint32_t mpn);
 
 /* All caches and the directory are empty, as after running without the model. Charges no CPU. */
@@ -289,7 +289,7 @@ struct memsys_hot {
 const struct memsys_hot *memsys_hot(const struct memsys *ms, unsigned cpu, unsigned *n);
 void memsys_hot_clear(struct memsys *ms);
 
-/* ---- looking: boundary */
+/* ---- queries: boundary */
 
 const struct memsys_counts *memsys_counts(const struct memsys *ms, unsigned cpu);
 

@@ -2,11 +2,11 @@
 /*
  * The inside of the memory-system model, shared by the files of numa/memsys/: sets of lines, the
  * directory's words, and the operations that are deferred to the boundary. memsys.c answers
- * accesses, boundary.c applies them, frame.c keeps the frames' counters
- * and does whole pages, memsys-tlb.c the TLBs.
+ * accesses, boundary.c applies deferred operations, frame.c keeps the frames' counters and handles
+ * whole pages, tlb.c has the TLBs.
  *
  * A line is a 64-bit word: its address, and flags in the low three bits. A set is kept in order of
- * use, its most recent line apart in `first`, so that the common hit looks at one word and changes
+ * use, its most recent line apart in `first`, so that the common hit reads one word and changes
  * nothing. A directory entry is n_cpus / 64 + 1 words: bit 0 says that the line is owned, bit n + 1
  * that CPU n has it.
  */
@@ -22,24 +22,24 @@
 
 enum { HOME_GUESSES = 4096 };
 
-/* What a CPU could not do itself. `cpu` is whom it concerns: the logging one but for the last two.
- */
+/* An operation that a CPU must not do itself in the run phase. `cpu` is the CPU that logs it; for
+ * the last two, the CPU whose cache changes. */
 enum deferred_op {
-	DEFERRED_READ,    /* it has read the line */
-	DEFERRED_WRITE,   /* it has written the line */
-	DEFERRED_UPGRADE, /* the same, having had it */
-	DEFERRED_DROP,    /* it has replaced the line */
+	DEFERRED_READ,    /* `cpu` has read the line */
+	DEFERRED_WRITE,   /* `cpu` has written the line */
+	DEFERRED_UPGRADE, /* `cpu` has written the line, and had it Shared */
+	DEFERRED_DROP,    /* `cpu` has replaced the line */
 	DEFERRED_DMA_READ,
 	DEFERRED_DMA_WRITE,
-	DEFERRED_INVALIDATE, /* another's cache shall lose the line; the directory knows */
-	DEFERRED_DOWNGRADE,  /* likewise, keep it Shared */
+	DEFERRED_INVALIDATE, /* its cache loses the line; the directory has changed already */
+	DEFERRED_DOWNGRADE,  /* likewise, its cache keeps the line Shared */
 };
 
 struct deferred {
 	uint64_t line;
 	uint8_t op;
 	uint8_t cpu;
-	bool counted; /* the sample: the home counts it */
+	bool counted; /* part of the sample: the home counts it */
 };
 
 struct memsys_log {
@@ -94,7 +94,7 @@ static inline bool same_line(const struct memsys_cache *k, uint64_t entry, uint6
 	return (entry ^ ma) < k->line_bytes;
 }
 
-/* Where a line is, or NULL; the order stays. */
+/* The slot that has a line, or NULL. The order does not change. */
 static inline uint64_t *cache_find(const struct memsys_cache *k, uint64_t ma)
 {
 	uint64_t set = cache_set(k, ma), *rest = k->rest + set * (k->ways - 1);
@@ -233,21 +233,21 @@ void memsys_defer(
 	struct memsys_cpu *c, enum deferred_op op, uint64_t line, unsigned cpu, bool counted);
 /* The same for an access of c, which must not be to another task's frame. */
 void memsys_defer_request(struct memsys_cpu *c, enum deferred_op op, uint64_t line, bool counted);
-/* A cache loses a line, or the right to write it. The directory is the caller's business. */
+/* A cache loses a line, or the right to write it. The caller updates the directory. */
 void memsys_take(struct memsys_cpu *o, uint64_t line);
 void memsys_downgrade(struct memsys_cpu *o, uint64_t line);
-/* Everyone in the directory but `but` loses the line, in it and in their caches: now, or, where c
- * may not touch another's cache, at the boundary. */
+/* Every CPU in the directory entry d but `but` leaves it, and its cache loses the line: now, or at
+ * the boundary if c must not touch that cache now. */
 void memsys_take_all(struct memsys_cpu *c, uint64_t *d, uint64_t line, unsigned but);
-/* An owner other than `but`, if there is one, keeps the line Shared; caches as above. */
+/* An owner other than `but`, if there is one, keeps the line Shared; its cache as above. */
 void memsys_share(struct memsys_cpu *c, uint64_t *d, uint64_t line, unsigned but);
 
-/* ---- memsys-frame.c */
+/* ---- frame.c */
 
 /* The home counts a miss (not an upgrade) of c, and whether it is a store. */
 void memsys_count_frame(struct memsys_cpu *c, uint64_t line, bool miss, bool write);
 
-/* ---- memsys-tlb.c */
+/* ---- tlb.c */
 
 struct memsys_tlb *memsys_tlb_create(const struct machine *m);
 void memsys_tlb_destroy(struct memsys_tlb *t);

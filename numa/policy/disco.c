@@ -14,11 +14,11 @@
  * runs. With the one second here they do up to 34 MB for each CPU, and the coldest page that moves
  * has paid for it a second later. Longer would tell ever less about what comes next.
  *
- * A long interval needs a second look before it ends: the page left because its former user's
- * misses are still in the counters, or because a limit was reached. So the signal comes again at
- * twice the trigger, four times, and so on: a page worth leaving costs eight looks for 16,000
- * misses. `sharing` and `write` are for a page just hot; at a later look they are raised as the
- * initiator's misses have been, or a second's few writes would weigh what a tenth's did.
+ * In a long interval one decision is not enough: a page may have stayed because its former user's
+ * misses were still in the counters, or because a limit was reached. So the signal comes again at
+ * twice the trigger, four times, and so on: a page that rightly stays costs eight decisions for
+ * 16,000 misses. `sharing` and `write` are for a page just hot. A later decision scales them as the
+ * initiator's misses have grown, or the few writes of a second would count as those of its tenth.
  */
 #include "numa/policy/policy.h"
 

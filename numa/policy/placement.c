@@ -168,7 +168,7 @@ void placement_hot(struct placement *pl, uint32_t mpn, unsigned node)
 	struct page_view v;
 
 	pl->stats.hot++;
-	/* The interrupt that brings the signal, and the look at it, cost whatever comes of it. */
+	/* The signal's interrupt and the decision cost the same whatever is decided. */
 	charge(pl, node, pl->m->cost.trap + pl->m->cost.monitor_call, &pl->stats.cycles_signal);
 	if (!placement_trigger(pl))
 		return;

@@ -47,7 +47,7 @@ struct placement_ops {
 struct placement_stats {
 	uint64_t hot;    /* signals */
 	uint64_t stale;  /* of these: for a frame that is no guest's page any more */
-	uint64_t capped; /* not looked at: enough moves in this interval */
+	uint64_t capped; /* without a decision: enough moves in this interval */
 	uint64_t why[POLICY_WHYS];
 	uint64_t refused;   /* moves the policy wanted and memory refused: see memory_moves() */
 	uint64_t intervals; /* that ended */

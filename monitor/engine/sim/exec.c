@@ -110,7 +110,7 @@ static uint32_t insn_word(struct sim_vcpu *cpu, const struct block *b, const str
 
 #define INDEX      (op - b->op)
 #define UNEXECUTED (b->n - INDEX)
-/* Before anything that looks at the CPU from outside: pc and now as of this instruction. */
+/* Before code outside the executor reads the CPU: pc and now become those of this instruction. */
 #define SYNC                                                                                       \
 	do {                                                                                       \
 		cpu->pc = PC;                                                                      \

@@ -143,7 +143,7 @@ static int ram_page(struct sim_vcpu *cpu, uint64_t pa, bool write, uint8_t **hos
 		if (cpu->mode == MODE_NATIVE)
 			return DONE; /* it was there all along */
 		monitor_event(cpu, EVENT_FRAME, cpu->exit_cycles + m->cost.page_fault);
-		/* What filling a frame takes, the model knows (numa.c). No frame was filled where
+		/* The model charges what filling a frame takes (numa.c). No frame was filled where
 		 * zeroes are there already, or one of a page's copies becomes the page. */
 		if (*writable && p != before && !cpu->model)
 			monitor_event(
@@ -251,7 +251,7 @@ static void tables_forget_page(struct sim_vcpu *cpu, uint64_t va)
 	}
 }
 
-/* ---- looking, without a trace */
+/* ---- reads without side effects */
 
 /* The frame of the page of pa; MPN_NONE: absent, or no RAM. */
 static uint32_t peek_frame(const struct sim_vcpu *cpu, uint64_t pa)

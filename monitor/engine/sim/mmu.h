@@ -2,7 +2,7 @@
 /*
  * Memory as a hart sees it: translation, physical memory protection, the soft TLB, and every access
  * that the TLB does not answer. Nothing here takes a trap: an access that fails leaves its
- * exception pending in cpu->fault_cause and cpu->fault_tval, and who asked for it has it raised by
+ * exception pending in cpu->fault_cause and cpu->fault_tval, and the caller raises it with
  * trap_fault(). Owner thread.
  */
 #ifndef MONITOR_ENGINE_SIM_MMU_H

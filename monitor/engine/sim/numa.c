@@ -35,7 +35,7 @@ void vm_mark(struct sim_vcpu *cpu, int value)
 	struct vm *vm = cpu->vm;
 	unsigned slot = MIN(vm->n_marks, (unsigned)VM_MAX_MARKS - 1);
 
-	if (vm->no_marks) {
+	if (vm->ignores_magic) {
 		vm->marks_refused++;
 		return;
 	}
@@ -146,7 +146,7 @@ static void act_on_marks(struct cluster *c)
 	region_change(c, inside);
 }
 
-/* ---- who may reach a frame */
+/* ---- owners of frames */
 
 static void owned(void *arg, uint32_t mpn, uint32_t owner)
 {
@@ -183,10 +183,10 @@ static void own_everything(struct cluster *c)
 	c->mem->owned = owned;
 }
 
-/* ---- what others do to memory */
+/* ---- DMA, copies, moves */
 
-/* The hart that pays for what is done on behalf of a VM: that which caused it, or, at the boundary,
- * the first that has a CPU; NULL: none has. */
+/* The hart that pays for work on behalf of a VM: in the run phase the hart that executes; at the
+ * boundary the first that has a CPU, or NULL. */
 static struct sim_vcpu *payer(const struct vm *vm)
 {
 	if (vm->sim->acting)
@@ -207,7 +207,7 @@ static struct memsys_cpu *agent(const struct cluster *c, uint32_t owner)
 	return memsys_cpu(c->memsys, cpu ? cpu->vcpu->cpu : vm->vcpu[0].cpu);
 }
 
-/* Every node has its own way to devices (as FLASH's had), so transfers do not cross the network. */
+/* Every node has its own I/O bus (as FLASH's had), so transfers do not cross the network. */
 static void dma(void *arg, uint32_t owner, uint64_t ma, uint64_t bytes, bool to_memory)
 {
 	struct cluster *c = arg;
@@ -323,7 +323,7 @@ void numa_boundary(struct cluster *c, uint64_t elapsed)
 	placement_tick(c->placement, c->now);
 }
 
-/* ---- what page placement asks */
+/* ---- operations for page placement */
 
 static void counts(void *arg, uint32_t mpn, uint32_t *misses, uint32_t *writes)
 {

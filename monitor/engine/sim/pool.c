@@ -29,7 +29,7 @@ struct pool {
 	void (*work)(void *arg, unsigned i);
 	void *arg;
 	unsigned n;
-	unsigned spins; /* the caller's patience */
+	unsigned spins; /* of the caller, before it sleeps */
 };
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value)
@@ -49,7 +49,7 @@ static void pause_cpu(void)
 #endif
 }
 
-/* Until *word differs from value. *spins is this thread's patience. */
+/* Wait until *word differs from value. *spins: this thread spins that often before it sleeps. */
 static uint32_t wait_change(_Atomic uint32_t *word, uint32_t value, unsigned *spins)
 {
 	uint32_t v;

@@ -3,7 +3,7 @@
  * Watches a guest's kernel at work (monitor/vm/service.h), from what any RISC-V Linux shows: while
  * a program runs, sscratch holds its task; while the kernel runs, tp (x4) does. So a trap from user
  * mode begins a service of the task in sscratch, and a return to user mode with the same task ends
- * it. In between, the kernel may have gone over to another task: tp is looked at whenever the
+ * it. In between, the kernel may have gone over to another task: tp is read whenever the
  * kernel accesses a control register (not sscratch: around that tp is the program's), which Linux
  * does right before and after each switch, to disable and enable interrupts. An interrupt that the
  * kernel takes during a service is part of it.
@@ -139,7 +139,7 @@ static void parts_now(struct sim_vcpu *cpu, uint64_t parts[SERVICE_PARTS])
 	parts[PART_TLB] += cpu->user_half_refills;
 }
 
-/* Time since the last look belongs to what is being done. */
+/* Attribute the time since the last call to what the kernel does now. */
 static void attribute(struct sim_vcpu *cpu)
 {
 	uint64_t now[SERVICE_PARTS];

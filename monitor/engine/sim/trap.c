@@ -54,7 +54,7 @@ static void enter_m(struct sim_vcpu *cpu, uint64_t cause, uint64_t tval)
 	set_priv(cpu, PRIV_M);
 }
 
-/* A trap handler whose first instruction traps to itself this often will never stop. */
+/* A trap handler whose first instruction traps to itself this many times will never stop. */
 enum { STUCK_MAX = 1000 };
 
 static enum account_event exception_event(enum cause cause)
