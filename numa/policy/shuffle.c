@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
  * Shuffle: pages taken at random move to nodes taken at random, or get copies there, all the time.
- * It makes nothing faster. It is for tests that moves go unnoticed by guests, devices with
- * transfers under way, engines, and whatever else keeps a frame's number.
+ * It makes nothing faster. Tests use it: moves must go unnoticed by guests, by devices with
+ * transfers under way, by engines, and by all other code that keeps a frame's number.
  */
 #include "numa/policy/policy.h"
 
-enum { PAGES = POLICY_COMMON, COPIES, SETTLE };
+enum { PAGES = POLICY_COMMON, COPIES, STAY };
 
 static const struct policy_param params[] = {
 	{"pages", 4, 1, 100000, "pages taken in a millisecond of machine time",
-		"half the default rate at which pages are looked at for identical ones"},
+		"half the default rate at which pages are scanned"},
 	{"copies", 25, 0, 100, "of a hundred moves, how many make a copy", "a guess"},
-	{"settle", 0, 0, 255, "moves after which a page comes to node 0 and stays (0: none does)",
+	{"stay", 0, 0, 255, "moves after which a page comes to node 0 and stays (0: none does)",
 		"none"},
 };
 
@@ -25,7 +25,7 @@ static struct policy_answer decide(const uint64_t *p, const struct page_view *v)
 {
 	bool copy = v->random % 100 < p[COPIES];
 
-	if (p[SETTLE] && v->moves_ever >= p[SETTLE])
+	if (p[STAY] && v->moves_ever >= p[STAY])
 		return policy_move(p, v, POLICY_MIGRATE, 0, WHY_RANDOM);
 	return policy_move(
 		p, v, copy ? POLICY_REPLICATE : POLICY_MIGRATE, v->initiator, WHY_RANDOM);

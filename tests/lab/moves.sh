@@ -30,7 +30,7 @@ grep fault: /out/console/* && fail "the guest's memory has changed"
 awk '$1 == "\"collapses\":" { n += $2 } END { print n + 0, "stores ended copies"; exit !n }' /out/s.json || fail "no store ended copies"
 
 # Pages that moved about and come together on one node are side by side again, and the kernel's records of them merge.
-tiny 'write pages=256 seconds=1000' --policy shuffle,pages=20,copies=0,rate=150,reset=500,settle=3 --stats /out/together.json
+tiny 'write pages=256 seconds=1000' --policy shuffle,pages=20,copies=0,rate=150,reset=500,stay=3 --stats /out/together.json
 await 60 1 stamped
 most=0 n=0
 until where -v $pid 'lab page' >/tmp/where && [ "$(sed -n 's/^node 0 //p' /tmp/where)" -eq 256 ]; do
