@@ -17,16 +17,18 @@ for node in $(seq 0 $((nodes - 1))); do
 done
 [ -n "$user" ] || fail "the last vCPU may run on the CPUs '$bound', which are no node"
 first=$(where $pid 'lab page' | sort -k 3 -n | tail -n 1 | cut -d ' ' -f 2)
-# Some of them, in a time that a test may take: a touch takes 10 ms of an emulated host that has other things to do.
+# Some of them. The limit is for a program that moves none: a touch takes 10 ms of an emulated host, and far more where the
+# emulator has to share its CPUs.
 n=0
 until [ "$(where -v $pid 'lab page' | awk -v user="$user" '$2 == user { print $3 }')" -ge 8 ]; do
 	sleep 1
-	[ $((n += 1)) -lt 60 ] || { fail "after $n s pages are where they were"; break; }
+	[ $((n += 1)) -lt 600 ] || { fail "after $n s pages are where they were"; break; }
 done
 where -v $pid 'lab page' >/tmp/where
 awk -v first="$first" -v user="$user" '$2 != first && $2 != user && $3 { exit 1 }' /tmp/where ||
 	fail "pages of node $first that node $user uses come elsewhere"
 cat /tmp/where
+sleep 20 # enough for thousands of touches, if there were no limit
 stop
 grep fault: /out/console/* && fail "the guest's memory has changed"
 # All CPUs of a VM see its memory as its first node does: copies elsewhere are of no use.
@@ -34,6 +36,9 @@ grep -q '"replications": 0,' /out/s.json || fail "copies were made that no CPU u
 grep -q '"faults_worker": [1-9]' /out/s.json && grep -q '"faults_nowhere": 0,' /out/s.json ||
 	fail "faults are not those of workers whose node is known: $(grep '"faults_' /out/s.json)"
 grep -e '"sampl' -e '"touched' /out/s.json
-awk '$1 == "\"sampling_share\":" { share = $2 + 0 } END { exit !(share > 0 && share < 0.03) }' /out/s.json ||
+# While more was spent than a hundredth, no page is removed; the 128 that are removed at the most may still be touched. So beyond the
+# share are never more touches than these, counted twice here, as not all take the same time.
+awk '$1 == "\"sampling_share\":" { share = $2 + 0 } $1 == "\"touched\":" { touched = $2 + 0 }
+	END { exit !(share > 0 && touched > 0 && share * (1 - 256 / touched) < 0.011) }' /out/s.json ||
 	fail "sampling takes more than its share"
 finish
