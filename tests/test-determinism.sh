@@ -5,12 +5,14 @@
 # same bytes for one and two host threads, for repeated runs, and for gcc -O0, gcc -O3 and clang -O2. Another seed gives another
 # digest, so that the digest is known to see something.
 . "$(dirname "$0")/lib.sh"
+export DISCO_DATA=$root # programs built elsewhere find no machines beside them
 need gcc make
 bare hostile
 
-# The part of the file that two runs must have in common: all but its last object.
+# The part of the file that two runs must have in common: all but its last object and the version, which says of a program built of
+# changed sources that they were changed.
 common() {
-	awk '/^ "host": \{/ { skip = 1 } !skip { print } /^ \}/ { skip = 0 }' "$1"
+	awk '/^ "disco": / { next } /^ "host": \{/ { skip = 1 } !skip { print } /^ \}/ { skip = 0 }' "$1"
 }
 
 # once NAME PROGRAM THREADS ARGUMENT...: statistics of a run, less the host's, in $work/NAME.
