@@ -32,12 +32,18 @@ static void start_fs(unsigned slot)
 	start(slot, VIRTIO_F_RING_INDIRECT_DESC);
 }
 
+static uint32_t small_bytes = SMALL_BYTES;
+
 static void setup(void)
 {
+	char *resize = xasprintf("truncate -s %u sub/small", small_bytes);
+
 	vm = fake_vm_create(false, 16 << 20);
 	plic_create(vm);
 	images = image_cache_create(fake.cluster.mem);
 	make_files();
+	files_shell(resize);
+	free(resize);
 	ck_assert_int_eq(tree_open(images, files_dir, &tree), 0);
 	virtio_fs_create(vm, FS, "files", tree, true);
 	virtio_fs_create(vm, COPYING, "copied", tree, false);
@@ -142,6 +148,12 @@ static void setup_up(void)
 	setup();
 	init(FS, 7, 41, UINT32_MAX);
 	init(COPYING, 7, 41, UINT32_MAX);
+}
+
+static void setup_long(void)
+{
+	small_bytes = 2 << 20;
+	setup_up();
 }
 
 /* ---- INIT ---- */
@@ -588,6 +600,24 @@ START_TEST(the_longest_chain)
 }
 END_TEST
 
+/* A driver may give room for much more than it was told that a request may be of. */
+START_TEST(a_read_is_no_longer_than_the_driver_was_told)
+{
+	const uint32_t room = 1536 << 10, most = 252 * PAGE_SIZE;
+	struct fuse_read_in in = {.size = room};
+
+	for (unsigned slot = FS; slot <= COPYING; slot++) {
+		put_request(FUSE_READ, SMALL, &in, sizeof(in));
+		put_desc(desc_pa(slot, REQUESTS), 0, REQUEST, IN + sizeof(in), NEXT, 1);
+		put_desc(desc_pa(slot, REQUESTS), 1, REPLY, OUT, WRITE | NEXT, 2);
+		put_desc(desc_pa(slot, REQUESTS), 2, PAGES, room, WRITE, 0);
+		ck_assert(submit(slot, REQUESTS));
+		ck_assert_int_eq(reply(), 0);
+		ck_assert_uint_eq(used, OUT + most);
+	}
+}
+END_TEST
+
 /* ---- broken requests ---- */
 
 START_TEST(lengths_are_checked)
@@ -749,7 +779,8 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("virtio-fs");
-	TCase *new = tcase_create("new"), *up = tcase_create("up");
+	TCase *new = tcase_create("new"), *up = tcase_create("up"),
+	      *long_file = tcase_create("long file");
 	SRunner *r = srunner_create(s);
 	int failed;
 
@@ -782,6 +813,9 @@ int main(void)
 	tcase_add_test(up, lengths_are_checked);
 	tcase_add_test(up, a_full_machine_fails_the_vm_alone);
 	tcase_add_test(up, no_room_for_headers_breaks_the_device);
+	tcase_add_checked_fixture(long_file, setup_long, teardown);
+	suite_add_tcase(s, long_file);
+	tcase_add_test(long_file, a_read_is_no_longer_than_the_driver_was_told);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);

@@ -36,11 +36,12 @@ enum {
 	OUT_HEADER = sizeof(struct fuse_out_header),
 	/* Two headers and the arguments that Linux puts beside each. */
 	MAX_PAGES = VIRTQ_MAX - 4,
+	/* Of a reply's body at most, whatever room there is: drivers are told MAX_PAGES. */
+	REPLY_BYTES = MAX_PAGES * PAGE_SIZE,
 	OLDEST_MINOR = 31,       /* the first that had virtio-fs */
 	GUEST_O_DIRECT = 0x4000, /* of a RISC-V or x86 guest */
 	MAY_WRITE = 2,           /* in ACCESS */
 };
-#define REPLY_BYTES (1u << 30) /* more than any driver gives room for, and still an int */
 /* Longer than any run, and not so long that a driver's arithmetic would have to clamp it. */
 #define FOR_EVER (1ull << 30)
 
@@ -520,7 +521,7 @@ static void serve(struct virtio *v, struct virtq *q, const struct virtio_chain *
 	}
 	r.node = tree_node(f->tree, r.in.nodeid);
 	r.args = r.in.len - IN_HEADER;
-	r.room = MIN(c->writable - OUT_HEADER, REPLY_BYTES);
+	r.room = MIN(c->writable - OUT_HEADER, (uint32_t)REPLY_BYTES);
 	body = answer(&r, op);
 	out.len = OUT_HEADER + (uint32_t)MAX(body, 0);
 	out.error = MIN(body, 0);
