@@ -106,6 +106,50 @@ START_TEST(disk_transfers_cost_copies_and_records)
 }
 END_TEST
 
+/* A write and its flush, four times over, with the device asked once. */
+START_TEST(flushes_of_a_private_disk_are_bounded_at_each_boundary)
+{
+	const uint32_t header[2][4] = {{1}, {4}}; /* OUT of sector 0, FLUSH */
+	uint64_t d = desc_pa(BLK, 0), last = 0;
+
+	start(BLK, 1 << 9);
+	gm_write(vm, BUF, header, sizeof(header));
+	put_desc(d, 0, BUF, 16, NEXT, 1);
+	put_desc(d, 1, BUF + 0x1000, 512, NEXT, 2);
+	put_desc(d, 2, BUF + 64, 1, WRITE, 0);
+	put_desc(d, 3, BUF + 16, 16, NEXT, 4);
+	put_desc(d, 4, BUF + 65, 1, WRITE, 0);
+	for (unsigned i = 0; i < 4; i++) {
+		offer(BLK, 0, 0);
+		offer(BLK, 0, 3);
+	}
+	fake_run_phase();
+	notify(BLK, 0);
+	while (used_index(BLK, 0) < 8) {
+		fake_boundary();
+		ck_assert_uint_gt(disk_stats(disk)->flushes, last);
+		ck_assert_uint_le(disk_stats(disk)->flushes, last + 2);
+		last = disk_stats(disk)->flushes;
+	}
+	ck_assert_uint_eq(disk_stats(disk)->flushes, 4);
+}
+END_TEST
+
+/* What waited in the queue is served when the driver says that it is up: by the vCPU that says so. */
+START_TEST(a_vcpu_that_brings_a_device_up_pays_for_what_waited)
+{
+	start(CON, 0);
+	fake.initiator = 0;
+	notify(CON, 1);
+	fake.initiator = 1;
+	set_reg(CON, 0x70, 3 | FEATURES_OK);
+	put_desc(desc_pa(CON, 1), 0, BUF, 3000, 0, 0);
+	offer(CON, 1, 0);
+	set_reg(CON, 0x70, 3 | FEATURES_OK | DRIVER_OK);
+	ck_assert_uint_eq(charged(), CALL + 3000);
+}
+END_TEST
+
 /* From the card in NET_A to that in NET_B; what its receiver pays is charged to the same VM. */
 static void broadcast(void)
 {
@@ -162,6 +206,11 @@ int main(void)
 	tcase_add_test(t, a_request_that_shrinks_while_it_waits_ends);
 	tcase_add_test(t, disk_transfers_cost_copies_and_records);
 	tcase_add_test(t, a_broadcast_costs_its_sender_a_record_for_each_receiver);
+	tcase_add_test(t, a_vcpu_that_brings_a_device_up_pays_for_what_waited);
+	suite_add_tcase(s, t);
+	t = tcase_create("private");
+	tcase_add_checked_fixture(t, setup_private, teardown);
+	tcase_add_test(t, flushes_of_a_private_disk_are_bounded_at_each_boundary);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }

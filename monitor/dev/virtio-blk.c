@@ -35,6 +35,8 @@ enum {
 
 	ID_BYTES = 20,
 	MOST_BYTES = VIRTIO_BOUNDARY_BYTES, /* of one request; larger ones are errors */
+	/* At one boundary, for each may wait for the host's disk. Linux has one under way. */
+	MOST_FLUSHES = 2,
 };
 
 struct header {
@@ -58,6 +60,7 @@ struct virtio_blk {
 	struct disk *disk;
 	struct config config;
 	unsigned slot;
+	uint64_t flushes; /* of the disk's, at which this boundary's work ends */
 	uint64_t errors;
 };
 
@@ -182,12 +185,17 @@ static void serve(struct virtio *v, struct virtq *q, const struct virtio_chain *
 		status = S_UNSUPP;
 	}
 	b->errors += status != S_OK;
+	if (disk_stats(b->disk)->flushes >= b->flushes)
+		virtio_stop(q);
 	if (virtio_copy_to(v, c, room, &status, 1))
 		virtio_push(v, q, c->head, c->writable);
 }
 
 static int blk_kick(struct virtio *v, struct virtq *q)
 {
+	struct virtio_blk *b = (struct virtio_blk *)v;
+
+	b->flushes = disk_stats(b->disk)->flushes + MOST_FLUSHES;
 	return virtio_serve(v, q, VIRTIO_BOUNDARY_BYTES, serve);
 }
 

@@ -241,6 +241,11 @@ uint64_t virtio_read(struct device *d, struct vcpu *vcpu, uint64_t offset, unsig
 	return 0;
 }
 
+static void set_initiator(struct virtio *v, const struct vcpu *vcpu)
+{
+	v->initiator = vcpu ? vcpu->id : 0;
+}
+
 void virtio_write(
 	struct device *d, struct vcpu *vcpu, uint64_t offset, unsigned size, uint64_t value)
 {
@@ -276,7 +281,7 @@ void virtio_write(
 		break;
 	case QUEUE_NOTIFY:
 		v->kicks++;
-		v->initiator = vcpu ? vcpu->id : 0;
+		set_initiator(v, vcpu);
 		if (word < v->ops->n_queues)
 			kick(v, &v->queue[word]);
 		break;
@@ -285,6 +290,7 @@ void virtio_write(
 		device_irq(d, v->isr != 0);
 		break;
 	case STATUS:
+		set_initiator(v, vcpu);
 		set_status(v, word);
 		break;
 	case QUEUE_NUM:
@@ -312,6 +318,7 @@ int virtio_clone(struct device *d, const struct device *from)
 	v->status = original->status;
 	v->isr = original->isr;
 	v->config_generation = original->config_generation;
+	v->initiator = original->initiator;
 	memcpy(v->queue, original->queue, sizeof(v->queue));
 	return 0;
 }

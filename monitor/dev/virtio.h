@@ -88,8 +88,9 @@ struct virtio { /* the first member of each model's own struct */
 	uint32_t status, isr;
 	struct virtq queue[VIRTIO_MAX_QUEUES];
 	uint32_t generation; /* of the rings: another when one was set up anew or all were reset */
-	unsigned initiator;  /* the hart that notified last: it pays for the device's work ... */
-	uint64_t owed; /* ... these cycles, with the next virtio_notify() or at kick()'s end */
+	unsigned
+		initiator; /* the hart that notified or set the status last: it pays for work ... */
+	uint64_t owed;     /* ... these cycles, with the next virtio_notify() or at kick()'s end */
 	uint64_t kicks, interrupts, broken; /* statistics */
 };
 
@@ -144,6 +145,8 @@ int virtio_pop_again(struct virtio *v, struct virtq *q, uint16_t head, struct vi
 /* Put back the request popped last, of which the first `done` bytes, more than none, have been
  * served: the next pop gives it again, read anew, with c->done. */
 void virtio_rest(struct virtq *q, uint32_t done);
+/* In kick(): what is left of the queue waits for the next boundary. */
+void virtio_stop(struct virtq *q);
 /* Put back the n requests popped last, none of them pushed. */
 void virtio_unpop(struct virtq *q, unsigned n);
 /* Give a request back; `bytes` were written into its writable part. */

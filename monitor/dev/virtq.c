@@ -201,6 +201,11 @@ void virtio_rest(struct virtq *q, uint32_t done)
 	q->done = done;
 }
 
+void virtio_stop(struct virtq *q)
+{
+	q->left = 0;
+}
+
 void virtio_charge(struct virtio *v, uint64_t cycles)
 {
 	v->owed += cycles;
