@@ -21,7 +21,7 @@ cc -O1 -o "$work/mkmark" guests/mark/mkmark.c
 "$work/mkmark" >"$work/disco-mark"
 for n in 1 2 3 4 16 1000 2047; do # slti x0, x0, n; jalr x0, 0(ra)
 	code=$(printf '%02x%02x%02x%02x67800000' $((0x13)) $((0x20)) $((n % 16 * 16)) $((n / 16)))
-	od -An -v -tx1 "$work/disco-mark" | tr -d ' \n' | grep -q "$code" || fail "disco-mark has no marker $n"
+	od -An -v -tx1 "$work/disco-mark" | tr -d ' \n' | grep -q "$code" || fail "disco-mark has no magic instruction $n"
 done
 
 # Each architecture's guest, in $work/ARCH its unpacked initrd.

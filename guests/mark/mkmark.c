@@ -2,11 +2,11 @@
 /*
  * mkmark >disco-mark
  *
- * Writes the program disco-mark, which executes one marker (disco-mark.h), as a static ELF file for
- * 64-bit RISC-V Linux. It is assembled here rather than compiled, so that making the guest needs no
- * compiler for it and gives the same bytes on every host: the guest's memory, and so every digest,
- * depends on them. A marker's number is part of its instruction, hence a table with each of them,
- * 16 KiB in all, and a jump into it.
+ * Writes the program disco-mark, which executes one magic instruction (disco-mark.h), as a static
+ * ELF file for 64-bit RISC-V Linux. It is assembled here rather than compiled, so that making the
+ * guest needs no compiler for it and gives the same bytes on every host: the guest's memory, and so
+ * every digest, depends on them. N is part of the instruction, so the program has a table with an
+ * instruction for each N, 16 KiB in all, and jumps into it.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -30,7 +30,8 @@ static const char usage[] =
 	"latencies from here on; a region of interest begins or ends; or a label, a\n"
 	"number from 16 to 2047, to be recorded with its time.\n";
 
-/* Places in the program. Code before its label is known is written again once it is: two passes. */
+/* Labels. A jump forward needs a label that is not known yet, so the program is written in two
+ * passes. */
 enum label {
 	NEXT_NAME,
 	COMPARE,
@@ -215,7 +216,7 @@ static void program(void)
 
 	here(TABLE);
 	for (int32_t n = 0; n <= DISCO_LAST; n++) {
-		i_type(0x13, 2, X0, X0, n); /* slti: the marker */
+		i_type(0x13, 2, X0, X0, n); /* slti: the magic instruction */
 		jalr(X0, RA);
 	}
 	here(STRINGS);

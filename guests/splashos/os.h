@@ -3,9 +3,9 @@
  * SPLASHOS: a library operating system for one parallel program, after the one the Disco paper
  * ran RADIX on (SOSP 1997, sections 4.3 and 5.4). The program is linked with it and runs beside it
  * in supervisor mode, on physical addresses: there are no processes, no page tables, no preemption
- * and no interrupt handlers. A thread is a hart for as long as it lives. The first touch of a page
- * is the monitor's business, which gives it a frame, where a general-purpose system would take a
- * fault, a lock and a list. Programs see C's library (picolibc) and the part of POSIX threads in
+ * and no interrupt handlers. A thread is a hart for as long as it lives. At the first touch of a
+ * page the monitor gives it a frame; a general-purpose system would need a fault, a lock and a list.
+ * Programs see C's library (picolibc) and the part of POSIX threads in
  * include/pthread.h.
  *
  * The files, in the order in which to read them:

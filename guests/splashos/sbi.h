@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What SPLASHOS asks of whoever is below it, the monitor or a firmware: six calls of the RISC-V
- * Supervisor Binary Interface (specification 2.0, chapters 3 and 7 to 12). It drives no interrupt
- * controller, no timer and no serial port of its own.
+ * The calls that SPLASHOS makes to the monitor or a firmware: six of the RISC-V Supervisor Binary
+ * Interface (specification 2.0, chapters 3 and 7 to 12). It drives no interrupt controller, no
+ * timer and no serial port of its own.
  */
 #ifndef SPLASHOS_SBI_H
 #define SPLASHOS_SBI_H

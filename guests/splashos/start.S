@@ -3,7 +3,7 @@
 // The first and the last instructions: the header of a RISC-V Image, by which any boot loader knows where to put us
 // (Linux Documentation/arch/riscv/boot-image-header.rst), how a hart gets from nothing to C, and what happens on a trap.
 // There is no virtual memory, so nothing has to be set up for it; memory above the file is zero, as every board that this
-// boots on gives it, so .bss is not cleared: whoever uses a page first touches it first, which is what places it.
+// boots on gives it, so .bss is not cleared: the hart that uses a page first touches it first, and so places it on its node.
 
 	.section .start, "ax"
 	.option	norvc

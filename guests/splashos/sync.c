@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
  * Mutexes, conditions and barriers are each a few words under a spin lock that is held for some ten
- * instructions, and a queue of harts that wait. Who leaves hands over to the first in the queue, so
- * nobody is overtaken and no wake-up is in vain: with a hart for each thread, fairness costs
- * nothing.
+ * instructions, and a queue of harts that wait. The hart that leaves hands over to the first in the
+ * queue, so no hart is overtaken and no wake-up is in vain: with a hart for each thread, fairness
+ * costs nothing.
  */
 #include <errno.h>
 
 #include "os.h"
 
-/* ---- spin locks: only read while somebody else has it, so that the line stays in all caches */
+/* ---- spin locks: only read while another hart has it, so that the line stays in all caches */
 
 int pthread_spin_init(pthread_spinlock_t *l, int shared)
 {
@@ -107,7 +107,7 @@ int pthread_mutex_lock(pthread_mutex_t *m)
 		enqueue(&m->waiting);
 	pthread_spin_unlock(&m->guard);
 	if (held)
-		hart_wait(); /* and then it is ours */
+		hart_wait(); /* pthread_mutex_unlock() gave it to us */
 	return 0;
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads are harts. To create one is to start a hart, and it stops when the thread ends, so there
- * is nothing to schedule. A thread that must wait first looks a little while whether its turn comes
- * at once, for about as long as the two monitor calls of sleeping and being woken would take, and
- * then sleeps (wfi), so that the monitor can give the CPU to somebody else. The interrupt that ends
- * the sleep is never taken: it is only pending, and cleared.
+ * Threads are harts. Creating a thread starts a hart, which stops when the thread ends, so there is
+ * nothing to schedule. A thread that must wait first spins, for about as long as the two monitor
+ * calls of sleeping and being woken would take, and then sleeps (wfi), so that the monitor can give
+ * the CPU to another VM. The interrupt that ends the sleep is never taken: it is only pending, and
+ * cleared.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "sbi.h"
 
 enum { WAKE_NO, WAKE_ASLEEP, WAKE_YES };
-enum { LOOKS = 200, SSIP = 2 };
+enum { SPINS = 200, SSIP = 2 };
 
 extern char tdata_start[], tdata_bytes[], tls_bytes[], tls_bytes_rounded[], hart_entry[];
 
@@ -52,7 +52,7 @@ void hart_wait(void)
 	struct hart *h = me;
 	unsigned awake = WAKE_NO;
 
-	for (unsigned i = 0; i < LOOKS; i++) {
+	for (unsigned i = 0; i < SPINS; i++) {
 		if (__atomic_load_n(&h->wake, __ATOMIC_ACQUIRE) == WAKE_YES)
 			break;
 		pause_hint();
@@ -60,7 +60,7 @@ void hart_wait(void)
 	if (__atomic_compare_exchange_n(
 		    &h->wake, &awake, WAKE_ASLEEP, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
 		for (;;) {
-			/* Clear before looking: an interrupt after the look ends the wfi. */
+			/* Clear before reading: an interrupt after the read ends the wfi. */
 			__asm__ volatile("csrc sip, %0\n\tfence" : : "i"(SSIP) : "memory");
 			if (__atomic_load_n(&h->wake, __ATOMIC_ACQUIRE) == WAKE_YES)
 				break;

@@ -12,7 +12,7 @@
 /*
  * Make a ring of pointers, one every `stride` bytes (a power of two, as `bytes` is), in an order
  * that visits each before it repeats: a linear congruential generator of full period (Knuth, TAOCP
- * 3.2.1.2, theorem A). Whoever calls this touches every page first.
+ * 3.2.1.2, theorem A). The caller touches every page first.
  */
 static inline void chase_make(void *buffer, uint64_t bytes, uint64_t stride)
 {

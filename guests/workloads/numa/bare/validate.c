@@ -156,8 +156,8 @@ static void count_longer(void *word)
 	count_up(word, 2 * COUNTS);
 }
 
-/* Harts 0 and 1 each count in a word of its own, so many bytes apart. Hart 1 goes on until after
- * hart 0, whatever either's way to the line costs. */
+/* Harts 0 and 1 each count in a word of its own, `apart` bytes from the other. Hart 1 counts twice
+ * as far, so that it ends after hart 0 even if hart 0's accesses cost more. */
 static void measure_sharing(const char *name, unsigned node, uint64_t apart)
 {
 	volatile uint64_t *word = shared_word(node);
