@@ -42,11 +42,11 @@ for arch in riscv64 amd64; do
 	ls -l --time-style=full-iso "$dir" | cmp -s - "$work/before" || fail "the second run changed $dir"
 
 	# Kept apart from sha256sum's own check, so that an empty list does not pass.
-	(cd "$dir" && sha256sum -c --quiet checksums) || fail "files differ from their checksums"
+	(cd "$dir" && sha256sum -c --quiet manifest) || fail "files differ from their checksums"
 	for file in kernel initrd root.img; do
-		grep -q "^[0-9a-f]\{64\}  $file\$" "$dir/checksums" || fail "$file has no checksum"
+		grep -q "^[0-9a-f]\{64\}  $file\$" "$dir/manifest" || fail "$file has no checksum"
 	done
-	[ "$(cat "$dir/hash")" = "$(sha256sum <"$dir/checksums" | cut -c 1-16)" ] || fail "the hash is not of the checksums"
+	[ "$(cat "$dir/hash")" = "$(sha256sum <"$dir/manifest" | cut -c 1-16)" ] || fail "the hash is not of the checksums"
 
 	# Pinned to its own packages it is the same guest; to another, it is not made, and that is the last line.
 	list=$dir/packages.lock

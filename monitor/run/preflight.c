@@ -45,7 +45,7 @@ static int check_disk(const struct disk_option *d, bool is_root)
 /* The bytes of memory that the guest needs; 0: it does not say. */
 static uint64_t floor_of(const char *guest, const char *arch)
 {
-	char *what = xasprintf("guests/%.*s/manifest", (int)strcspn(guest, "/"), guest);
+	char *what = xasprintf("guests/%.*s/needs", (int)strcspn(guest, "/"), guest);
 	char *path = data_path(what);
 	char *key = xasprintf("memory.%s", arch);
 	const char *text;

@@ -9,8 +9,8 @@
 #include "monitor/run/run.h"
 
 /*
- * Refuse disks that are no raw disks, and VMs with less memory than the guest's manifest says that
- * it needs (guests/NAME/manifest, libconfig: `memory = { ARCHITECTURE = "SIZE"; }`; a guest without
+ * Refuse disks that are no raw disks, and VMs with less memory than the guest says that
+ * it needs (guests/NAME/needs, libconfig: `memory = { ARCHITECTURE = "SIZE"; }`; a guest without
  * one is not judged). After find_guest(). 0, or -EINVAL after one line on stderr.
  */
 int preflight(const struct run *r);

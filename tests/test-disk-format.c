@@ -97,8 +97,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("format");
-	TCase *t = tcase_create("format");
+	Suite *s = suite_create("disk-format");
+	TCase *t = tcase_create("disk-format");
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, what_tools_make_is_known);
