@@ -30,7 +30,7 @@ static void setup(void)
 	sim_create(1);
 	memset(&r, 0, sizeof(r));
 	memset(&guest, 0, sizeof(guest));
-	options = (struct run_options){.vms = 1, .exec = (char *)"true", .quiet = true};
+	options = (struct run_options){.vms = 1, .vcpus = 1, .exec = (char *)"true", .quiet = true};
 	guest.vm = sim_vm(1, false);
 	strcpy(guest.vm->name, "vm0");
 	guest_init(&guest);
@@ -160,6 +160,41 @@ START_TEST(guests_are_judged_when_they_stop)
 }
 END_TEST
 
+/* Machine time that passes without a word of the guest, once it was heard. */
+static void be_silent(uint64_t seconds)
+{
+	r.cluster.now += seconds * sim_machine.clock_hz;
+	agent_poll(&r);
+}
+
+START_TEST(a_boot_that_stays_silent_fails)
+{
+	say(guest.uart, "Linux\n");
+	be_silent(59);
+	say(guest.uart, "version\n");
+	be_silent(59);
+	ck_assert_int_eq(guest.vm->state, VM_RUNNING);
+	be_silent(2);
+	ck_assert_int_eq(guest.vm->state, VM_FAILED);
+}
+END_TEST
+
+/* A host that is slow is no fault of the guest's. */
+START_TEST(by_the_hosts_clock_a_boot_may_take_long)
+{
+	struct engine slow = *sim.engine;
+
+	slow.host_time = true;
+	r.cluster.engine = &slow;
+	say(guest.uart, "Linux\n");
+	be_silent(300);
+	ck_assert_int_eq(guest.vm->state, VM_RUNNING);
+	be_silent(301);
+	ck_assert_int_eq(guest.vm->state, VM_FAILED);
+	r.cluster.engine = sim.engine;
+}
+END_TEST
+
 START_TEST(the_consoles_end_is_kept)
 {
 	char *tail;
@@ -192,6 +227,8 @@ int main(void)
 	tcase_add_test(t, the_agents_words_come_in_order);
 	tcase_add_test(t, a_status_is_a_number_below_256);
 	tcase_add_loop_test(t, guests_are_judged_when_they_stop, 0, 3);
+	tcase_add_test(t, a_boot_that_stays_silent_fails);
+	tcase_add_test(t, by_the_hosts_clock_a_boot_may_take_long);
 	tcase_add_test(t, the_consoles_end_is_kept);
 	suite_add_tcase(s, t);
 	return run_suite(s);

@@ -11,6 +11,7 @@
 struct engine {
 	const char *name;
 	const struct board *board; /* that its VMs see */
+	bool host_time;            /* machine time is that of the host's clock */
 	/* Allocate its own part of vm and of each vcpu; called by vm_create(). */
 	void (*vm_init)(struct vm *vm);
 	void (*vm_free)(struct vm *vm);

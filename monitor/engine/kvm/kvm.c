@@ -304,6 +304,7 @@ static const char *const kvm_reads[] = {"/proc/stat", "/proc/sys/vm/max_map_coun
 const struct engine engine_kvm = {
 	.name = "kvm",
 	.board = &board_pc,
+	.host_time = true,
 	.open = kvm_open,
 	.close = kvm_close,
 	.reads = kvm_reads,
