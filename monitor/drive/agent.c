@@ -123,8 +123,8 @@ static void judge_boot(struct run *r, struct guest *g)
 		return;
 	if (heard != g->heard || !g->heard_at || o->overcommit) {
 		g->heard = heard;
-		g->heard_at = MAX(r->cluster.now, 1u);
-	} else if (r->cluster.now - g->heard_at > most_s * r->machine->clock_hz) {
+		g->heard_at = r->cluster.now + 1;
+	} else if (r->cluster.now + 1 - g->heard_at > most_s * r->machine->clock_hz) {
 		vm_fail(g->vm,
 			"not up, and silent for %d s of machine time: too little --memory for its "
 			"kernel and initrd, or no agent in it",
