@@ -74,7 +74,7 @@ $(B)/%.o: %.c $(BUILT_WITH)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/tests/%: $(B)/tests/%.o $(B)/libdisco.a
+$(B)/tests/%: $(B)/tests/%.o $(B)/tests/timeout.o $(B)/libdisco.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
 

@@ -233,7 +233,6 @@ int main(void)
 	/* Refusals are said on stderr; thousands of them are expected here. */
 	if (!freopen("/dev/null", "w", stderr))
 		return 1;
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, a_kernel_takes_the_larger_of_file_and_memory);
 	tcase_add_test(t, bad_kernel_headers_are_refused);
 	tcase_add_test(t, an_elf_file_has_segments_entry_and_tohost);

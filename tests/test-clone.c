@@ -210,7 +210,6 @@ int main(void)
 	Suite *s = suite_create("clone");
 	TCase *tc = tcase_create("clone");
 
-	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, clones_go_on_from_the_marker_each_its_own_way, 0, 4);
 	tcase_add_loop_test(tc, host_threads_change_nothing, 0, 2);
 	tcase_add_test(tc, the_original_is_charged);

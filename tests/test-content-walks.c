@@ -351,7 +351,6 @@ int main(void)
 	int status;
 
 	make_disk();
-	tcase_set_timeout(walks, 300);
 	tcase_add_loop_test(walks, no_byte_is_lost, 0, 4);
 	tcase_add_loop_test(walks, threads_change_nothing, 0, 2);
 	suite_add_tcase(s, walks);

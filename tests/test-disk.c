@@ -747,8 +747,6 @@ int main(void)
 	Suite *s = suite_create("disk");
 	TCase *tc = tcase_create("disk"), *tight = tcase_create("full memory");
 
-	tcase_set_timeout(tc, 120);
-	tcase_set_timeout(tight, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_checked_fixture(tight, setup_tight, teardown);
 	tcase_add_test(tc, an_image_is_read_once_and_opened_once);

@@ -142,7 +142,6 @@ int main(void)
 	SRunner *r;
 	int failed;
 
-	tcase_set_timeout(t, 300);
 	tcase_add_test(t, arithmetic_is_the_same);
 	tcase_add_test(t, order_is_the_same);
 	tcase_add_test(t, conversions_are_the_same);

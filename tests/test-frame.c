@@ -330,7 +330,6 @@ int main(void)
 	Suite *s = suite_create("frame");
 	TCase *tc = tcase_create("frame");
 
-	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, new_frames_come_lowest_first_and_freed_ones_last_freed_first);
 	tcase_add_test(tc, a_full_node_takes_from_the_nearest);
 	tcase_add_test(tc, each_node_has_a_copy_of_the_monitor);

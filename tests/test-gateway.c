@@ -660,8 +660,6 @@ int main(void)
 
 	tcase_add_checked_fixture(outside, setup_outside, teardown);
 	tcase_add_checked_fixture(host, setup_host, teardown);
-	tcase_set_timeout(outside, 120);
-	tcase_set_timeout(host, 120);
 	tcase_add_test(outside, gateway_and_server_of_names_say_where_they_are);
 	tcase_add_test(outside, loopback_is_out_of_reach_otherwise);
 	tcase_add_test(outside, malformed_and_foreign_frames_are_refused);

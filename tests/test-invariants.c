@@ -309,7 +309,6 @@ int main(void)
 	Suite *s = suite_create("invariants");
 	TCase *t = tcase_create("all");
 
-	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, each_fault_is_found_and_named, 0, (int)ARRAY_SIZE(faults));
 	suite_add_tcase(s, t);

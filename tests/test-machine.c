@@ -564,7 +564,6 @@ int main(void)
 	Suite *s = suite_create("machine");
 	TCase *tc = tcase_create("machine");
 
-	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, every_preset_loads_and_is_listed);
 	tcase_add_test(tc, uniform_variants_differ_in_distance_alone);

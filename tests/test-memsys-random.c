@@ -379,7 +379,6 @@ int main(void)
 	Suite *s = suite_create("memsys-random");
 	TCase *t = tcase_create("all");
 
-	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, fast_model_equals_reference, 0, (int)ARRAY_SIZE(shapes));
 	tcase_add_loop_test(t, threads_change_nothing, 0, (int)ARRAY_SIZE(shapes));
 	suite_add_tcase(s, t);

@@ -440,7 +440,6 @@ int main(void)
 	TCase *t = tcase_create("all");
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, pointer_chase_measures_each_level);
 	tcase_add_test(t, streaming_misses_once_a_line);
 	tcase_add_test(t, instructions_have_their_own_l1);

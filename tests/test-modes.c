@@ -595,7 +595,6 @@ int main(void)
 	Suite *s = suite_create("modes");
 	TCase *t = tcase_create("costs");
 
-	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(
 		t, each_sensitive_instruction_has_its_price, 0, MODES * ARRAY_SIZE(instructions));
 	tcase_add_loop_test(t, returns_have_their_price, 0, MODES);

@@ -586,7 +586,6 @@ int main(void)
 		if (fd < 0 || write(fd, sector, sizeof(sector)) != sizeof(sector))
 			die("cannot write %s", disk_file);
 	}
-	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, no_byte_is_lost_with_memory_to_spare, 0, walks);
 	tcase_add_loop_test(tc, no_byte_is_lost_when_nodes_run_short, 0, walks);
 	tcase_add_loop_test(tc, threads_change_nothing, 0, 2);

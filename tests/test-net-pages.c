@@ -549,7 +549,6 @@ int main(void)
 	Suite *s = suite_create("net-pages");
 	TCase *tc = tcase_create("net-pages");
 
-	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, every_byte_arrives_as_it_was_sent, 0, 8);
 	tcase_add_loop_test(tc, sharing_changes_no_byte, 0, 2);
 	suite_add_tcase(s, tc);

@@ -556,7 +556,6 @@ int main(void)
 	Suite *s = suite_create("net");
 	TCase *on = tcase_create("sharing"), *off = tcase_create("off");
 
-	tcase_set_timeout(on, 60);
 	tcase_add_checked_fixture(on, setup_sharing, teardown);
 	tcase_add_checked_fixture(off, setup_off, teardown);
 	tcase_add_test(on, offloads_reach_who_takes_them);

@@ -370,7 +370,6 @@ int main(void)
 	Suite *s = suite_create("numa-stats");
 	TCase *t = tcase_create("numa-stats");
 
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, shared_cpus_lose_no_count);
 	tcase_add_test(t, what_a_vm_missed_is_divided_by_node);
 	tcase_add_test(t, a_copy_does_not_make_a_page_written);

@@ -641,7 +641,6 @@ int main(void)
 	Suite *s = suite_create("pmap");
 	TCase *tc = tcase_create("pmap");
 
-	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, first_touch_takes_a_zero_frame_of_the_node);
 	tcase_add_test(tc, first_touches_go_home_from_any_node);
 	tcase_add_test(tc, a_store_in_the_run_phase_copies_and_settles_later);

@@ -221,7 +221,6 @@ int main(void)
 	Suite *s = suite_create("sched");
 	TCase *t = tcase_create("sched");
 
-	tcase_set_timeout(t, 60); /* for sanitizers on a busy host */
 	tcase_add_test(t, two_for_each_cpu);
 	tcase_add_test(t, three_on_two_cpus);
 	tcase_add_test(t, idle_gives_up_the_cpu);

@@ -407,7 +407,6 @@ int main(void)
 	Suite *s = suite_create("services");
 	TCase *t = tcase_create("services");
 
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, calls_by_number);
 	tcase_add_test(t, traps_that_are_no_calls);
 	tcase_add_test(t, a_task_that_sleeps_does_not_pay_for_others);

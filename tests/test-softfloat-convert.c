@@ -346,7 +346,6 @@ int main(void)
 	Suite *s = suite_create("softfloat-convert");
 	TCase *t = tcase_create("judged");
 
-	tcase_set_timeout(t, 300);
 	for (unsigned i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(t, tests[i]);
 	suite_add_tcase(s, t);

@@ -356,7 +356,6 @@ int main(void)
 	Suite *s = suite_create("subnet");
 	TCase *tc = tcase_create("subnet");
 
-	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, order_is_of_port_then_of_sending);
 	tcase_add_test(tc, groups_and_strangers_reach_all_others);

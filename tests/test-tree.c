@@ -603,7 +603,6 @@ int main(void)
 	TCase *c = tcase_create("tree");
 
 	tcase_add_checked_fixture(c, setup, teardown);
-	tcase_set_timeout(c, 60);
 	suite_add_tcase(s, c);
 	tcase_add_test(c, nodes_are_numbered_by_level_and_name);
 	tcase_add_test(c, contents_are_in_memory_once);

@@ -785,13 +785,11 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(new, setup, teardown);
-	tcase_set_timeout(new, 60);
 	suite_add_tcase(s, new);
 	tcase_add_test(new, device_says_what_it_is);
 	tcase_add_test(new, init_settles_version_and_flags);
 	tcase_add_test(new, a_clone_goes_on);
 	tcase_add_checked_fixture(up, setup_up, teardown);
-	tcase_set_timeout(up, 60);
 	suite_add_tcase(s, up);
 	tcase_add_test(up, lookup_finds_children);
 	tcase_add_test(up, lookup_refuses_what_is_no_name);

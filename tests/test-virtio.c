@@ -427,7 +427,6 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(shared, setup, teardown);
-	tcase_set_timeout(shared, 60);
 	suite_add_tcase(s, shared);
 	tcase_add_test(shared, transport_introduces_itself);
 	tcase_add_test(shared, transport_refuses_features);
