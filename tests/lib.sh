@@ -4,7 +4,7 @@
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 disco=${DISCO:-$root/build/disco}
-[ -z "${SAN:-}" ] && case $disco in */san/*) SAN=1 ;; esac
+[ -z "${SAN:-}" ] && grep -qa __asan_init "$disco" 2>/dev/null && SAN=1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export XDG_RUNTIME_DIR=$work/run
