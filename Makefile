@@ -166,10 +166,10 @@ compdb: ## compile_commands.json, for editors
 
 # clang-tidy looks only at what has changed since it was clean; cppcheck keeps its own books.
 TIDY    := $(patsubst %.c,$(B)/tidy/%.ok,$(MAIN) $(SRC))
-tidy: tidy-deps ## clang-tidy and cppcheck, with the checks of .clang-tidy and .cppcheck
-	@$(MAKE) --no-print-directory -k -j$(shell nproc) $(TIDY)
+tidy: tidy-deps ## clang-tidy and cppcheck, with the checks of .clang-tidy and .cppcheck; 3 minutes, then what changed
+	@$(MAKE) --no-print-directory -s -k -j$(shell nproc) $(TIDY)
 	@mkdir -p $(B)/tidy/cppcheck; cppcheck -q -j$(shell nproc) --enable=warning,performance,portability --inline-suppr \
-	  --std=c11 --platform=unix64 --library=gnu --error-exitcode=1 --suppressions-list=.cppcheck \
+	  --std=c11 --platform=unix64 --library=gnu --library=.cppcheck.cfg --error-exitcode=1 --suppressions-list=.cppcheck \
 	  --cppcheck-build-dir=$(B)/tidy/cppcheck $(filter-out -I% -std%,$(CPPFLAGS)) -I. $(MAIN) $(SRC)
 $(B)/tidy/%.ok: %.c .clang-tidy $(B)/%.o
 	$(call say,TIDY,$<)

@@ -324,9 +324,9 @@ void content_hint(struct content *c, unsigned vm, uint32_t ppn)
 static uint64_t fingerprint_of(const struct content *c, uint32_t mpn)
 {
 	const uint64_t *w = frame_data(c->mem, mpn);
-	enum { QUARTER = PAGE_SIZE / 8 / 4 };
+	const size_t quarter = PAGE_SIZE / 8 / 4;
 	const uint64_t some[] = {
-		w[0], w[QUARTER], w[2 * QUARTER], w[3 * QUARTER], w[4 * QUARTER - 1]};
+		w[0], w[quarter], w[2 * quarter], w[3 * quarter], w[4 * quarter - 1]};
 
 	if (!(some[0] | some[1] | some[2] | some[3] | some[4]))
 		return 0;
@@ -689,7 +689,7 @@ uint64_t content_overhead_bytes(const struct content *c)
 	for (unsigned i = 0; i < c->n_vms; i++) {
 		bytes += pmap_pages(c->vm[i]->pm) / 8 + 1;
 		bytes += c->vm[i]->recent ? RECENT * sizeof(c->vm[i]->recent[0]) : 0;
-		bytes += c->vm[i]->young ? 5 * words_of(c->vm[i]) * sizeof(uint64_t) : 0;
+		bytes += c->vm[i]->young ? 5 * sizeof(uint64_t) * words_of(c->vm[i]) : 0;
 	}
 	return bytes + c->n_buckets * sizeof(c->bucket[0]) +
 	       c->n_entries * sizeof(struct hash_entry);

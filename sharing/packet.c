@@ -225,7 +225,8 @@ static struct packet *remake(struct packet_pool *pool, const struct packet *k,
 
 static uint16_t be16(const uint8_t *p)
 {
-	return (uint16_t)(p[0] << 8 | p[1]); /* NOLINT: the caller has read them */
+	/* The caller has read them. NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
+	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
 static void put_be16(uint8_t *p, uint32_t v)

@@ -75,7 +75,7 @@ static void queue_init(struct queue *q)
 /* The most host memory that a packet in a queue takes. Of a small packet most is records. */
 static uint64_t host_bytes(const struct packet *k)
 {
-	return sizeof(struct flight) + packet_host_bytes(k) + 2 * MALLOC_BYTES;
+	return sizeof(struct flight) + packet_host_bytes(k) + UINT64_C(2) * MALLOC_BYTES;
 }
 
 /* Takes over the caller's reference. */

@@ -56,7 +56,7 @@ void fdt_device_irq(void *fdt, const struct device *d)
 void fdt_cpu_interrupts(void *fdt, const struct device *d, const unsigned *irq, unsigned n)
 {
 	unsigned n_vcpus = d->vm->n_vcpus;
-	int bytes = (int)(n_vcpus * n * 2 * sizeof(fdt32_t));
+	int bytes = (int)(2 * sizeof(fdt32_t) * n * n_vcpus);
 	fdt32_t *cell = xcalloc(1, (size_t)bytes), *at = cell;
 
 	for (unsigned hart = 0; hart < n_vcpus; hart++) {

@@ -351,7 +351,7 @@ void virtio_init(struct virtio *v, struct vm *vm, unsigned slot, const struct vi
 	v->config = config;
 	v->config_bytes = config_bytes;
 	v->dev.ops = &ops->dev;
-	v->dev.base = vm->board->map[PART_VIRTIO].base + BOARD_VIRTIO_BYTES * slot;
+	v->dev.base = vm->board->map[PART_VIRTIO].base + (uint64_t)BOARD_VIRTIO_BYTES * slot;
 	v->dev.size = BOARD_VIRTIO_BYTES;
 	v->dev.irq = vm->board->virtio_irq[slot];
 	v->dev.doorbell = QUEUE_NOTIFY;

@@ -350,6 +350,7 @@ static uint32_t colour(int place, uint64_t nodes)
 		0x0072b2, 0xe69f00, 0x009e73, 0xd55e00, 0x56b4e9, 0xf0e442, 0xcc79a7, 0x999999};
 	static const uint32_t scale[] = {0x472d7b, 0x3b528b, 0x2c728e, 0x21918c, 0x28ae80, 0x5ec962,
 		0xaddc30, 0xfde725}; /* viridis without its darkest eighth: black is replicated */
+	const uint32_t last = ARRAY_SIZE(scale) - 1;
 	uint32_t n = (uint32_t)place, rgb = 0;
 	double x, part;
 
@@ -359,8 +360,8 @@ static uint32_t colour(int place, uint64_t nodes)
 		return 0;
 	if (nodes <= ARRAY_SIZE(first))
 		return first[n % ARRAY_SIZE(first)];
-	x = (double)MIN(n, nodes - 1) / (double)(nodes - 1) * (ARRAY_SIZE(scale) - 1);
-	n = MIN((uint32_t)x, (uint32_t)ARRAY_SIZE(scale) - 2);
+	x = (double)MIN(n, nodes - 1) / (double)(nodes - 1) * last;
+	n = MIN((uint32_t)x, last - 1);
 	part = x - n;
 	for (int shift = 0; shift < 24; shift += 8)
 		rgb |= (uint32_t)((scale[n] >> shift & 255) * (1 - part) +
@@ -463,10 +464,12 @@ int plot_pages(FILE *out, const json_t *root)
 	fprintf(out, "set tmargin %s\nset bmargin 0.3\nset lmargin 0.5\nset rmargin 0.5\n",
 		shown_vms > 16 ? "0.9" : "1.5");
 	for (size_t i = 0; i < shown_vms; i++) {
+		size_t line = i / across;
+
 		fprintf(out, "set origin %.4f,%.4f\nset size %.4f,%.4f\n",
 			0.83 * (double)(i % across) / (double)across,
-			0.92 - 0.92 * (double)(i / across + 1) / (double)down,
-			0.83 / (double)across, 0.92 / (double)down);
+			0.92 - 0.92 * (double)(line + 1) / (double)down, 0.83 / (double)across,
+			0.92 / (double)down);
 		write_panel(out, json_array_get(vms, i), i, shown_vms, nodes);
 	}
 	write_legend(out, root, nodes);

@@ -52,7 +52,8 @@ static struct event *read_events(const json_t *root, size_t *n)
 		if (json_is_number(json_object_get(state, "stopped_cycles")))
 			add(&list, n, i, state, "stopped_cycles", 0);
 	}
-	qsort(list, *n, sizeof(*list), by_time);
+	if (list)
+		qsort(list, *n, sizeof(*list), by_time);
 	return list;
 }
 

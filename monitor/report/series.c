@@ -40,7 +40,7 @@ static void take(struct series *s, const struct cluster *c)
 
 static void thin(struct series *s)
 {
-	for (unsigned i = 0; i < SERIES_MAX / 2; i++)
+	for (size_t i = 0; i < SERIES_MAX / 2; i++)
 		s->sample[i] = s->sample[2 * i];
 	s->n = SERIES_MAX / 2;
 	s->interval *= 2;

@@ -97,7 +97,7 @@ struct share_row *share_matrix_count(
 
 static void set(json_t *o, const char *key, uint64_t pages)
 {
-	json_object_set_new(o, key, json_integer((json_int_t)(pages * PAGE_SIZE)));
+	json_object_set_new(o, key, json_integer((json_int_t)pages * PAGE_SIZE));
 }
 
 static json_t *row_json(const uint64_t *pages, unsigned n)
@@ -105,7 +105,7 @@ static json_t *row_json(const uint64_t *pages, unsigned n)
 	json_t *row = json_array();
 
 	for (unsigned k = 0; k < MIN(n, (unsigned)SHARE_MATRIX_VMS); k++)
-		json_array_append_new(row, json_integer((json_int_t)(pages[k] * PAGE_SIZE)));
+		json_array_append_new(row, json_integer((json_int_t)pages[k] * PAGE_SIZE));
 	return row;
 }
 

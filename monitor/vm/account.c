@@ -12,7 +12,7 @@ const char *const mode_name[MODES] = {
 };
 
 const char *const account_event_name[EVENTS] = {[EVENT_NONE] = "none",
-#define X(id, class, name) [EVENT_##id] = name,
+#define X(id, class, name) [EVENT_##id] = (name),
 	ACCOUNT_EVENTS(X)
 #undef X
 };

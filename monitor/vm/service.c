@@ -7,13 +7,13 @@
 #include "monitor/vm/service.h"
 
 const char *const service_name[SERVICES] = {
-#define X(id, name, title) [SERVICE_##id] = name,
+#define X(id, name, title) [SERVICE_##id] = (name),
 	SERVICE_KINDS(X)
 #undef X
 };
 
 const char *const service_title[SERVICES] = {
-#define X(id, name, title) [SERVICE_##id] = title,
+#define X(id, name, title) [SERVICE_##id] = (title),
 	SERVICE_KINDS(X)
 #undef X
 };

@@ -45,7 +45,7 @@ char *data_dir_of(const char *program, uid_t owner, const char *set)
 		return at(set, "");
 	dir = xasprintf("%.*s", slash ? (int)(slash - program) : 0, program);
 	found = at(dir, "");
-	for (int above = 1; above <= FOLDERS_ABOVE && !found; above++) {
+	for (size_t above = 1; above <= FOLDERS_ABOVE && !found; above++) {
 		up[3 * above] = '\0';
 		found = at(dir, up);
 		up[3 * above] = '/';

@@ -130,7 +130,8 @@ int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to)
 	target = frame_on(mem, mpn, node);
 	if (target != MPN_NONE) {
 		frame_swap_kind(mem, mpn, target);
-		r->n--; /* NOLINT: without a replica, no other node has a frame of it */
+		/* Without a replica, no other node has a frame of it. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
+		r->n--;
 	} else {
 		target = take(mem, mpn, node, frame_kind(mem, mpn));
 		if (target == MPN_NONE)

@@ -77,7 +77,7 @@ static uint64_t page_up(uint64_t bytes)
 
 static uint64_t setup_bytes(const struct setup_header *h)
 {
-	return ((h->setup_sects ? h->setup_sects : 4u) + 1u) * 512u;
+	return ((h->setup_sects ? h->setup_sects : 4u) + 1u) * UINT64_C(512);
 }
 
 static int read_header(struct image *img, struct setup_header *h)

@@ -26,6 +26,7 @@ enum {
 	USELESS = 10000,   /* records without an address: give up */
 	CHUNK = 1024,      /* pages looked up at once */
 	HOST_PAGE = 4096,
+	RING_BYTES = (RING_PAGES + 1) * HOST_PAGE, /* a page of its state, and the records */
 };
 
 struct ring {
@@ -69,8 +70,7 @@ static bool add_ring(struct perf *p, struct perf_event_attr *attr, pid_t pid, in
 
 	if (r.fd < 0)
 		return false;
-	r.head = mmap(
-		NULL, (RING_PAGES + 1) * HOST_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, r.fd, 0);
+	r.head = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, r.fd, 0);
 	if (r.head == MAP_FAILED) {
 		close(r.fd);
 		return false;
@@ -113,7 +113,7 @@ void perf_close(struct perf *p)
 	if (!p)
 		return;
 	for (unsigned i = 0; i < p->n_rings; i++) {
-		munmap(p->ring[i].head, (RING_PAGES + 1) * HOST_PAGE);
+		munmap(p->ring[i].head, RING_BYTES);
 		close(p->ring[i].fd);
 	}
 	if (p->pagemap >= 0)

@@ -73,7 +73,7 @@ void kvm_place_create(struct kvm_host *h)
 {
 	struct kvm_place *p = h->place = xcalloc(1, sizeof(*p));
 	struct cluster *c = h->c;
-	struct timespec wait = {.tv_nsec = FIRST_MS * 1000000};
+	struct timespec wait = {.tv_nsec = FIRST_MS * 1000000l};
 	struct ticks now[MACHINE_MAX_CPUS] = {0};
 
 	read_ticks(c->machine, p->was);

@@ -184,6 +184,7 @@ static void count(struct kvm_sampler *s, uint32_t mpn, unsigned node, uint32_t m
 {
 	struct cluster *c = s->h->c;
 	unsigned n = c->mem->n_nodes, home = frame_node(c->mem, mpn), sum = 0;
+	const uint64_t all = (uint64_t)misses * scale;
 	uint16_t *of = counts_of(c, mpn);
 
 	for (unsigned i = 0; i <= n; i++)
@@ -198,10 +199,10 @@ static void count(struct kvm_sampler *s, uint32_t mpn, unsigned node, uint32_t m
 	of[node] = (uint16_t)MIN(of[node] + misses, (uint32_t)MOST);
 	if (write)
 		of[n] = (uint16_t)MIN(of[n] + misses, (uint32_t)MOST);
-	s->load.misses += misses * scale;
-	s->load.local += home == node ? misses * scale : 0;
-	s->load.writes += write ? misses * scale : 0;
-	s->load.requests[home] += misses * scale;
+	s->load.misses += all;
+	s->load.local += home == node ? all : 0;
+	s->load.writes += write ? all : 0;
+	s->load.requests[home] += all;
 	if (of[node] >= MIN(placement_trigger(c->placement), (uint64_t)MOST) && home != node)
 		placement_hot(c->placement, mpn, node);
 }

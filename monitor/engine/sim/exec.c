@@ -57,13 +57,13 @@ static uint64_t or_combine_bytes(uint64_t v)
 /* The instruction word at this point of a block, for mtval: what the guest's memory holds now. */
 static uint32_t insn_word(struct sim_vcpu *cpu, const struct block *b, const struct op *op)
 {
-	uint64_t pa = b->pa + op->off * 2u, pa2 = pa + 2;
+	uint64_t pa = b->pa + op->off * 2ul, pa2 = pa + 2;
 	uint16_t low = 0, high = 0;
 
 	mem_code16(cpu, pa, &low);
 	if ((low & 3) != 3)
 		return low;
-	if ((pa2 & (PAGE_SIZE - 1)) == 0 && mem_fetch_pa(cpu, b->va + op->off * 2u + 2, &pa2)) {
+	if ((pa2 & (PAGE_SIZE - 1)) == 0 && mem_fetch_pa(cpu, b->va + op->off * 2ul + 2, &pa2)) {
 		cpu->fault_cause =
 			0; /* the instruction was fetched before: only its text is lost */
 		return low;

@@ -363,7 +363,8 @@ static enum walk_result walk(struct sim_vcpu *cpu, uint64_t va, enum access acce
 				return WALK_PAGE_FAULT;
 			continue;
 		}
-		t->leaf_bytes = 1ull << shift; /* NOLINT: at level 0 all has ended */
+		/* At level 0 all has ended. NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
+		t->leaf_bytes = 1ull << shift;
 		if (!leaf_allows(cpu, pte, access, priv) || (table & (t->leaf_bytes - 1)))
 			return WALK_PAGE_FAULT;
 		want = PTE_A | (access == ACCESS_WRITE ? PTE_D : 0);

@@ -242,7 +242,8 @@ static uint32_t tables_wanted(struct vm *vm)
 
 void mode_own_tables(const struct vm *vm)
 {
-	for (uint32_t i = 0; i < vm->n_tables; i++) /* NOLINTNEXTLINE: table has n_tables entries */
+	for (uint32_t i = 0; i < vm->n_tables; i++)
+		/* `table` has n_tables entries. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 		memsys_own(vm->cluster->memsys, vm->sim->table[i], (uint16_t)vm->id);
 }
 

@@ -224,7 +224,7 @@ static void dma(void *arg, uint32_t owner, uint64_t ma, uint64_t bytes, bool to_
 static uint64_t copy_page(struct cluster *c, struct memsys_cpu *cpu, uint32_t from, uint32_t to)
 {
 	uint64_t cycles = from == MPN_NONE ? PAGE_SIZE / 8 + memsys_zero_page(cpu, to)
-					   : PAGE_SIZE / 8 * 2 + memsys_copy_page(cpu, to, from);
+					   : PAGE_SIZE / 8 * 2ul + memsys_copy_page(cpu, to, from);
 
 	memsys_frame_reset(c->memsys, to);
 	return cycles;

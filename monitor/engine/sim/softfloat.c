@@ -46,7 +46,8 @@ GENERIC int bias(struct format f)
 
 GENERIC uint64_t zero(struct format f, bool sign)
 {
-	return (uint64_t)sign << (f.frac_bits + f.exp_bits); /* NOLINT: unsigned */
+	/* The sum is at most 63. NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
+	return (uint64_t)sign << (f.frac_bits + f.exp_bits);
 }
 
 GENERIC uint64_t infinity(struct format f, bool sign)

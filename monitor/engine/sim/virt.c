@@ -162,7 +162,7 @@ static void distances(const struct vm *vm, void *fdt)
 {
 	static const char compatible[] = "numa-distance-map-v1";
 	unsigned n = vm->n_vnodes;
-	int bytes = (int)(n * n * 3 * sizeof(fdt32_t));
+	int bytes = (int)(3 * sizeof(fdt32_t) * n * n);
 	fdt32_t *cell = xcalloc(1, (size_t)bytes), *at = cell;
 
 	for (unsigned a = 0; a < n; a++)
