@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Helpers for every floor; the contract is in util.h. Failing to get host memory ends the program
+ * Helpers for every room; the contract is in util.h. Failing to get host memory ends the program
  * with a message, so that no caller carries an error path that no test could reach.
  */
 #include <ctype.h>

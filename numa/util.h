@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The few helpers every floor uses: how the program ends on an impossible state of the host, how it
- * tells a user what is wrong, and allocation that cannot fail. Any thread may call any of them.
+ * The few helpers that every room uses: how the program ends on an impossible state of the host,
+ * how it tells a user what is wrong, and allocation that cannot fail. Any thread may call any of
+ * them.
  */
 #ifndef NUMA_UTIL_H
 #define NUMA_UTIL_H
