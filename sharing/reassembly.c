@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reassembly of fragments: see reassembly.h. What is there of a datagram is a bit for every 8 bytes,
- * the unit of fragments' offsets: a datagram is whole when it has its end and as many bytes as that
- * says, since no byte is taken twice.
+ * Reassembly of fragments: see reassembly.h. A datagram has a bit for every 8 bytes, the unit of
+ * fragments' offsets, that says whether they have come. It is whole when it has its end and as many
+ * bytes as that says, because no byte is taken twice.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@ struct datagram {
 };
 
 struct reassembly {
-	uint64_t patience;
+	uint64_t max_wait;
 	struct datagram *datagram[REASSEMBLY_MAX]; /* by age; NULL behind the last */
 	unsigned n;
 	uint8_t whole[IPV4_MAX];
@@ -131,7 +131,7 @@ static unsigned find(struct reassembly *r, const struct piece *p, uint64_t now)
 {
 	struct datagram *d;
 
-	while (r->n && now - r->datagram[0]->since > r->patience)
+	while (r->n && now - r->datagram[0]->since > r->max_wait)
 		forget(r, 0);
 	for (unsigned i = 0; i < r->n; i++)
 		if (!memcmp(r->datagram[i]->key, p->key, KEY))
@@ -212,11 +212,11 @@ int reassembly_add(
 	return total <= IPV4_MAX ? (int)total : -EINVAL;
 }
 
-struct reassembly *reassembly_create(uint64_t patience)
+struct reassembly *reassembly_create(uint64_t max_wait)
 {
 	struct reassembly *r = xcalloc(1, sizeof(*r));
 
-	r->patience = patience;
+	r->max_wait = max_wait;
 	return r;
 }
 

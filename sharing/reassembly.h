@@ -15,8 +15,8 @@ enum { IPV4_HEADER = 20, IPV4_MAX = 65535, REASSEMBLY_MAX = 64 };
 
 struct reassembly;
 
-/* patience: how long a datagram may wait for its other fragments, in the unit of `now` below. */
-struct reassembly *reassembly_create(uint64_t patience);
+/* max_wait: how long a datagram may wait for its other fragments, in the unit of `now` below. */
+struct reassembly *reassembly_create(uint64_t max_wait);
 void reassembly_destroy(struct reassembly *r);
 
 /* Is the packet part of a larger one? Reads the first IPV4_HEADER bytes. */

@@ -31,7 +31,7 @@ struct subnet_link {
 };
 
 /*
- * The MTU announced unless told otherwise. TCP then puts 15 whole pages into a packet, after 20
+ * The MTU announced by default. TCP then puts 15 whole pages into a packet, after 20
  * bytes of IPv4 and 32 of TCP header with timestamps: a stream that begins on a page goes on in
  * pages.
  */

@@ -4,7 +4,7 @@
  * modes, sizes and times, and the contents of files as blocks of the global buffer cache, read from
  * the host when first wanted. So a file that eight VMs read is in memory once.
  *
- * What guests are told is a function of the directory's contents alone, and of how much the host has
+ * What guests see is a function of the directory's contents alone, and of how much the host has
  * allocated to each file: nodes are numbered from 1, the root, breadth first and in order of name,
  * and neither the host's inode numbers, owners and access times nor the order in which it lists a
  * directory appear. Symbolic links are shown as such and never followed on the host; devices,
@@ -63,8 +63,8 @@ struct tree_node {
 
 /*
  * Take the snapshot of the directory `path`. 0; if there are nodes with an error, after one line on
- * stderr. Or a negative errno after a line that says why: `path` itself is no directory or may not be
- * read, or the process has no descriptor or memory left.
+ * stderr. Or a negative errno after a line that says why: `path` itself is no directory or may not
+ * be read, or the process has no descriptor or memory left.
  */
 int tree_open(struct image_cache *c, const char *path, struct tree **out);
 void tree_close(struct tree *t);

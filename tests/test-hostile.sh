@@ -24,16 +24,16 @@ is() { # VM PATTERN
 for vm in $(seq 0 2 22); do
 	is vm$vm 'done'
 done
-is vm1 'failed hart [01] traps for ever on its own trap handler at 0x0 ' # jumps to nowhere
+is vm1 'failed hart [01] traps without end on its own trap handler at 0x0 ' # jumps to nowhere
 is vm3 'failed time ran out'                                            # trap loop
 is vm5 'done'                                                           # garbage rings
 is vm7 'done'                                                           # DMA outside memory: refused
 is vm9 'done'                                                           # unknown addresses: access faults
 is vm11 'failed time ran out'                                           # sleeps, while others run
-is vm13 'failed hart [01] traps for ever on its own trap handler at 0x4000 ' # page tables nowhere
+is vm13 'failed hart [01] traps without end on its own trap handler at 0x4000 ' # page tables nowhere
 is vm15 'done'                                                          # self-modifying code
 is vm17 'done'                                                          # LR/SC between harts
-is vm19 'failed hart [01] traps for ever on its own trap handler at 0x0 ' # locked out of memory
+is vm19 'failed hart [01] traps without end on its own trap handler at 0x0 ' # locked out of memory
 is vm21 'failed time ran out'                                           # floods its console
 is vm23 'done'                                                          # device registers in all sizes
 [ "$(wc -l <"$work/err")" -eq 6 ] || fail "not one line for each failed VM: $(cat "$work/err")"
@@ -57,7 +57,7 @@ jq -e '.vms | length == 48' "$work/stopped.json" >/dev/null || fail "an interrup
 
 bare sleep
 run 60 --memory 16M --bios "$work/sleep.elf"
-[ $status -ne 0 ] && grep -q '^disco: vm0: waits for ever' "$work/err" || fail "a VM that sleeps for ever: $(cat "$work/err")"
+[ $status -ne 0 ] && grep -q '^disco: vm0: never wakes' "$work/err" || fail "a VM that sleeps without end: $(cat "$work/err")"
 
 [ -z "${SAN:-}" ] || finish # a kernel takes minutes under the sanitizers
 debian

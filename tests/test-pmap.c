@@ -349,7 +349,7 @@ START_TEST(two_starving_vms_both_get_on)
 }
 END_TEST
 
-START_TEST(the_last_frame_is_not_taken_from_each_other_for_ever)
+START_TEST(starving_vms_do_not_take_the_last_frame_in_turn)
 {
 	struct memory *mem = SMALL_MEMORY(1);
 	struct tlb tlb[2];
@@ -649,7 +649,7 @@ int main(void)
 	tcase_add_test(tc, what_a_vm_gets_does_not_depend_on_who_runs_first);
 	tcase_add_test(tc, exhaustion_is_an_error_and_no_frame_is_lost_to_a_reserve);
 	tcase_add_test(tc, two_starving_vms_both_get_on);
-	tcase_add_test(tc, the_last_frame_is_not_taken_from_each_other_for_ever);
+	tcase_add_test(tc, starving_vms_do_not_take_the_last_frame_in_turn);
 	tcase_add_test(tc, a_node_without_memory_uses_what_the_vm_has_for_others);
 	tcase_add_test(tc, the_digest_is_of_what_the_guest_sees);
 	tcase_add_loop_test(tc, a_random_walk_agrees_with_the_model, 0, INSTRUMENTED ? 1 : 4);

@@ -12,7 +12,7 @@
 #include "sharing/reassembly.h"
 #include "tests/small-machine.h"
 
-enum { PATIENCE = 1000, HEADER = 28 /* with 8 bytes of options */ };
+enum { MAX_WAIT = 1000, HEADER = 28 /* with 8 bytes of options */ };
 enum { DONT = 0x4000, MORE = 0x2000 };
 
 static struct reassembly *r;
@@ -21,7 +21,7 @@ static uint8_t payload[65536], piece[65536], *whole;
 
 static void setup(void)
 {
-	r = reassembly_create(PATIENCE);
+	r = reassembly_create(MAX_WAIT);
 	now = 1;
 	for (uint32_t i = 0; i < sizeof(payload); i++)
 		payload[i] = (uint8_t)(i * 7 + i / 251);
@@ -213,7 +213,7 @@ START_TEST(the_oldest_makes_room)
 		ck_assert_int_eq(add(id, 0, 8, true), 0);
 	expect_whole(add(1, 8, 8, false), 1, 16);
 	ck_assert_int_eq(add(0, 8, 8, false), 0); /* its first was dropped */
-	now += PATIENCE;
+	now += MAX_WAIT;
 	expect_whole(add(2, 8, 8, false), 2, 16);
 	now++;
 	for (unsigned id = 3; id <= REASSEMBLY_MAX; id++)

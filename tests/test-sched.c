@@ -6,9 +6,9 @@
  */
 #include "tests/sim-vm.h"
 
-static const uint32_t spin[] = {0x00150513, 0xffdff06f};           /* addi a0,a0,1; j .-4 */
-static const uint32_t sleep_for_ever[] = {0x10500073, 0xffdff06f}; /* wfi; j .-4 */
-static const uint32_t exit_soon[] = {0x00800893, 0x00000073};      /* li a7,8 (shutdown); ecall */
+static const uint32_t spin[] = {0x00150513, 0xffdff06f};              /* addi a0,a0,1; j .-4 */
+static const uint32_t sleep_without_end[] = {0x10500073, 0xffdff06f}; /* wfi; j .-4 */
+static const uint32_t exit_soon[] = {0x00800893, 0x00000073}; /* li a7,8 (shutdown); ecall */
 
 /* Sleeps 50,000 cycles, computes for 40,000, and so on. */
 /* clang-format off: an instruction a line */
@@ -91,7 +91,7 @@ END_TEST
 START_TEST(idle_gives_up_the_cpu)
 {
 	sim_create(1);
-	vms(3, sleep_for_ever);
+	vms(3, sleep_without_end);
 	vms(1, spin);
 	run_for(5 * 1000 * 1000);
 	ck_assert_uint_ge(ran(3), 49u * 100 * 1000); /* 98 % */
@@ -169,7 +169,7 @@ END_TEST
 START_TEST(nothing_left_to_do)
 {
 	sim_create(2);
-	vms(2, sleep_for_ever);
+	vms(2, sleep_without_end);
 	ck_assert_int_eq(sim.engine->run(&sim), 0); /* stop_at: never */
 	ck_assert(sim.stop);
 	ck_assert_uint_lt(sim.now, 1000 * 1000);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reading what somebody hands us to boot: headers of RISC-V Image files and ELF64 executables. All
- * of it is untrusted: these functions read bytes in host memory, check every number against the
- * size of the file, and say in one line what is wrong. They touch no guest. Any thread.
+ * Reading files that the user gives us to boot: headers of RISC-V Image files and ELF64
+ * executables. All of it is untrusted: these functions read bytes in host memory, check every
+ * number against the size of the file, and say in one line what is wrong. They touch no guest. Any
+ * thread.
  */
 #ifndef MONITOR_BOOT_ELF_H
 #define MONITOR_BOOT_ELF_H

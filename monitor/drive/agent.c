@@ -232,7 +232,7 @@ void agent_finish(struct run *r)
 		[RUN_ENDED] = "did not end",
 		[RUN_TIMED_OUT] = "time ran out",
 		[RUN_INTERRUPTED] = "interrupted",
-		[RUN_STUCK] = "waits for ever: no timer is set and no input can come",
+		[RUN_STUCK] = "never wakes: no timer is set and no input can come",
 	};
 
 	agent_poll(r);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * See confine.h. A run needs a short list from now on: its open files, memory, threads, time, and
- * files to read. It is what the engines, glibc and the libraries we link do. Any other call (a newer
- * kernel's better way of doing a thing, say) fails as on a kernel that does not have it, and they
- * take the older way.
+ * files to read. It is what the engines, glibc and the libraries we link do. Any other call (a
+ * newer kernel's better way of doing a thing, say) fails as on a kernel that does not have it, and
+ * they take the older way.
  *
- * seccomp sees the arguments of a call, but not a path that one points to. Landlock limits the paths.
+ * seccomp sees the arguments of a call, but not a path that one points to. Landlock limits the
+ * paths.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +58,7 @@ static const int allowed[] = {
 	SCMP_SYS(fstat),
 	SCMP_SYS(getdents64),
 	SCMP_SYS(dup),
-	/* what is there to be read */
+	/* files by path, to read */
 	SCMP_SYS(stat),
 	SCMP_SYS(lstat),
 	SCMP_SYS(newfstatat),
@@ -126,7 +127,7 @@ static const int allowed[] = {
 	SCMP_SYS(uname),
 	SCMP_SYS(getrandom),
 #ifdef SANITIZED
-	/* whose search for leaks stops all threads from a process of its own */
+	/* the search for leaks stops all threads from a process of its own */
 	SCMP_SYS(ptrace),
 	SCMP_SYS(wait4),
 	SCMP_SYS(getppid),
@@ -294,8 +295,8 @@ static int allow_beneath(int ruleset, int fd, uint64_t access)
 		       : 0;
 }
 
-/* Descriptors stay open: /proc makes a directory anew once its last user is gone, and the rule would
- * not be for the new one. */
+/* Descriptors stay open: /proc makes a directory anew once its last user is gone, and the rule
+ * would not be for the new one. */
 static int allow_read(int ruleset, const char *const *path)
 {
 	int err = 0;

@@ -366,7 +366,7 @@ static bool ended(struct run *r)
 void inputs_poll(struct run *r, uint64_t idle_cycles)
 {
 	struct inputs *in = r->inputs;
-	bool for_ever = idle_cycles == UINT64_MAX;
+	bool until_input = idle_cycles == UINT64_MAX;
 	bool listening = (in->stdin_fd >= 0 && !in->n_pending) || in->n_clients;
 	bool paced = idle_cycles && ((r->interactive && (in->tty || in->n_clients)) ||
 					    gateway_busy(r->cluster.gateway));
@@ -374,27 +374,27 @@ void inputs_poll(struct run *r, uint64_t idle_cycles)
 
 	if (ended(r))
 		return;
-	if (for_ever && !listening) {
+	if (until_input && !listening) {
 		r->end = RUN_STUCK;
 		r->cluster.stop = true;
 		return;
 	}
-	if (!paced && !for_ever) {
+	if (!paced && !until_input) {
 		if (host_seconds() - in->polled >= POLL_SECONDS)
 			take_input(r, 0);
 		return;
 	}
-	/* An idle machine with somebody before it, or outside, sleeps as long as a real one would.
-	 * */
+	/* An idle machine with a user at its console, or peers outside, sleeps as long as a real
+	 * one would. */
 	until = host_seconds();
-	if (!for_ever)
+	if (!until_input)
 		until += (double)idle_cycles / (double)r->machine->clock_hz;
 	while (!ended(r)) {
-		double left = for_ever ? NAP_SECONDS : until - host_seconds();
+		double left = until_input ? NAP_SECONDS : until - host_seconds();
 
 		if (left <= 0 || take_input(r, MIN(left, NAP_SECONDS)))
 			return;
-		if (for_ever && in->stdin_fd < 0 && !in->n_clients)
+		if (until_input && in->stdin_fd < 0 && !in->n_clients)
 			return; /* the last listener went away: seen at the next boundary */
 	}
 }

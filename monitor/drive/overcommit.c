@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * See overcommit.h. Every LOOK_MS of machine time the guests' balloons are set anew, from three
+ * See overcommit.h. Every CHECK_MS of machine time the guests' balloons are set anew, from three
  * numbers: the frames free now, and what each guest holds in its balloon and says it could do
  * without. Below an eighth of the machine free, guests are asked for the pages missing to three
  * sixteenths; above that, they get half of the surplus back. The gap keeps the balloons still in
  * between. A guest that runs short itself is given some back in any case. That a guest gives pages
- * it never touched, which frees nothing, is why the asking goes on as long as memory is short.
+ * it never touched, which frees nothing, is why guests are asked for as long as memory is short.
  *
  * First touches leave the last sixty-fourth of the machine alone: the devices' work at the boundary
  * cannot wait. A guest that has been asked may go down to a quarter of that, because relief comes
- * by its own work. A VM whose first touches find nothing waits; when in PATIENCE_S nothing has come
+ * by its own work. A VM whose first touches find nothing waits; when in MAX_WAIT_S nothing has come
  * free, waiting is over for good, and the next VM to find nothing fails.
  */
 #include <string.h>
@@ -18,7 +18,7 @@
 #include "monitor/drive/overcommit.h"
 #include "numa/util.h"
 
-enum { LOOK_MS = 20, PATIENCE_S = 20 };
+enum { CHECK_MS = 20, MAX_WAIT_S = 20 };
 enum { FLOOR_PAGES = 2048 }; /* 8 MB that a guest is left beyond what it uses */
 
 static uint64_t frames_free(const struct memory *mem)
@@ -75,7 +75,7 @@ static void give(struct run *r, uint64_t surplus)
 }
 
 /* A guest that runs short itself gets back what it needs while there are frames at all: memory goes
- * to who uses it, and the others are asked for it next. */
+ * to the VM that uses it, and the others are asked for it next. */
 static void relieve(struct run *r)
 {
 	for (unsigned i = 0; i < r->cluster.n_vms; i++) {
@@ -117,13 +117,13 @@ void overcommit_boundary(struct run *r)
 	struct cluster *c = &r->cluster;
 	uint64_t total = c->mem->n_frames, kept = total / 64, enough = total * 3 / 16, free;
 
-	if (!r->options->overcommit || c->now < r->next_look)
+	if (!r->options->overcommit || c->now < r->next_check)
 		return;
-	r->next_look = c->now + LOOK_MS * (c->machine->clock_hz / 1000);
+	r->next_check = c->now + CHECK_MS * (c->machine->clock_hz / 1000);
 	free = frames_free(c->mem);
 	if (free > kept || !c->waits_for_memory)
 		r->short_since = c->now;
-	else if (c->now - r->short_since > PATIENCE_S * c->machine->clock_hz)
+	else if (c->now - r->short_since > MAX_WAIT_S * c->machine->clock_hz)
 		c->waits_for_memory = false;
 	for (unsigned i = 0; i < c->n_vms; i++)
 		balloon_ask(r->guest[i].balloon);

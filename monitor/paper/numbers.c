@@ -13,7 +13,7 @@
 #include "monitor/paper/paper.h"
 #include "numa/util.h"
 
-/* Did every VM do what it was told? */
+/* Did every VM's command succeed? */
 static bool ended_well(const json_t *stats)
 {
 	const json_t *vm, *code;

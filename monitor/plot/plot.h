@@ -16,7 +16,7 @@
 typedef int plot_fn(FILE *out, const json_t *root);
 
 plot_fn plot_memory;         /* virtual against machine memory at each snapshot */
-plot_fn plot_sharing;        /* who shares each VM's memory */
+plot_fn plot_sharing;        /* the share matrix */
 plot_fn plot_misses;         /* local and remote misses over time */
 plot_fn plot_stall;          /* how each VM's CPU time divides */
 plot_fn plot_pages;          /* on which node each page is */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The picture of who shares with whom: for each VM a bar of its memory when the job was done,
- * divided by who else uses the frames. VM 0 is told apart because it is the one that serves where
+ * The picture of the share matrix: for each VM a bar of its memory when the job was done,
+ * divided by the other users of its frames. VM 0 is apart because it is the one that serves where
  * one serves, and the one that others are cloned from.
  */
 #include <errno.h>

@@ -298,7 +298,7 @@ static void print_content(const struct run *r)
 		100 * (double)cost.charged / ((double)r->cluster.now * r->machine->n_cpus));
 }
 
-/* Who gave what. */
+/* The memory that each VM gave back. */
 static void print_given_back(const struct run *r)
 {
 	struct balloon_state all = {0};

@@ -12,7 +12,7 @@
 
 struct vm;
 
-enum { SHARE_MATRIX_VMS = 16 }; /* the first VMs, with whom sharing is told one by one */
+enum { SHARE_MATRIX_VMS = 16 }; /* the first VMs, listed one by one */
 
 /* One VM's pages. Those up to `zero` add up to all it has mapped. */
 struct share_row {

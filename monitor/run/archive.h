@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a VM is told about itself: name, address, command, directories to mount. It is a small cpio
+ * What a VM reads about itself: name, address, command, directories to mount. It is a small cpio
  * archive of files in disco/, which the init of guests/debian describes.
  */
 #ifndef MONITOR_RUN_ARCHIVE_H

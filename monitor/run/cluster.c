@@ -73,7 +73,8 @@ static int boot(struct run *r, unsigned id)
 	return err;
 }
 
-/* Linux would test its ciphers for two seconds of machine time when it has booted; they are the same in each VM. */
+/* Linux would test its ciphers for two seconds of machine time when it has booted; they are the
+ * same in each VM. */
 #define LINUX_APPEND "console=ttyS0 panic=-1 cryptomgr.notests"
 
 static int open_boot(struct run *r)
@@ -322,7 +323,7 @@ void run_destroy(struct run *r)
 	if (c->engine && c->engine->close)
 		c->engine->close(c);
 	if (c->memsys)
-		memsys_destroy(c->memsys); /* until then told whose each frame is */
+		memsys_destroy(c->memsys); /* until then it learns the owners of frames */
 	for (unsigned i = 0; i < r->n_boot_images; i++)
 		free(r->boot_image[i].file);
 	free(r->append);

@@ -70,7 +70,7 @@ static int check_effect(const struct run_options *o)
 	return 0;
 }
 
-/* Who executes decides what else may be asked for. */
+/* The options that the engine allows. */
 static int check_engine(struct run_options *o)
 {
 	bool kvm = o->engine != &engine_sim;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The state of one `disco run`: the cluster, and beside each VM what the monitor knows of its guest.
- * All of it belongs to the boundary's thread. What later rooms keep here of their own is a pointer,
- * made and freed by them; NULL before and after.
+ * The state of one `disco run`: the cluster, and beside each VM what the monitor knows of its
+ * guest. All of it belongs to the boundary's thread. What later rooms keep here of their own is a
+ * pointer, made and freed by them; NULL before and after.
  */
 #ifndef MONITOR_RUN_RUN_H
 #define MONITOR_RUN_RUN_H
@@ -56,7 +56,7 @@ struct run {
 	int error;      /* the run cannot go on; its line is on stderr */
 	double started; /* host seconds */
 	unsigned n_up, n_exited;
-	bool server_stopped; /* VM 0 has been told that no VM needs its files any more */
+	bool server_stopped; /* VM 0 has got `stop`: no VM needs its files any more */
 	uint64_t boundaries;
 	uint64_t checked_at; /* cycles; --check-invariants */
 	struct template_clones template;
@@ -68,8 +68,8 @@ struct run {
 	struct series *series;       /* over time */
 	/* drive/ */
 	struct inputs *inputs;
-	uint64_t next_look, short_since; /* of overcommit.c; cycles */
-	bool was_short;                  /* memory, so that it took some back */
+	uint64_t next_check, short_since; /* of overcommit.c; cycles */
+	bool was_short;                   /* memory, so that it took some back */
 };
 
 /*

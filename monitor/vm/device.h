@@ -20,7 +20,7 @@ struct json_t;
 struct device_ops {
 	const char *type; /* "uart", "virtio-blk", ... */
 	/* MMIO of 1, 2, 4 or 8 naturally aligned bytes at `offset` < device size. Unknown offsets
-	 * read 0 and ignore writes. `vcpu` is who asks (NULL for the monitor). Run phase. */
+	 * read 0 and ignore writes. `vcpu` makes the access (NULL: the monitor). Run phase. */
 	uint64_t (*read)(struct device *d, struct vcpu *vcpu, uint64_t offset, unsigned size);
 	void (*write)(struct device *d, struct vcpu *vcpu, uint64_t offset, unsigned size,
 		uint64_t value);

@@ -28,7 +28,7 @@ static char *at(const char *dir, const char *more)
 	return real;
 }
 
-/* Folders above, of /tmp/x/disco for instance, may be anyone's. */
+/* Folders above, of /tmp/x/disco for instance, may belong to any user. */
 static bool is_trusted(const char *dir, uid_t owner)
 {
 	struct stat st;

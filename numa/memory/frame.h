@@ -11,7 +11,7 @@
  * VM alone can reach. This is what makes frame numbers independent of host thread timing.
  *
  * A page may be in several frames: a master and its copies on other nodes (numa/memory/move.h).
- * Users, and all who name a page by a frame, use the master.
+ * Users, and all code that names a page by a frame, use the master.
  */
 #ifndef NUMA_MEMORY_FRAME_H
 #define NUMA_MEMORY_FRAME_H
@@ -83,7 +83,8 @@ struct frame_owner_ops {
 	void (*replicated)(void *arg, uint32_t page);
 	/* `page` is in frame `to` from now on, with the same bytes, and so are pages of others: a
 	 * store must copy first. from == to: it was there, and the others come. NULL: as moved(),
-	 * and nothing where it stays, for an owner who never stores to a frame with other users. */
+	 * and nothing where it stays, for an owner that never stores to a frame with other users.
+	 * */
 	void (*merged)(void *arg, uint32_t page, uint32_t from, uint32_t to);
 	/* Block stores to frame `mpn` for `page` until the current monitor operation completes;
 	 * loads may continue. For engines whose CPUs also run at the boundary; may be NULL. */
@@ -106,7 +107,7 @@ enum move_refusal {
 	MOVE_PINNED,    /* a transfer is under way */
 	MOVE_PRESENT,   /* the page is on that node already */
 	MOVE_NO_MEMORY, /* the node has no free frame */
-	MOVE_OWNER,     /* a user that cannot be told */
+	MOVE_OWNER,     /* a user whose owner has not registered */
 	MOVE_REFUSALS
 };
 

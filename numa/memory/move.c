@@ -161,7 +161,7 @@ int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to)
 		o->ops->moved(o->arg, u.page, mpn, target);
 		p->moves.shootdowns += o->ops->forget != NULL;
 	}
-	/* Those to whom the new place is nearer than the copy they used. */
+	/* Nodes to which the new place is nearer than the copy that they used. */
 	if (r)
 		replicas_update_views(mem, target);
 	if (r && !r->n)

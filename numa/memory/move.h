@@ -27,7 +27,7 @@
  * and counted by reason:
  *   -ENOENT   not the master of a page in use   -EPERM   a frame of the monitor's
  *   -EBUSY    pinned                            -EEXIST  the page (the master) is there already
- *   -ENOSPC   the node has no free frame        -ENOTSUP a user cannot be told
+ *   -ENOSPC   the node has no free frame        -ENOTSUP a user's owner is not registered
  */
 int page_migrate(struct memory *mem, uint32_t mpn, unsigned node, uint32_t *to);
 
@@ -42,8 +42,8 @@ void frame_write_block(struct memory *mem, uint32_t mpn);
  * Two pages with the same bytes become one: the users of `from` use `to`, copy-on-write, and `from`
  * is freed, with its copies. `to` keeps its kind, but a private one becomes FRAME_SAME. The caller
  * has compared them while their stores were blocked. -EINVAL: one of them is not the master of a
- * page of a guest, or both are the same; -EBUSY: one is pinned; -ENOTSUP: a user of `from` cannot
- * be told.
+ * page of a guest, or both are the same; -EBUSY: one is pinned; -ENOTSUP: an owner of `from` is
+ * not registered.
  */
 int page_merge(struct memory *mem, uint32_t from, uint32_t to);
 

@@ -71,7 +71,7 @@ uint32_t frame_master(const struct memory *mem, uint32_t mpn)
 	return f->kind == FRAME_REPLICA ? f->master : mpn;
 }
 
-/* ---- whose a frame is -------------------------------------------------------------------- */
+/* ---- owners ------------------------------------------------------------------------------ */
 
 void frame_set_owned(struct memory *mem, uint32_t mpn, uint32_t owner)
 {

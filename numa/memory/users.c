@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who uses a frame, and who those users are: the back-maps of the memmap and the table of owners.
+ * The users of a frame, and their owners: the back-maps of the memmap and the table of owners.
  * Most frames have one user (a VM's own page), which is kept in the record. A shared frame has a
  * set of users on the heap, with a hash index once it is large, because a guest may map one disk
  * block a million times and must not make all others wait for a linear search.

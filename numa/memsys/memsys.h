@@ -20,7 +20,7 @@
  *   store to a shared line    M[r][h] + max over the other sharers' nodes s of 2 T(h,s)
  *
  * each rounded to cycles, in the last line its two terms apart. A store hits if the line is
- * Modified, or Exclusive: then it becomes Modified without a word to anyone. A store to a shared
+ * Modified, or Exclusive: then it becomes Modified without a message. A store to a shared
  * line is an upgrade if the CPU has the line and a miss if it does not. An Exclusive line costs
  * others what a Modified one does: the home cannot know and must ask (Laudon and Lenoski, "The SGI
  * Origin", ISCA 1997). An instruction fetch or a page walk is a read. Every replacement tells the

@@ -3,7 +3,7 @@
  * Does the engine agree with the memory of its VMs? A soft TLB holds host addresses of frames, so
  * it is right only as long as every change of a pmap ended in a shootdown; and the memory-system
  * model lets host threads work on frames side by side, which is right only as long as it knows
- * whose each is. Here both are compared with the pmaps, from which they follow.
+ * the owner of each. Here both are compared with the pmaps, from which they follow.
  */
 #include "monitor/engine/sim/check.h"
 #include "numa/memory/move.h"
@@ -84,7 +84,7 @@ static void check_tlbs(const struct sim_vcpu *cpu)
 				"the table of code pages");
 }
 
-/* The model's notion of whose each frame of a page is. */
+/* Does the model know the owner of each frame of a page? */
 static void check_task(const struct vm *vm, uint32_t ppn)
 {
 	const struct cluster *c = vm->cluster;

@@ -50,7 +50,7 @@ void l2tlb_forget(struct sim_vcpu *cpu, uint64_t va);
 /* After the vCPUs have been made, before they are freed; boundary. */
 void mode_init(struct vm *vm);
 void mode_free(struct vm *vm);
-/* Tell the memory system, which exists, whose the tables are. Boundary. */
+/* Tell the memory system, which exists, the owners of the tables. Boundary. */
 void mode_own_tables(const struct vm *vm);
 uint64_t mode_overhead_bytes(const struct vm *vm);
 /* engine->vcpu_account. */

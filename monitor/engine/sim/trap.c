@@ -93,7 +93,7 @@ void trap_exception(struct sim_vcpu *cpu, enum cause cause, uint64_t tval)
 		cpu->stuck = 0;
 	} else if (++cpu->stuck == STUCK_MAX) {
 		vm_fail(cpu->vm,
-			"hart %u traps for ever on its own trap handler at 0x%llx (cause %d)",
+			"hart %u traps without end on its own trap handler at 0x%llx (cause %d)",
 			cpu->hart, (unsigned long long)pc, cause);
 		cpu->attention = cpu->yield = true;
 	}
