@@ -42,7 +42,7 @@ struct guest {
 	int exit_status;
 	uint64_t ready_at, exit_at; /* cycles; 0: not yet */
 	char failure[200];          /* why phase is GUEST_FAILED, or will be once it is off */
-	uint64_t heard, heard_at;   /* bytes it put out until it was up, and 1 + when last; cycles */
+	uint64_t heard, heard_at;   /* bytes put out until it was up; 1 + when last, in cycles */
 	struct line *out_line, *agent_line;
 	char *tail; /* ring: the console's last bytes */
 	uint64_t tail_bytes;

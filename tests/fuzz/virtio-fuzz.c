@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "monitor/dev/balloon.h"
 #include "sharing/share.h"
 #include "tests/fs-files.h"
 #include "tests/fuzz/program.h"
@@ -51,7 +52,7 @@ static const char *files(void)
 	return files_dir;
 }
 
-enum { FS = 5, SLOTS };
+enum { FS = 5, BALLOON, SLOTS };
 
 /* Guest memory is made of the few places where something is listening: rings, tables, buffers. */
 static uint64_t place(struct program *p)
@@ -160,6 +161,25 @@ static void fs_request(struct program *p, unsigned queue)
 		(uint32_t)take(p, 1));
 }
 
+static struct device *balloon;
+
+/* Of page numbers, statistics or pages to report, long enough to take more than one boundary. */
+static void balloon_request(struct program *p, unsigned queue)
+{
+	uint8_t shape = (uint8_t)take(p, 1);
+	uint16_t flags = queue == 3 ? WRITE : 0;
+
+	put_desc(desc_pa(BALLOON, queue), shape & 7, place(p), 17 * (uint32_t)take(p, 2),
+		flags ^ (uint16_t)(shape >> 6 & WRITE), 0);
+	offer(BALLOON, queue, shape & 7);
+	if (shape & 16)
+		set_reg(BALLOON, 0x50, queue);
+	if (shape & 32)
+		balloon_ask(balloon);
+	if (shape & 64)
+		balloon_set_target(balloon, shape);
+}
+
 /* Of a register: where something is, or near the start. */
 static uint64_t offset(struct program *p, bool far)
 {
@@ -190,6 +210,9 @@ static void step(struct program *p, struct stream *uart, struct stream *console,
 		set_reg(slot, 0x14, 0);
 		if (slot < SLOTS)
 			start(slot, reg(slot, 0x10) & ~(take(p, 1) << 24));
+		for (unsigned q = 2; slot == BALLOON && q < 4; q++)
+			place_queue(slot, q, QUEUE_SIZE, desc_pa(slot, q), avail_pa(slot, q),
+				used_pa(slot, q));
 		break;
 	case 1:
 	case 2: /* a whole descriptor, in a ring or in a table; mostly with sane flags and next */
@@ -206,7 +229,10 @@ static void step(struct program *p, struct stream *uart, struct stream *console,
 			fs_request(p, queue);
 			break;
 		}
-		request(p, slot % SLOTS, queue);
+		if (slot == BALLOON)
+			balloon_request(p, (unsigned)take(p, 1) & 3);
+		else
+			request(p, slot % SLOTS, queue);
 		break;
 	case 5:
 		set_reg(slot, 0x50, queue);
@@ -283,6 +309,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	virtio_net_create(vm, 3, net, mac[1]);
 	virtio_rng_create(vm, 4);
 	virtio_fs_create(vm, FS, "fs", tree, size & 4);
+	balloon = virtio_balloon_create(vm, BALLOON, size & 16);
 	for (unsigned irq = 1; irq <= BOARD_IRQ_RTC; irq++)
 		mmio_write(BOARD_PLIC + 4 * irq, 4, irq & 7);
 	mmio_write(BOARD_PLIC + 0x2000, 4, UINT32_MAX);
