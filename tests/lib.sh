@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 # Functions of all test scripts. Sourced: makes a working directory that goes away at the end, and changes nothing else.
-# DISCO names the program, and SAN is set when it is a sanitizer build, tens of times slower.
+# DISCO names the program, and SAN is set when it is a sanitizer build, three to four times slower.
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 disco=${DISCO:-$root/build/disco}
 [ -z "${SAN:-}" ] && grep -qa __asan_init "$disco" 2>/dev/null && SAN=1
+slowness=${SAN:+4} slowness=${slowness:-1}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export XDG_RUNTIME_DIR=$work/run
@@ -64,10 +65,11 @@ debian() {
 	fi
 }
 
-# limited LIMIT COMMAND...: ends a command that does not end. LIMIT: seconds of two idle CPUs. The command has five times as long, as
-# the host may have other work to do.
+# limited LIMIT COMMAND...: ends a command that does not end. LIMIT: seconds of two idle CPUs, for a program without sanitizers. The
+# command has five times as long, as the host may have other work to do.
 limited() {
-	(ulimit -c 0 -t $(($1 * 2)) && exec timeout -k 5 $(($1 * 5)) "${@:2}")
+	local seconds=$(($1 * slowness))
+	(ulimit -c 0 -t $((seconds * 2)) && exec timeout -k 5 $((seconds * 5)) "${@:2}")
 }
 
 # run LIMIT ARGUMENT...: disco run; output in $work/out and $work/err, its status in $status. Reaching the limit fails.

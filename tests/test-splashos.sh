@@ -90,7 +90,7 @@ refused "there is no program 'nothing'" --guest splashos/nothing
 refused "not the name of a guest" --guest splashos/../debian
 refused "not the name of a guest" --guest splashos/
 
-[ -z "${SAN:-}" ] || finish # a kernel takes minutes under the sanitizers
+[ -z "${SAN:-}" ] || finish # a compiler in a guest takes minutes under the sanitizers
 debian
 run_ok 400 --vcpus 2 --exec 'make -s -C /usr/local/share/disco/radix OUT=/tmp && /tmp/radix -n 100000 && /tmp/radix -n 100000 -p 1 -r 64'
 [ "$(sums vm0 | sort -u)" = "$sum" ] && [ "$(sums vm0 | wc -l)" -eq 2 ] || fail "radix on Linux: $(cat "$work/out"), not $sum"

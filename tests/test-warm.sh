@@ -12,7 +12,6 @@ bare cpus
 run 60 --warm --vms 2 --machine big64 --vcpus 128 --memory 16M --bios "$work/cpus.elf" --virtual-timeout 1
 [ $status -eq 1 ] && grep -q 'before it could be cloned' "$work/err" || fail "a guest that ends before it can be cloned: status $status, $(cat "$work/err")"
 
-[ -z "${SAN:-}" ] || finish
 debian
 job='hostname; echo "uuid $(cat /proc/sys/kernel/random/uuid)"; echo "boot $(cat /proc/sys/kernel/random/boot_id)"
 echo "mac $(cat /sys/class/net/eth0/address)"; echo "sum $(cat /usr/bin/[a-d]* 2>/dev/null | md5sum)"
