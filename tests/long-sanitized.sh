@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# All of `make SAN=1 check`, under build/san: tests that a sanitizer build is too slow for skip by themselves.
+# All of `make SAN=1 check`, under build/san; a quarter of an hour. Tests that a sanitizer build is too slow for skip by themselves.
 . "$(dirname "$0")/lib.sh"
 [ -z "${SAN:-}" ] || skip "the build is a sanitizer build already"
 need make
