@@ -223,9 +223,14 @@ static void print_no_effect(const struct args *a, const json_t *runs)
 	const json_t *text;
 	size_t k;
 
-	for (unsigned i = 0; i < a->n; i++)
-		json_array_foreach(json_object_get(json_array_get(runs, i), "without_effect"), k,
-			text) complain(0, "%s: %s", a->run[i].value, json_string_value(text));
+	for (unsigned i = 0; i < a->n; i++) {
+		const json_t *list = json_object_get(json_array_get(runs, i), "without_effect");
+
+		json_array_foreach(list, k, text)
+		{
+			complain(0, "%s: %s", a->run[i].value, json_string_value(text));
+		}
+	}
 }
 
 static int status_of(const struct args *a)

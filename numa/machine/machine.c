@@ -539,7 +539,7 @@ int machine_from_file(const char *path, struct machine **out)
 	char *text = NULL;
 	int err = read_file(path, &text);
 
-	if (err)
+	if (!text)
 		return err;
 	m = xcalloc(1, sizeof(*m));
 	set_name(m, path);
