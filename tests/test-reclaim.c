@@ -169,7 +169,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("overcommit");
+	Suite *s = suite_create("reclaim");
 	TCase *t = tcase_create("overcommit");
 
 	tcase_add_checked_fixture(t, setup, teardown);

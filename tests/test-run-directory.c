@@ -199,7 +199,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("rundir");
+	Suite *s = suite_create("run-directory");
 	TCase *t = tcase_create("rundir");
 
 	tcase_add_checked_fixture(t, setup, teardown);
